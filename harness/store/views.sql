@@ -1,0 +1,46 @@
+-- Every number that is shown comes from these, never from a stored aggregate.
+
+-- The newest judgement of each profile.
+CREATE OR REPLACE VIEW latest_grade AS
+SELECT * FROM grade
+QUALIFY row_number() OVER (PARTITION BY key, gold_id, profile ORDER BY graded_at DESC) = 1;
+
+-- One row a request of a run, with what came back and how it was judged (NULL while it has not).
+CREATE OR REPLACE VIEW sample AS
+SELECT q.run_id, r.model, r.task, r.restricted,
+       q.item_id, q.sample_index, q.key,
+       i.ordinal, i.question, i.gold, i.gold_id, i.answer_type, i.subject, i.level,
+       g.thought, g.answer, g.finish_reason, g.truncated, g.loop,
+       g.prompt_tokens, g.completion_tokens, g.seconds, g.finished_at,
+       d.profile, d.grader_version, d.correct, d.status, d.extracted, d.extraction, d.method
+FROM request q
+JOIN run r ON r.id = q.run_id
+JOIN item i ON i.task = r.task AND i.data_sha256 = r.data_sha256 AND i.id = q.item_id
+LEFT JOIN generation g ON g.key = q.key
+LEFT JOIN latest_grade d ON d.key = q.key AND d.gold_id = i.gold_id AND d.profile = 'strict';
+
+-- One row an item of a run: how many of its graded samples were right.
+CREATE OR REPLACE VIEW item_score AS
+SELECT run_id, item_id, any_value(ordinal) AS ordinal, any_value(subject) AS subject,
+       any_value(level) AS level, count(correct) AS samples,
+       count(*) FILTER (WHERE correct) AS correct,
+       count(*) FILTER (WHERE status IN ('timeout', 'memory', 'crash')) AS undecided,
+       count(*) FILTER (WHERE truncated) AS truncated,
+       count(*) FILTER (WHERE status = 'no_answer') AS no_answer,
+       count(*) FILTER (WHERE loop) AS loops,
+       sum(completion_tokens) AS completion_tokens
+FROM sample
+WHERE finish_reason IS NOT NULL
+GROUP BY run_id, item_id;
+
+-- One row a run: sufficient statistics of its score.
+CREATE OR REPLACE VIEW run_score AS
+SELECT run_id, count(*) FILTER (WHERE samples > 0) AS items,
+       sum(samples)::BIGINT AS samples, sum(correct)::BIGINT AS correct,
+       avg(correct / samples) AS mean, coalesce(var_samp(correct / samples), 0) AS variance,
+       max(samples)::BIGINT AS most_samples, min(samples)::BIGINT AS fewest_samples,
+       sum(undecided)::BIGINT AS undecided, sum(truncated)::BIGINT AS truncated,
+       sum(no_answer)::BIGINT AS no_answer, sum(loops)::BIGINT AS loops,
+       sum(completion_tokens)::BIGINT AS completion_tokens
+FROM item_score
+GROUP BY run_id;

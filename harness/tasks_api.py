@@ -1,0 +1,153 @@
+"""What a task is made of, and where its data comes from.
+
+A task is one Python file that defines ``TASK``. Everything a reader must know about a benchmark is
+in that file: where the items come from, how an item becomes a prompt, how its answer is judged.
+
+    TASK = Task(
+        name="mine",
+        version="1",
+        load=load,          # (DataFolder) -> items
+        prompt=prompt,      # (Item) -> chat messages
+    )
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.types import Item, Message, digest
+
+DATA_DIR_VARIABLE = "HARNESS_DATA_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a benchmark's rows are.
+
+    Attributes:
+        file: Name of the JSONL file in the folder that ``HARNESS_DATA_DIR`` names.
+        file_sha256: What that file must hash to.
+        hub_id: Data set on the Hugging Face hub.
+        hub_config: Its configuration.
+        hub_split: Its split.
+        hub_revision: Commit to load; ``None`` where none is known from a cited source, in which
+            case ``data_sha256`` of the task alone guards the rows.
+        licence: As the source states it.
+    """
+
+    file: str
+    file_sha256: str
+    hub_id: str
+    hub_config: str
+    hub_split: str
+    hub_revision: str | None
+    licence: str
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the source's rows, from the local folder if there is one, else from the hub.
+
+        Raises:
+            HarnessError: The rows cannot be had, or the file is not the one that is meant.
+        """
+        folder = os.environ.get(DATA_DIR_VARIABLE)
+        if folder:
+            yield from self._local_rows(Path(folder) / self.file)
+        else:
+            yield from self._hub_rows()
+
+    def _local_rows(self, path: Path) -> Iterator[dict[str, Any]]:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise HarnessError(
+                f"{DATA_DIR_VARIABLE} is set, but {path} cannot be read: {error.strerror}.",
+                f"Put {self.file} there, or unset {DATA_DIR_VARIABLE} to load {self.hub_id} "
+                "from the hub.",
+            ) from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != self.file_sha256:
+            raise HarnessError(
+                f"{path} is not the file that is meant: its sha256 is {found[:12]}…, expected "
+                f"{self.file_sha256[:12]}….",
+                "Fetch it again; a changed benchmark would make the numbers incomparable.",
+            )
+        for line in content.decode("utf-8").splitlines():
+            if line.strip():
+                yield json.loads(line)
+
+    def _hub_rows(self) -> Iterator[dict[str, Any]]:
+        try:
+            import datasets
+        except ImportError as error:
+            raise HarnessError(
+                f"Loading {self.hub_id} from the hub needs the package `datasets`.",
+                f"pip install 'cft-harness[hub]', or set {DATA_DIR_VARIABLE} to a folder "
+                f"with {self.file}.",
+            ) from error
+        try:
+            rows = datasets.load_dataset(
+                self.hub_id, self.hub_config, split=self.hub_split, revision=self.hub_revision
+            )
+        except Exception as error:  # noqa: BLE001 - the library raises whatever its transports do
+            raise HarnessError(
+                f"{self.hub_id} cannot be loaded from the hub ({type(error).__name__}).",
+                f"Check the network, or set {DATA_DIR_VARIABLE} to a folder with {self.file}.",
+            ) from error
+        for row in rows:
+            yield dict(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One benchmark.
+
+    Attributes:
+        name: What ``--tasks`` calls it.
+        version: Raised whenever the prompt or the reading of the data changes.
+        load: Yields its items in a fixed order.
+        prompt: Makes the chat messages of one item.
+        data_sha256: What :func:`data_sha256` of its items must be; ``None`` only where the items
+            come from a generator, whose version the hash then tells apart.
+        source: Where the rows are; ``None`` for generated items.
+        max_tokens: Default budget of new tokens.
+        restricted: Its text must appear in no log, export or screenshot.
+        requires: Import name of a package that ``load`` needs, and the extra that brings it.
+    """
+
+    name: str
+    version: str
+    load: Callable[[], Iterator[Item]]
+    prompt: Callable[[Item], Sequence[Message]]
+    data_sha256: str | None = None
+    source: Source | None = None
+    max_tokens: int = 2048
+    restricted: bool = False
+    requires: tuple[str, str] | None = None
+
+    def items(self) -> list[Item]:
+        """Load all items and check that they are the ones that are meant.
+
+        Raises:
+            HarnessError: They cannot be loaded, or are not.
+        """
+        items = list(self.load())
+        found = data_sha256(items)
+        if self.data_sha256 is not None and found != self.data_sha256:
+            raise HarnessError(
+                f"The rows of {self.name} are not the ones this harness knows: data hash "
+                f"{found[:12]}…, expected {self.data_sha256[:12]}….",
+                "The source has changed; pin its revision or update the harness.",
+            )
+        return items
+
+
+def data_sha256(items: Sequence[Item]) -> str:
+    """Hash the canonical (id, question, gold) rows, equal for local files and the hub."""
+    return digest([[item.id, item.question, item.gold] for item in items])

@@ -1,0 +1,283 @@
+"""The words of the harness as frozen dataclasses.
+
+Every other module speaks in these words: an *item* becomes a *request*, a request comes back as a
+*generation*, a generation is judged by a *grade*, and one model on one task under one *protocol*
+is a *run*. See ``docs/design.md`` for the vocabulary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, TypedDict
+
+
+class AnswerType(StrEnum):
+    """How a gold answer is to be compared; ``auto`` infers it from the gold alone."""
+
+    AUTO = "auto"
+    INTEGER = "integer"
+    NUMBER = "number"
+    EXPRESSION = "expression"
+    EQUATION = "equation"
+    TUPLE = "tuple"
+    LIST = "list"
+    SET = "set"
+    INTERVAL = "interval"
+    MATRIX = "matrix"
+    CHOICE = "choice"
+    BOOLEAN = "boolean"
+    TEXT = "text"
+
+
+class Status(StrEnum):
+    """What became of one grading.
+
+    ``ok`` was compared. ``truncated`` (ran out of budget before an answer), ``no_answer`` and
+    ``unparsed`` are wrong answers of the model. ``timeout``, ``memory`` and ``crash`` are
+    failures of the grader's infrastructure: counted wrong *and* shown as bounds of the score.
+    """
+
+    OK = "ok"
+    TRUNCATED = "truncated"
+    NO_ANSWER = "no_answer"
+    UNPARSED = "unparsed"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    CRASH = "crash"
+
+
+INFRASTRUCTURE_FAILURES = frozenset({Status.TIMEOUT, Status.MEMORY, Status.CRASH})
+
+
+class Message(TypedDict):
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far a number may be from the gold.
+
+    An answer counts where ``|answer - gold| <= absolute + relative * |gold|``.
+    """
+
+    absolute: float = 0.0
+    relative: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    r"""One question of a task.
+
+    Attributes:
+        id: Unique within the task, and a pure function of the source row.
+        question: The question as the task's source has it, before any prompt is made of it.
+        gold: The reference answer, bare (no ``$`` and no ``\boxed``).
+        answer_type: How answers are compared with the gold.
+        tolerance: For numbers; ``None`` compares exactly.
+        subject: The source's own topic, for break-downs; empty where it has none.
+        level: The source's own difficulty, as text; empty where it has none.
+    """
+
+    id: str
+    question: str
+    gold: str
+    answer_type: AnswerType = AnswerType.AUTO
+    tolerance: Tolerance | None = None
+    subject: str = ""
+    level: str = ""
+
+    @property
+    def gold_id(self) -> str:
+        """Names what an answer is judged by: a grade holds for one generation and one of these."""
+        return digest([self.gold, self.answer_type, asdict(self.tolerance or Tolerance())])[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Sampling and stop parameters of a request; all of them are part of its key.
+
+    Attributes:
+        temperature: 0 is greedy.
+        top_p: Nucleus mass in (0, 1].
+        max_tokens: Budget of new tokens, thought included.
+        stop: Stop strings; chat tasks carry none.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 2048
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt to be completed once.
+
+    Attributes:
+        key: 32 hexadecimal digits; equal keys mean the same completion is asked for.
+        item_id: The item it asks about.
+        sample_index: 0-based among the samples of one item.
+        prompt_token_ids: The rendered prompt, tokenized once.
+        sampling: How to sample, and when to stop.
+        seed: The engine's seed for this request alone (never of a batch), 63 bits.
+        starts_in_thought: The chat template itself opened the thought at the end of the prompt.
+    """
+
+    key: str
+    item_id: str
+    sample_index: int
+    prompt_token_ids: tuple[int, ...]
+    sampling: Sampling
+    seed: int
+    starts_in_thought: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an engine returns for one request, before anything is read into it.
+
+    Attributes:
+        key: The request's key.
+        text: Decoded new text, special tokens left out.
+        token_ids: The new tokens.
+        finish_reason: ``stop``, ``length``, ``repetition`` or ``abort``, as the engine says.
+        seconds: From handing the request to the engine until its last token.
+    """
+
+    key: str
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One finished completion, split into thought and answer.
+
+    Attributes:
+        key: The request's key.
+        thought: Text before the end-of-thought tag; empty for models that do not think.
+        answer: Text after the thought; empty where the thought never ended.
+        finish_reason: As the engine says.
+        truncated: The budget ran out (finish reason ``length``) or the thought never ended.
+        loop: The new tokens end in a repetition.
+        prompt_tokens: Length of the prompt.
+        completion_tokens: Number of new tokens, thought included.
+        seconds: From handing the request to the engine until its last token.
+    """
+
+    key: str
+    thought: str
+    answer: str
+    finish_reason: str
+    truncated: bool
+    loop: bool
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement of one response against one gold.
+
+    Attributes:
+        correct: Whether the answer equals the gold. Always false unless ``status`` is ``ok``.
+        status: What became of the grading.
+        extracted: The answer that was compared; empty where none was found.
+        extraction: The rule that found it: ``boxed``, ``phrase``, ``last_line``, ``last_number`` …
+        method: The comparison that decided: ``text``, ``rational``, ``symbolic`` …
+        seconds: CPU time the grading took.
+    """
+
+    correct: bool
+    status: Status
+    extracted: str = ""
+    extraction: str = ""
+    method: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What must be equal before two numbers may be compared.
+
+    Attributes:
+        task: Name of the task.
+        task_version: Raised whenever its prompt or its reading of the data changes.
+        data_sha256: Hash of the canonical (id, question, gold) rows.
+        messages_sha256: Hash of every item's messages before templating.
+        sampling: Sampling, token budget and stop rules.
+    """
+
+    task: str
+    task_version: str
+    data_sha256: str
+    messages_sha256: str
+    sampling: Sampling
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all fields."""
+        return digest(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class EngineIdentity:
+    """What generates, as far as it can change what is generated.
+
+    Attributes:
+        backend: Name of the backend, for instance ``vllm``.
+        version: Version of the engine.
+        device: Kind of device, for instance ``cpu`` or ``cuda``.
+        output_args: Engine arguments that affect the output, dtype among them.
+    """
+
+    backend: str
+    version: str
+    device: str
+    output_args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One model on one task under one protocol.
+
+    Attributes:
+        id: 12 hexadecimal digits, a pure function of everything that defines the run, so that
+            the same command goes on with the same run.
+        model: Fingerprint of the model.
+        protocol: What makes it comparable.
+        item_ids: The items asked for, in the task's order.
+        samples: Samples per item.
+        seed: Base seed.
+        replicate: A second opinion of the same model is a new replicate.
+        engine: What generates.
+    """
+
+    id: str
+    model: str
+    protocol: Protocol
+    item_ids: tuple[str, ...]
+    samples: int
+    seed: int
+    replicate: int
+    engine: EngineIdentity
+
+
+def canonical_json(value: object) -> str:
+    """Serialize so that equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: object) -> str:
+    """Return the sha256 of a value's canonical JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
