@@ -77,7 +77,8 @@ class EvaluationProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._console.is_terminal:
+            self._progress.stop()
 
     def phase(self, text: str) -> None:
         if text == "generating":

@@ -93,8 +93,19 @@ class VllmBackend:
         return self._renderer.render(messages)
 
     def start(self, requests: Sequence[Request]) -> Mapping[str, Any]:
+        settings = self.settings(requests)
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecations between vLLM and its own libraries
+            self._engine = self._make_engine(settings)
+        return settings
+
+    def settings(self, requests: Sequence[Request]) -> dict[str, Any]:
+        """Choose the engine's arguments, and on the CPU what it reads from the environment."""
         longest = max(len(r.prompt_token_ids) + r.sampling.max_tokens for r in requests)
         settings: dict[str, Any] = {"max_model_len": longest, "seed": 0, "disable_log_stats": True}
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         if self._on_cpu:
             settings |= {
                 "enforce_eager": True,
@@ -102,14 +113,7 @@ class VllmBackend:
                 "max_num_batched_tokens": _CPU_BATCHED_TOKENS,
             }
             self._prepare_cpu(len(requests), longest)
-        settings |= self._engine_args
-        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecations between vLLM and its own libraries
-            self._engine = self._make_engine(settings)
-        return settings
+        return settings | self._engine_args
 
     def _make_engine(self, settings: Mapping[str, Any]) -> Any:
         try:

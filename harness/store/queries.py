@@ -266,3 +266,69 @@ def _summary(row: dict[str, Any]) -> RunSummary:
 
 
 _SHARES = ("truncated", "no_answer", "loops")
+
+
+KEEP = {
+    "all": "true",
+    "right": "correct",
+    "wrong": "NOT correct",
+    "truncated": "truncated",
+    "no_answer": "status = 'no_answer'",
+}
+"""What :func:`sample_page` can narrow a run's samples to, as conditions on the view ``sample``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePage:
+    """A stretch of a run's samples, and how many match each of :data:`KEEP` under the search."""
+
+    samples: list[Sample]
+    counts: dict[str, int]
+
+
+def sample_page(
+    store: Store,
+    run_id: str,
+    *,
+    keep: str = "all",
+    search: str = "",
+    offset: int = 0,
+    limit: int = 20,
+) -> SamplePage:
+    """Return one page of a run's samples that have come back, in the order of its items.
+
+    What a restricted run was asked and what it wrote never leaves the database, and is not
+    searched either: its questions, thoughts and answers come as empty, extracted answers too.
+
+    Args:
+        store: The results file.
+        run_id: The run's whole id.
+        keep: One of :data:`KEEP`.
+        search: Only samples that hold this text, in any case, in item id, question, gold,
+            thought or answer.
+        offset: How many matching samples to leave out at the beginning.
+        limit: At most so many.
+    """
+    hidden = {"question": "NULL", "thought": "''", "answer": "''", "extracted": "NULL"}
+    columns = ", ".join(
+        f"CASE WHEN restricted THEN {hidden[name]} ELSE {name} END" if name in hidden else name
+        for name in Sample.__dataclass_fields__
+    )
+    found = (
+        "FROM sample WHERE run_id = $run AND finish_reason IS NOT NULL"
+        " AND ($text = '' OR contains(lower(item_id), $text) OR (NOT restricted AND ("
+        "contains(lower(question), $text) OR contains(lower(gold), $text)"
+        " OR contains(lower(thought), $text) OR contains(lower(answer), $text))))"
+    )
+    asked = {"run": run_id, "text": search.strip().lower()}
+    counted = ", ".join(f"count(*) FILTER (WHERE {KEEP[name]})" for name in KEEP)
+    with store.read() as connection:
+        counts = connection.execute(f"SELECT {counted} {found}", asked).fetchone()
+        rows = connection.execute(
+            f"SELECT {columns} {found} AND {KEEP[keep]} ORDER BY ordinal, sample_index"
+            f" LIMIT {int(limit)} OFFSET {int(offset)}",
+            asked,
+        ).fetchall()
+    return SamplePage(
+        [Sample(*row) for row in rows], dict(zip(KEEP, counts or (0,) * len(KEEP), strict=True))
+    )

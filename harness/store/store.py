@@ -39,6 +39,7 @@ TABLE_KEYS = {
 
 _FIRST_RETRY_SECONDS = 0.02
 _LONGEST_RETRY_SECONDS = 0.5
+_NO_SPACE = "No space left on device"
 _in_process = threading.RLock()
 
 
@@ -126,8 +127,10 @@ class Store:
         connection = self._open(read_only, wait_seconds)
         try:
             yield connection
-        except (duckdb.IOException, duckdb.FatalException) as error:
-            raise _as_harness_error(self.path, error) from error
+        except duckdb.Error as error:
+            if isinstance(error, duckdb.IOException) or _NO_SPACE in str(error):
+                raise _as_harness_error(self.path, error) from error
+            raise
         finally:
             try:
                 # Closing checkpoints the log into the file, so this too can find the disk full.
@@ -276,7 +279,7 @@ def _disk_full(path: Path) -> HarnessError:
 
 def _as_harness_error(path: Path, error: Exception) -> HarnessError:
     text = str(error)
-    if "No space left on device" in text:
+    if _NO_SPACE in text:
         return _disk_full(path)
     if "not a valid DuckDB database file" in text or "SerializationException" in text:
         return HarnessError(

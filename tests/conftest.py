@@ -1,0 +1,135 @@
+"""Real parts shared among the tests: the built-in model, the command line, a DuckDB file.
+
+The engine is started by few tests, each in a process of its own as a user starts it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+HARNESS = [sys.executable, "-m", "harness.cli"]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command line printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of the person who runs the tests may change what they see."""
+    for name in list(os.environ):
+        if name.startswith("HARNESS_") and name not in ("HARNESS_CACHE_DIR", "HARNESS_DATA_DIR"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def harness(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Finished]:
+    """Call the command line in this process: for everything that starts no engine."""
+    from harness.cli import main
+
+    def call(*arguments: object) -> Finished:
+        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        printed = capsys.readouterr()
+        return Finished(code, printed.out, printed.err)
+
+    return call
+
+
+def run_harness(*arguments: object, timeout: float = 240, **environment: str) -> Finished:
+    """Run the command line as a process of its own."""
+    done = subprocess.run(
+        [*HARNESS, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=os.environ | environment,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def held_by_another_process(results: Path) -> Iterator[subprocess.Popen[str]]:
+    """Keep a results file open for writing elsewhere, as a forgotten SQL shell does."""
+    program = (
+        "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]);"
+        " print('held', flush=True); time.sleep(180)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(results)], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        try:
+            assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+            yield holder
+        finally:
+            holder.kill()
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with the benchmark files, which are not part of the project."""
+    named = os.environ.get("HARNESS_DATA_DIR")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "benchmarks"
+    if not folder.is_dir():
+        pytest.skip("the benchmark files are not here: set HARNESS_DATA_DIR to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_folder() -> Path:
+    """The built-in model, fetched and converted where the cache lacks it."""
+    from harness.models import resolve_model
+
+    return resolve_model("smollm2-135m").path
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One real evaluation that several tests look at."""
+
+    results: Path
+    arguments: tuple[str, ...]
+    first: Finished
+
+    @property
+    def run(self) -> Any:
+        return self.first.json["runs"][0]
+
+
+@pytest.fixture(scope="session")
+def evaluated(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Iterator[Evaluated]:
+    """A real model on a real engine: 40 items of ``quick``, 48 new tokens each."""
+    results = tmp_path_factory.mktemp("evaluated") / "results.duckdb"
+    arguments = ("eval", "--model", "smollm2-135m", "--tasks", "quick", "--limit", "40")
+    arguments += ("--max-tokens", "48", "--results", str(results), "--json")
+    first = run_harness(*arguments)
+    assert first.code == 0, first.err
+    yield Evaluated(results, arguments, first)

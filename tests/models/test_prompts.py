@@ -1,0 +1,82 @@
+"""One rendering by the model's own template, with exactly one beginning-of-sequence token."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.models.prompts import PromptRenderer
+from harness.types import Message
+
+MESSAGES: list[Message] = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "What is 2 + 3?"},
+]
+TURNS = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
+NO_SYSTEM = (
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+)
+
+
+def _tokenizer(folder: Path, *, template: str | None, adds_bos: bool) -> Path:
+    """Make a byte-level tokenizer whose only special token is <s>, number 0."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {"<s>": 0} | {letter: number + 1 for number, letter in enumerate(alphabet)}
+    made = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens(["<s>"])
+    if adds_bos:
+        made.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", 0)]
+        )
+    wrapped: Any = PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>")
+    wrapped.chat_template = template
+    wrapped.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("template_writes", ["", "<s>", "<s><s>"])
+def test_exactly_one_bos_whoever_adds_it(tmp_path: Path, template_writes: str) -> None:
+    folder = _tokenizer(tmp_path, template=template_writes + TURNS, adds_bos=True)
+    ids = PromptRenderer(folder).render(MESSAGES).token_ids
+    assert ids.count(0) == 1 and ids[0] == 0
+
+
+def test_a_model_without_bos_gets_none(tmp_path: Path) -> None:
+    folder = _tokenizer(tmp_path, template=TURNS, adds_bos=False)
+    assert 0 not in PromptRenderer(folder).render(MESSAGES).token_ids
+
+
+def test_a_base_model_without_template_gets_the_plain_text(tmp_path: Path) -> None:
+    folder = _tokenizer(tmp_path, template=None, adds_bos=True)
+    ids = PromptRenderer(folder).render(MESSAGES).token_ids
+    assert ids[0] == 0
+    assert len(ids) == 1 + len("Be brief.\n\nWhat is 2 + 3?\n")
+
+
+def test_a_template_without_system_turns_gets_its_text_in_the_users(tmp_path: Path) -> None:
+    folder = _tokenizer(tmp_path, template=NO_SYSTEM + TURNS, adds_bos=False)
+    ids = PromptRenderer(folder).render(MESSAGES).token_ids
+    assert len(ids) == len("<user>Be brief.\n\nWhat is 2 + 3?")
+
+
+def test_a_thought_opened_by_the_template_is_noticed(tmp_path: Path) -> None:
+    folder = _tokenizer(tmp_path, template=TURNS + "<assistant><think>\n", adds_bos=False)
+    assert PromptRenderer(folder).render(MESSAGES).starts_in_thought
+
+
+def test_the_built_in_model_gets_its_own_template(model_folder: Path) -> None:
+    from transformers import AutoTokenizer
+
+    rendered = PromptRenderer(model_folder).render(MESSAGES)
+    expected = AutoTokenizer.from_pretrained(model_folder).apply_chat_template(
+        MESSAGES, add_generation_prompt=True, return_dict=False
+    )
+    assert list(rendered.token_ids) == list(expected)
+    assert not rendered.starts_in_thought

@@ -1,0 +1,271 @@
+"""The results file, shared by processes that lock each other out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from harness.errors import HarnessError, StoreLocked
+from harness.store import SCHEMA_VERSION, Journal, Store, queries, recover
+from tests.conftest import held_by_another_process
+from tests.store.rows import generation, grade, item, model, request, run
+
+CRASH = """
+import os, sys, time
+from pathlib import Path
+from harness.store import Journal, Store
+from tests.store.rows import generation
+journal = Journal(Store(Path(sys.argv[1]), wait_seconds=0))
+for number in range(50):
+    journal.append("generation", generation(number))
+journal.sync()
+print("synced", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "results.duckdb", wait_seconds=0.3)
+    with store.write():
+        pass
+    return store
+
+
+def _count(store: Store, table: str) -> int:
+    with store.read() as connection:
+        row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    assert row
+    return int(row[0])
+
+
+def test_rows_arrive_once_however_often_they_are_written(store: Store) -> None:
+    for _ in range(2):
+        with Journal(store) as journal:
+            for number in (1, 2, 1):
+                journal.append("generation", generation(number))
+    assert _count(store, "generation") == 2
+
+
+def test_any_text_a_model_writes_comes_back_as_it_was(store: Store) -> None:
+    texts = ["\x00\x1b[2J", "“ü”\u2028\n\r\t\\\"'", '{"table": "run"}', "", "x" * 2_000_000]
+    with Journal(store) as journal:
+        for number, text in enumerate(texts):
+            journal.append("generation", generation(number, answer=text))
+    with store.read() as connection:
+        found = connection.execute("SELECT answer FROM generation ORDER BY key").fetchall()
+    assert [row[0] for row in found] == texts
+
+
+def test_a_lone_surrogate_does_not_stop_a_run(store: Store) -> None:
+    with Journal(store) as journal:
+        journal.append("generation", generation(1, answer="before \ud800 after"))
+    with store.read() as connection:
+        assert connection.execute("SELECT answer FROM generation").fetchall() == [
+            ("before ? after",)
+        ]
+
+
+def test_a_held_file_is_waited_for_and_then_named(store: Store) -> None:
+    with held_by_another_process(store.path) as holder:
+        with pytest.raises(StoreLocked, match=f"process {holder.pid}"), store.read():
+            pass
+        with Journal(store) as journal:
+            journal.append("generation", generation(1))
+            with pytest.raises(StoreLocked):
+                journal.move(wait_seconds=0)
+            holder.kill()
+            holder.wait()
+    assert _count(store, "generation") == 1
+
+
+def test_another_process_can_open_the_file_between_batches(store: Store) -> None:
+    with Journal(store) as journal:
+        journal.append("generation", generation(1))
+        journal.move()
+        counted = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import duckdb, sys; print(duckdb.connect(sys.argv[1])"
+                ".execute('SELECT count(*) FROM generation').fetchone()[0])",
+                str(store.path),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert counted.stdout.strip() == "1"
+
+
+def test_what_a_killed_writer_had_finished_is_taken_in_by_the_next(store: Store) -> None:
+    with (
+        held_by_another_process(store.path),
+        subprocess.Popen(
+            [sys.executable, "-c", CRASH, str(store.path)], stdout=subprocess.PIPE, text=True
+        ) as writer,
+    ):
+        assert writer.stdout and writer.stdout.readline() == "synced\n"
+        assert recover(store, wait_seconds=0) == 0, "a living writer's journal is its own"
+        writer.kill()
+    assert _count(store, "generation") == 0
+    assert recover(store) == 1
+    assert _count(store, "generation") == 50
+    assert not store.journal_dir.exists()
+
+
+def test_a_line_torn_by_a_crash_is_dropped_and_the_rest_kept(store: Store) -> None:
+    folder = store.journal_dir / "dead"
+    folder.mkdir(parents=True)
+    whole = json.dumps({"table": "generation", "row": generation(1)})
+    (folder / "000001.jsonl").write_text(whole + "\n" + whole[: len(whole) // 2])
+    assert recover(store) == 1
+    assert _count(store, "generation") == 1
+
+
+def test_a_text_file_is_refused_as_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "notes.duckdb"
+    path.write_text("not a database " * 1000)
+    with pytest.raises(HarnessError, match="not a DuckDB database"), Store(path).write():
+        pass
+    assert path.read_text().startswith("not a database"), "it is left as it was"
+
+
+def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "sales.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE sales (x INTEGER)")
+    with pytest.raises(HarnessError, match="not a results file"), Store(path).write():
+        pass
+
+
+def test_a_newer_schema_is_refused(store: Store) -> None:
+    with duckdb.connect(str(store.path)) as connection:
+        connection.execute("INSERT INTO schema_version (version) VALUES (?)", [SCHEMA_VERSION + 1])
+    again = Store(store.path)
+    with pytest.raises(HarnessError, match="Update the harness"), again.read():
+        pass
+
+
+def test_a_missing_file_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="harness eval"), Store(tmp_path / "no.duckdb").read():
+        pass
+
+
+def test_an_older_file_is_brought_up_to_date_with_its_rows(store: Store, tmp_path: Path) -> None:
+    with Journal(store) as journal:
+        journal.append("generation", generation(1))
+    newer = tmp_path / "schema"
+    (newer / "migrations").mkdir(parents=True)
+    real = Path(queries.__file__).parent
+    step = SCHEMA_VERSION + 1
+    added = "CREATE TABLE added (x INTEGER);\n"
+    (newer / "schema.sql").write_text((real / "schema.sql").read_text() + added)
+    (newer / "views.sql").write_text((real / "views.sql").read_text())
+    (newer / "migrations" / f"{step:04d}_added.sql").write_text(added)
+    migrated = Store(store.path, schema_dir=newer, schema_version=step)
+    with migrated.read() as connection:
+        assert connection.execute("SELECT count(*) FROM added").fetchone() == (0,)
+    assert _count(migrated, "generation") == 1
+    fresh = Store(tmp_path / "fresh.duckdb", schema_dir=newer, schema_version=step)
+    with fresh.write():
+        pass
+    assert _catalogue(fresh) == _catalogue(migrated)
+
+
+def test_every_migration_leads_to_the_schema_of_a_new_file() -> None:
+    folder = Path(queries.__file__).parent / "migrations"
+    steps = sorted(int(file.name[:4]) for file in folder.glob("*.sql"))
+    assert steps == list(range(2, SCHEMA_VERSION + 1))
+
+
+def test_published_scores_are_in_every_file(store: Store) -> None:
+    scores = {(row.model, row.task): row for row in queries.published(store)}
+    assert len(scores) == len(queries.published(store)), "one row a model and task"
+    assert scores["Llama-3.1-70B-Instruct", "olympiadbench"].score != 0.144, "a doubtful row"
+    cft = scores["Qwen2.5-Math-7B+WebInstruct-CFT", "math"]
+    assert (cft.score, cft.method) == (pytest.approx(0.802), "cft")
+    for name in ("Llama-3.1-70B-Instruct", "Qwen2.5-72B-Instruct", "Qwen2.5-Math-72B-Instruct"):
+        assert 0 < scores[name, "math"].score < 1
+    assert not [row for row in scores.values() if "self-critique" in row.metric]
+
+
+def test_a_summary_counts_what_is_there(store: Store) -> None:
+    rows = [("model", model()), ("run", run(items=3, requests=3))]
+    for number in range(3):
+        rows += [("item", item(number)), ("request", request(number))]
+    rows += [("generation", generation(0)), ("grade", grade(0, correct=True))]
+    rows += [("generation", generation(1, truncated=True)), ("grade", grade(1, correct=False))]
+    with Journal(store) as journal:
+        for table, row in rows:
+            journal.append(table, row)
+    (summary,) = queries.runs(store)
+    assert summary.score and summary.score.value == 0.5
+    assert (summary.graded, summary.requests, summary.complete) == (2, 3, False)
+    assert summary.truncated == 0.5
+    assert queries.missing_keys(store, [summary.id]) == {request(2)["key"]}
+
+
+def test_a_newer_grade_is_shown_and_the_older_kept(store: Store) -> None:
+    rows = [("model", model()), ("run", run()), ("item", item(0)), ("request", request(0))]
+    rows += [("generation", generation(0))]
+    rows += [("grade", grade(0, correct=False, version="1", graded_at="2026-01-01T00:00:00Z"))]
+    rows += [("grade", grade(0, correct=True, version="2", graded_at="2026-02-01T00:00:00Z"))]
+    with Journal(store) as journal:
+        for table, row in rows:
+            journal.append(table, row)
+    (summary,) = queries.runs(store)
+    assert summary.score and summary.score.value == 1
+    assert _count(store, "grade") == 2
+
+
+def test_answers_the_grader_failed_on_are_bounds_of_the_score(store: Store) -> None:
+    rows = [("model", model()), ("run", run(items=4, requests=4))]
+    for number in range(4):
+        rows += [("item", item(number)), ("request", request(number))]
+        rows += [("generation", generation(number))]
+        status = "timeout" if number == 0 else "ok"
+        rows += [("grade", grade(number, correct=number == 1, status=status))]
+    with Journal(store) as journal:
+        for table, row in rows:
+            journal.append(table, row)
+    (summary,) = queries.runs(store)
+    assert summary.bounds == (0.25, 0.5)
+
+
+def test_a_full_disk_is_named_and_what_was_written_is_kept(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(small)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        store = Store(small / "results.duckdb")
+        with Journal(store) as journal:
+            journal.append("generation", generation(0))
+        with pytest.raises(HarnessError, match="is full"), Journal(store) as journal:
+            for number in range(1, 40):
+                journal.append("generation", generation(number, answer=str(number) * 400_000))
+                journal.sync()
+        subprocess.run(["mount", "-o", "remount,size=200m", str(small)], check=True)
+        recover(store)
+        assert _count(store, "generation") > 1
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def _catalogue(store: Store) -> list[object]:
+    with store.read() as connection:
+        return connection.execute(
+            "SELECT table_name, column_name, data_type FROM duckdb_columns()"
+            " WHERE NOT internal ORDER BY ALL"
+        ).fetchall()

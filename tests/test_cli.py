@@ -1,0 +1,167 @@
+"""The command line answers at once, and every mistake gets one sentence and its remedy."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Finished
+
+Harness = Callable[..., Finished]
+EVAL = ("eval", "--model", "smollm2-135m", "--tasks", "quick")
+# Importing any of these takes longer than the whole of `harness --help` may.
+HEAVY = "vllm torch transformers duckdb numpy scipy sympy math_verify streamlit datasets pebble"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["tasks"], ["eval", "--help"]])
+def test_nothing_heavy_is_imported_to_answer_a_simple_question(arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom harness.cli import main\nsys.argv = ['harness', *sys.argv[1:]]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print(sorted(set({HEAVY!r}.split()) & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+
+
+def test_tasks_lists_each_task_with_its_first_line(harness: Harness) -> None:
+    listed = harness("tasks", "--json").json
+    names = {task["name"]: task["summary"] for task in listed["tasks"]}
+    assert {"gsm8k", "math500", "quick"} <= names.keys()
+    assert all(names.values())
+    assert listed["suites"]["quick"] == ["quick"]
+
+
+def _refused(done: Finished, *said: str) -> None:
+    assert done.code == 2
+    assert done.out == ""
+    error = done.err.splitlines()[-1]
+    assert error.startswith("error: ") and "Traceback" not in done.err
+    for words in said:
+        assert words in error
+
+
+def test_an_unknown_task_gets_the_nearest_names(harness: Harness) -> None:
+    _refused(harness("eval", "--model", "smollm2-135m", "--tasks", "gms8k"), "gms8k", "gsm8k")
+
+
+def test_an_unknown_suite_gets_the_nearest_names(harness: Harness) -> None:
+    _refused(harness("eval", "--model", "smollm2-135m", "--suite", "quikc"), "quick")
+
+
+def test_no_task_at_all_says_what_to_give(harness: Harness) -> None:
+    _refused(harness("eval", "--model", "smollm2-135m"), "--tasks", "--suite")
+
+
+def test_an_unknown_model_gets_the_nearest_names(harness: Harness) -> None:
+    _refused(harness("eval", "--model", "smollm2", "--tasks", "quick"), "smollm2-135m")
+
+
+def test_a_folder_that_is_no_checkpoint_is_named(harness: Harness, tmp_path: Path) -> None:
+    _refused(harness("eval", "--model", tmp_path, "--tasks", "quick"), "config.json")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--limit", "0", "--limit 0"),
+        ("--limit", "-3", "--limit -3"),
+        ("--n", "0", "--n 0"),
+        ("--n", "4", "--temperature"),
+        ("--top-p", "0", "--top-p 0"),
+        ("--temperature", "-1", "negative"),
+        ("--max-tokens", "0", "--max-tokens 0"),
+        ("--replicate", "-1", "negative"),
+        ("--backend", "vlm", "vllm"),
+        ("--engine-arg", "dtype", "key=value"),
+    ],
+)
+def test_a_senseless_option_is_refused(
+    harness: Harness, option: str, value: str, said: str
+) -> None:
+    _refused(harness(*EVAL, option, value), said)
+
+
+def test_no_prompt_is_cut_to_make_room(
+    harness: Harness, model_folder: Path, tmp_path: Path
+) -> None:
+    done = harness(*EVAL, "--max-tokens", "8190", "--results", tmp_path / "r.duckdb")
+    _refused(done, "8192 tokens", "products-00", "--max-tokens")
+
+
+def test_a_results_file_that_is_none_is_left_alone(
+    harness: Harness, model_folder: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "results.duckdb"
+    results.write_text("my thesis " * 500)
+    _refused(harness(*EVAL, "--results", results), "not a DuckDB database", "--results")
+    assert results.read_text() == "my thesis " * 500
+
+
+def test_a_results_file_in_a_folder_that_cannot_be_made(
+    harness: Harness, model_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    _refused(harness(*EVAL, "--results", tmp_path / "file" / "r.duckdb"), "cannot be written")
+
+
+def test_missing_and_changed_benchmark_files_are_named(
+    harness: Harness, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA_DIR", str(tmp_path))
+    command = ("eval", "--model", "smollm2-135m", "--tasks", "gsm8k")
+    _refused(harness(*command), "gsm8k.jsonl", "HARNESS_DATA_DIR")
+    (tmp_path / "gsm8k.jsonl").write_text('{"question": "1 + 1?", "answer": "#### 2"}\n')
+    found = hashlib.sha256((tmp_path / "gsm8k.jsonl").read_bytes()).hexdigest()
+    _refused(harness(*command), "sha256", found[:12])
+
+
+def test_no_engine_installed_says_what_to_install(
+    harness: Harness, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.backends.vllm.installed", lambda: None)
+    _refused(harness(*EVAL), "No engine is installed", "pip install")
+
+
+def test_an_engine_argument_that_vllm_does_not_know(model_folder: Path, tmp_path: Path) -> None:
+    from tests.conftest import run_harness
+
+    results = tmp_path / "r.duckdb"
+    done = run_harness(*EVAL, "--engine-arg", "max_num_seq=8", "--results", results)
+    assert done.code == 2
+    assert "max_num_seqs" in done.err and "Traceback" not in done.err
+
+
+def test_an_unknown_run_says_where_to_look(harness: Harness, tmp_path: Path) -> None:
+    _refused(harness("show", "abc", "--results", tmp_path / "none.duckdb"), "harness eval")
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    from tests.conftest import run_harness
+
+    command = ("runs", "--results", tmp_path / "none.duckdb")
+    assert "Traceback" not in run_harness(*command).err
+    assert "Traceback" in run_harness("--debug", *command).err
+
+
+def test_the_doctor_says_what_works_and_what_to_run(harness: Harness, tmp_path: Path) -> None:
+    results = tmp_path / "bad.duckdb"
+    results.write_text("no database " * 500)
+    done = harness("doctor", "--results", results, "--json")
+    findings = {finding["what"]: finding for finding in done.json}
+    assert findings["engine"]["level"] == "fine"
+    assert findings["results"]["level"] == "broken" and findings["results"]["remedy"]
+    assert done.code == 1
+
+
+def test_model_text_cannot_send_escapes_to_the_terminal() -> None:
+    from harness.display import clean
+
+    assert "\x1b" not in clean("\x1b]0;owned\x07\x1b[2J") and clean("a\nb\tc") == "a\nb\tc"
