@@ -40,6 +40,9 @@ def _common(
     if debug:
         os.environ["HARNESS_DEBUG"] = "1"
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")
+    else:
+        # Read once, when torch is loaded, which rendering prompts may already do.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
 @app.command("eval")

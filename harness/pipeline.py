@@ -6,13 +6,16 @@ it comes back, and the pool's verdicts go to the journal from the pool's own thr
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, wait
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -161,7 +164,8 @@ class _Sitting:
             items = {item.id: item for item in plan.items}
             for request in plan.requests:
                 self._asked[request.key].append((plan.run.id, items[request.item_id]))
-        self._pending: set[Future[Verdict]] = set()
+        self._ungraded = 0
+        self._graded = threading.Condition()
 
     def carry_out(self, store: Store, backend: Any, requests: Sequence[Request]) -> None:
         ungraded = queries.ungraded(store, list(self._run_ids()), PROFILE, GRADER_VERSION)
@@ -176,15 +180,16 @@ class _Sitting:
                 self._observer.phase("starting the engine")
                 self._phases.engine_settings = backend.start(requests)
                 self._phases.start += time.monotonic() - began
-                began = time.monotonic()
                 self._observer.phase("generating")
-                self._generate(pool, backend, requests)
-                self._phases.generate = time.monotonic() - began
+                began = time.monotonic()
+                try:
+                    self._generate(pool, backend, requests)
+                finally:
+                    self._phases.generate = time.monotonic() - began
                 began = time.monotonic()
             self._observer.phase("grading what is left")
-            wait(self._pending)
-            for future in self._pending:
-                future.result()
+            with self._graded:
+                self._graded.wait_for(lambda: self._ungraded == 0)
             self._phases.grade = time.monotonic() - began
 
     def _generate(self, pool: GraderPool, backend: Any, requests: Sequence[Request]) -> None:
@@ -199,28 +204,30 @@ class _Sitting:
 
     def _grade(self, pool: GraderPool, key: str, answer: str, *, truncated: bool) -> None:
         for run_id, item in self._asked[key]:
-            future = pool.submit(
+            with self._graded:
+                self._ungraded += 1
+            pool.submit(
                 gold=item.gold,
                 response=answer,
                 truncated=truncated,
                 answer_type=item.answer_type,
                 tolerance=item.tolerance,
-            )
-            self._pending.add(future)
-            future.add_done_callback(self._keep(run_id, item, key))
+            ).add_done_callback(partial(self._keep, run_id, item, key))
 
-    def _keep(self, run_id: str, item: Item, key: str) -> Callable[[Future[Verdict]], None]:
-        def keep(future: Future[Verdict]) -> None:
-            if future.cancelled() or future.exception() is not None:
-                return
-            verdict = future.result()
-            try:
-                self._journal.append("grade", _grade_row(key, item, verdict))
-            except HarnessError:
-                return  # the main thread meets the same failure with its next generation
-            self._observer.graded(run_id, item.id, verdict.correct)
-
-        return keep
+    def _keep(self, run_id: str, item: Item, key: str, future: Future[Verdict]) -> None:
+        """Store a verdict; called by the pool's own threads."""
+        try:
+            if not future.cancelled() and future.exception() is None:
+                verdict = future.result()
+                # If this fails the main thread meets the same failure with its next generation.
+                with contextlib.suppress(HarnessError):
+                    self._journal.append("grade", _grade_row(key, item, verdict))
+                self._observer.graded(run_id, item.id, verdict.correct)
+        finally:
+            # Not the future's own waiters: they are woken before its callbacks have run.
+            with self._graded:
+                self._ungraded -= 1
+                self._graded.notify_all()
 
     def _generation_row(self, generation: Generation) -> dict[str, Any]:
         restricted = self._restricted[generation.key]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Finished
+from tests.conftest import Finished, held_by_another_process
 
 Harness = Callable[..., Finished]
 EVAL = ("eval", "--model", "smollm2-135m", "--tasks", "quick")
@@ -103,6 +103,15 @@ def test_a_results_file_that_is_none_is_left_alone(
     results.write_text("my thesis " * 500)
     _refused(harness(*EVAL, "--results", results), "not a DuckDB database", "--results")
     assert results.read_text() == "my thesis " * 500
+
+
+def test_a_results_file_that_another_process_keeps_open_is_named_with_its_holder(
+    harness: Harness, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results.duckdb"
+    monkeypatch.setattr("harness.store.store.WAIT_SECONDS", 0.2)
+    with held_by_another_process(results) as holder:
+        _refused(harness(*EVAL, "--results", results), f"process {holder.pid}", "same command")
 
 
 def test_a_results_file_in_a_folder_that_cannot_be_made(

@@ -7,8 +7,10 @@ processes that import everything again and leave a core idle. On GPUs its own la
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import math
 import os
+import textwrap
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,12 +44,14 @@ _SPEED_ONLY = frozenset(
         "pipeline_parallel_size",
         "swap_space",
         "tensor_parallel_size",
+        "use_tqdm_on_load",
     }
 )
 _CPU_SEQUENCES = 256
 # The profile pass at start-up grows with this one; larger did not generate faster on two cores.
 _CPU_BATCHED_TOKENS = 1024
 _GIB = 1 << 30
+_LONGEST_REASON = 200
 
 
 def installed() -> tuple[str, str] | None:
@@ -94,8 +98,9 @@ class VllmBackend:
 
     def start(self, requests: Sequence[Request]) -> Mapping[str, Any]:
         settings = self.settings(requests)
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        level = os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        # vLLM warns while it is imported, before it has read that level itself.
+        logging.getLogger("vllm").setLevel(level)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecations between vLLM and its own libraries
             self._engine = self._make_engine(settings)
@@ -104,7 +109,12 @@ class VllmBackend:
     def settings(self, requests: Sequence[Request]) -> dict[str, Any]:
         """Choose the engine's arguments, and on the CPU what it reads from the environment."""
         longest = max(len(r.prompt_token_ids) + r.sampling.max_tokens for r in requests)
-        settings: dict[str, Any] = {"max_model_len": longest, "seed": 0, "disable_log_stats": True}
+        settings: dict[str, Any] = {
+            "max_model_len": longest,
+            "seed": 0,
+            "disable_log_stats": True,
+            "use_tqdm_on_load": False,
+        }
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         if self._on_cpu:
             settings |= {
@@ -121,7 +131,7 @@ class VllmBackend:
             from vllm.v1.engine.llm_engine import LLMEngine
         except Exception as error:
             raise EngineError(
-                f"vLLM is installed but does not load: {_first_line(error)}",
+                f"vLLM is installed but does not load: {_reason(error)}.",
                 "`harness doctor` says what to mend.",
             ) from error
         known = EngineArgs.__dataclass_fields__
@@ -140,7 +150,7 @@ class VllmBackend:
             return LLMEngine.from_engine_args(arguments)
         except Exception as error:
             raise EngineError(
-                f"vLLM cannot start with {self._checkpoint.name}: {_first_line(error)}",
+                f"vLLM cannot start with {self._checkpoint.name}: {_reason(error)}.",
                 "Run again with --debug to see its own messages.",
             ) from error
 
@@ -189,7 +199,7 @@ class VllmBackend:
             raise
         except Exception as error:
             raise EngineError(
-                f"vLLM died while generating: {_first_line(error)}",
+                f"vLLM died while generating: {_reason(error)}.",
                 "What was finished is kept: run the same command again to go on.",
             ) from error
 
@@ -228,9 +238,15 @@ def _completion(output: Any, started: float) -> Completion:
     )
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+def _reason(error: Exception) -> str:
+    """Return the sentence of an error that says something, without its full stop."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    # pydantic counts its errors in the first line and explains them in the next.
+    told = lines[1] if len(lines) > 1 and "validation error" in lines[0] else lines[0]
+    told = told.removeprefix("Value error, ").partition(" [type=")[0].rstrip(".")
+    return textwrap.shorten(told, _LONGEST_REASON, placeholder=" …")
 
 
 BACKEND = VllmBackend

@@ -40,7 +40,7 @@ class Checkpoint:
         config: Its ``config.json``.
         fingerprint: 64 hexadecimal digits over weights, config and tokenizer.
         parameters: Number of stored weights; tied ones count once.
-        chat_template_sha256: ``None`` where the model has no template of its own file.
+        chat_template_sha256: ``None`` where the model has no chat template.
     """
 
     path: Path
@@ -74,7 +74,6 @@ class Checkpoint:
             )
         others = [path / file for file in _OTHER_FILES if (path / file).is_file()]
         hashes = _hashes([*weights, *present, *others])
-        template = path / "chat_template.jinja"
         return cls(
             path=path,
             name=name,
@@ -82,7 +81,7 @@ class Checkpoint:
             config=config,
             fingerprint=digest(sorted((file.name, value) for file, value in hashes.items())),
             parameters=parameters,
-            chat_template_sha256=hashes.get(template),
+            chat_template_sha256=hashes.get(path / "chat_template.jinja") or _own_template(path),
         )
 
     @property
@@ -96,6 +95,13 @@ class Checkpoint:
         text_config = self.config.get("text_config") or self.config
         value = text_config.get("max_position_embeddings")
         return int(value) if value else None
+
+
+def _own_template(folder: Path) -> str | None:
+    """Hash the chat template that older checkpoints keep inside the tokenizer's config."""
+    file = folder / "tokenizer_config.json"
+    template = _read_json(file, folder).get("chat_template") if file.is_file() else None
+    return digest(template) if template else None
 
 
 def _read_json(file: Path, folder: Path) -> dict[str, Any]:

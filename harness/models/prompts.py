@@ -51,7 +51,8 @@ class PromptRenderer:
             )
         except Exception as error:
             raise HarnessError(
-                f"The tokenizer in {folder} cannot be loaded: {str(error).splitlines()[0]}",
+                f"The tokenizer in {folder} cannot be loaded ({type(error).__name__}: "
+                f"{(str(error).splitlines() or [''])[0]}).",
                 "Save it again beside the weights: tokenizer.save_pretrained(folder).",
             ) from error
         self._adds_bos = self._tokenizer_adds_bos()

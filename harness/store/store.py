@@ -37,6 +37,7 @@ TABLE_KEYS = {
     "grade": ("key", "gold_id", "profile", "grader_version"),
 }
 
+WAIT_SECONDS = 20.0
 _FIRST_RETRY_SECONDS = 0.02
 _LONGEST_RETRY_SECONDS = 0.5
 _NO_SPACE = "No space left on device"
@@ -48,7 +49,8 @@ class Store:
 
     Args:
         path: The DuckDB file; made at first use, its folder too.
-        wait_seconds: How long to wait for another process to let go of it.
+        wait_seconds: How long to wait for another process to let go of it; ``None`` for
+            :data:`WAIT_SECONDS`.
         schema_dir: Where ``schema.sql``, ``views.sql`` and ``migrations/`` are; for tests.
         schema_version: The version those files describe; for tests.
     """
@@ -57,12 +59,12 @@ class Store:
         self,
         path: Path,
         *,
-        wait_seconds: float = 20.0,
+        wait_seconds: float | None = None,
         schema_dir: Path | None = None,
         schema_version: int = SCHEMA_VERSION,
     ) -> None:
         self.path = path
-        self.wait_seconds = wait_seconds
+        self.wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
         self._schema_dir = schema_dir or Path(str(resources.files("harness.store")))
         self._schema_version = schema_version
         self._checked = False
