@@ -28,6 +28,10 @@ ResultsOption = Annotated[
     Path, typer.Option("--results", envvar="HARNESS_RESULTS", help="The results file.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+TasksDirOption = Annotated[
+    Path | None,
+    typer.Option("--tasks-dir", envvar="HARNESS_TASKS_DIR", help="A folder of your own tasks."),
+]
 RESULTS = Path("results.duckdb")
 
 
@@ -52,9 +56,14 @@ def evaluate(
     ],
     tasks: Annotated[str, typer.Option("--tasks", help="Tasks, separated by commas.")] = "",
     suite: Annotated[str | None, typer.Option(help="A named list of tasks.")] = None,
+    tasks_dir: TasksDirOption = None,
     limit: Annotated[int | None, typer.Option(help="Only the first items of each task.")] = None,
-    n: Annotated[int, typer.Option("--n", help="Samples per item.")] = 1,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
+    n: Annotated[
+        int | None, typer.Option("--n", help="Samples per item; the task's own if not given.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="0 is greedy; the task's own if not given.")
+    ] = None,
     top_p: Annotated[float, typer.Option(help="Nucleus mass.")] = 1.0,
     max_tokens: Annotated[
         int | None, typer.Option(help="Budget of new tokens; the task's own if not given.")
@@ -77,7 +86,7 @@ def evaluate(
     """Evaluate a model: generate, grade while generating, store, and print the scores."""
     from harness.pipeline import Evaluation
     from harness.plan import Settings
-    from harness.registry import resolve_tasks
+    from harness.registry import TaskRegistry
 
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     if not names and suite is None:
@@ -86,7 +95,7 @@ def evaluate(
         )
     evaluation = Evaluation(
         model=model,
-        tasks=resolve_tasks(names, suite),
+        tasks=TaskRegistry(tasks_dir).load_all(names, suite),
         results=results,
         settings=Settings(limit, n, temperature, top_p, max_tokens, seed, replicate),
         revision=revision,
@@ -119,12 +128,20 @@ def _evaluate(evaluation: Evaluation, *, as_json: bool) -> None:
         display.print_outcome(outcome, summaries, evaluation.results)
 
 
-@app.command("tasks")
-def list_tasks(as_json: JsonOption = False) -> None:
-    """List the tasks and suites."""
+tasks_app = typer.Typer(help="List the tasks and suites, or check the tasks' gold answers.")
+app.add_typer(tasks_app, name="tasks", invoke_without_command=True)
+
+
+@tasks_app.callback(invoke_without_command=True)
+def list_tasks(
+    context: typer.Context, tasks_dir: TasksDirOption = None, as_json: JsonOption = False
+) -> None:
+    """List the tasks and suites, or check the tasks' gold answers."""
+    if context.invoked_subcommand is not None:
+        return
     from harness import display, registry
 
-    entries, suites = registry.task_entries(), registry.suites()
+    entries, suites = registry.TaskRegistry(tasks_dir).entries(), registry.suites()
     if as_json:
         listed = [{"name": entry.name, "summary": entry.summary} for entry in entries]
         print(json.dumps({"tasks": listed, "suites": suites}, indent=2))

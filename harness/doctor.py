@@ -127,7 +127,9 @@ def _models() -> Iterator[Finding]:
 
 def _data() -> Iterator[Finding]:
     folder = os.environ.get(DATA_DIR_VARIABLE)
-    for entry in registry.task_entries():
+    for entry in registry.TaskRegistry().entries():
+        if entry.is_family:
+            continue
         what = f"data of {entry.name}"
         try:
             task = registry.load_task(entry.name)

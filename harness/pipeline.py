@@ -6,28 +6,25 @@ it comes back, and the pool's verdicts go to the journal from the pool's own thr
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.backends import Backend
 from harness.completions import read_completion
-from harness.errors import HarnessError
-from harness.grading import GRADER_VERSION
-from harness.grading.pool import GraderPool
+from harness.grading import GRADER_VERSION, GraderPool
+from harness.judging import Judge
 from harness.models import resolve_model
 from harness.plan import Settings, TaskPlan, model_row, now, plan_task
-from harness.registry import load_backend, load_task
+from harness.registry import load_backend
 from harness.store import Journal, Store, queries, recover
-from harness.types import Generation, Item, Request, Verdict
+from harness.tasks_api import Task
+from harness.types import Generation, Item, Request
 
 PROFILE = "strict"
 
@@ -44,7 +41,7 @@ class Observer(Protocol):
     def generated(self, completion_tokens: int) -> None:
         """A generation has come back."""
 
-    def graded(self, run_id: str, item_id: str, correct: bool) -> None:
+    def graded(self, run_id: str, item_id: str, correct: bool, /) -> None:
         """A sample has been judged."""
 
 
@@ -54,7 +51,7 @@ class Evaluation:
 
     Attributes:
         model: As the user named it.
-        tasks: Names of tasks.
+        tasks: What to evaluate it on.
         results: The results file.
         settings: How to sample.
         revision: Commit of a hub model.
@@ -64,7 +61,7 @@ class Evaluation:
     """
 
     model: str
-    tasks: Sequence[str]
+    tasks: Sequence[Task]
     results: Path
     settings: Settings = field(default_factory=Settings)
     revision: str | None = None
@@ -103,14 +100,13 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
     """
     began = time.monotonic()
     evaluation.settings.check()
-    tasks = [load_task(name) for name in evaluation.tasks]
     observer.phase("checking the model")
     checkpoint = resolve_model(evaluation.model, revision=evaluation.revision)
     backend = load_backend(evaluation.backend)(
         checkpoint, evaluation.engine_args, trust_remote_code=evaluation.trust_remote_code
     )
     observer.phase("rendering prompts")
-    plans = [plan_task(task, checkpoint, backend, evaluation.settings) for task in tasks]
+    plans = [plan_task(task, checkpoint, backend, evaluation.settings) for task in evaluation.tasks]
     store = Store(evaluation.results)
     observer.phase(f"opening {store.path.name}")
     recover(store)
@@ -164,18 +160,18 @@ class _Sitting:
             items = {item.id: item for item in plan.items}
             for request in plan.requests:
                 self._asked[request.key].append((plan.run.id, items[request.item_id]))
-        self._ungraded = 0
-        self._graded = threading.Condition()
 
-    def carry_out(self, store: Store, backend: Any, requests: Sequence[Request]) -> None:
-        ungraded = queries.ungraded(store, list(self._run_ids()), PROFILE, GRADER_VERSION)
+    def carry_out(self, store: Store, backend: Backend, requests: Sequence[Request]) -> None:
+        run_ids = sorted({run_id for asked in self._asked.values() for run_id, _ in asked})
+        ungraded = queries.ungraded(store, run_ids, PROFILE, GRADER_VERSION)
         if not requests and not ungraded:
             return
         began = time.monotonic()
         # Before the engine: on the CPU it binds this process, and workers would inherit that.
         with GraderPool() as pool:
-            for sample in ungraded:
-                self._grade(pool, sample.key, sample.answer, truncated=sample.truncated)
+            judge = Judge(pool, self._journal, PROFILE, self._observer.graded)
+            for row in {row.key: row for row in ungraded}.values():
+                self._judge(judge, row.key, row.answer, truncated=row.truncated)
             if requests:
                 self._observer.phase("starting the engine")
                 self._phases.engine_settings = backend.start(requests)
@@ -183,58 +179,31 @@ class _Sitting:
                 self._observer.phase("generating")
                 began = time.monotonic()
                 try:
-                    self._generate(pool, backend, requests)
+                    self._generate(judge, backend, requests)
                 finally:
                     self._phases.generate = time.monotonic() - began
                 began = time.monotonic()
             self._observer.phase("grading what is left")
-            with self._graded:
-                self._graded.wait_for(lambda: self._ungraded == 0)
+            judge.wait()
             self._phases.grade = time.monotonic() - began
 
-    def _generate(self, pool: GraderPool, backend: Any, requests: Sequence[Request]) -> None:
+    def _generate(self, judge: Judge, backend: Backend, requests: Sequence[Request]) -> None:
         by_key = {request.key: request for request in requests}
         for completion in backend.generate(requests):
             generation = read_completion(by_key[completion.key], completion)
             self._journal.append("generation", self._generation_row(generation))
             self._phases.generated += 1
-            self._phases.completion_tokens += generation.completion_tokens
-            self._observer.generated(generation.completion_tokens)
-            self._grade(pool, generation.key, generation.answer, truncated=generation.truncated)
+            self._phases.completion_tokens += len(completion.token_ids)
+            self._observer.generated(len(completion.token_ids))
+            self._judge(judge, generation.key, generation.answer, truncated=generation.truncated)
 
-    def _grade(self, pool: GraderPool, key: str, answer: str, *, truncated: bool) -> None:
+    def _judge(self, judge: Judge, key: str, answer: str, *, truncated: bool) -> None:
         for run_id, item in self._asked[key]:
-            with self._graded:
-                self._ungraded += 1
-            pool.submit(
-                gold=item.gold,
-                response=answer,
-                truncated=truncated,
-                answer_type=item.answer_type,
-                tolerance=item.tolerance,
-            ).add_done_callback(partial(self._keep, run_id, item, key))
-
-    def _keep(self, run_id: str, item: Item, key: str, future: Future[Verdict]) -> None:
-        """Store a verdict; called by the pool's own threads."""
-        try:
-            if not future.cancelled() and future.exception() is None:
-                verdict = future.result()
-                # If this fails the main thread meets the same failure with its next generation.
-                with contextlib.suppress(HarnessError):
-                    self._journal.append("grade", _grade_row(key, item, verdict))
-                self._observer.graded(run_id, item.id, verdict.correct)
-        finally:
-            # Not the future's own waiters: they are woken before its callbacks have run.
-            with self._graded:
-                self._ungraded -= 1
-                self._graded.notify_all()
+            judge.submit(run_id, item, key, answer, truncated=truncated)
 
     def _generation_row(self, generation: Generation) -> dict[str, Any]:
         restricted = self._restricted[generation.key]
         return asdict(generation) | {"restricted": restricted, "finished_at": now()}
-
-    def _run_ids(self) -> set[str]:
-        return {run_id for asked in self._asked.values() for run_id, _ in asked}
 
 
 def _replay_grades(store: Store, run_ids: list[str], observer: Observer) -> None:
@@ -247,16 +216,6 @@ def _distinct(plans: Sequence[TaskPlan], missing: set[str]) -> list[Request]:
     """Return the requests to generate, each key once, in the order of the plans."""
     requests = {r.key: r for plan in plans for r in plan.requests if r.key in missing}
     return list(requests.values())
-
-
-def _grade_row(key: str, item: Item, verdict: Verdict) -> dict[str, Any]:
-    return asdict(verdict) | {
-        "key": key,
-        "gold_id": item.gold_id,
-        "profile": PROFILE,
-        "grader_version": GRADER_VERSION,
-        "graded_at": now(),
-    }
 
 
 def _session_row(phases: Phases, outcome: str) -> dict[str, Any]:

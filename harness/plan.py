@@ -24,8 +24,8 @@ class Settings:
 
     Attributes:
         limit: Only the first items of each task; ``None`` for all.
-        samples: Samples per item.
-        temperature: 0 is greedy.
+        samples: Samples per item; ``None`` for the task's own number.
+        temperature: 0 is greedy; ``None`` for the task's own.
         top_p: Nucleus mass in (0, 1].
         max_tokens: Budget of new tokens; ``None`` for the task's own.
         seed: Base seed.
@@ -33,8 +33,8 @@ class Settings:
     """
 
     limit: int | None = None
-    samples: int = 1
-    temperature: float = 0.0
+    samples: int | None = None
+    temperature: float | None = None
     top_p: float = 1.0
     max_tokens: int | None = None
     seed: int = 0
@@ -51,9 +51,9 @@ class Settings:
                 f"--limit {self.limit} leaves nothing to evaluate.",
                 "Give a positive number, or leave it out for all items.",
             )
-        if self.samples < 1:
+        if self.samples is not None and self.samples < 1:
             raise HarnessError(f"--n {self.samples} is not a number of samples.", "Give 1 or more.")
-        if self.temperature < 0:
+        if self.temperature is not None and self.temperature < 0:
             raise HarnessError(f"--temperature {self.temperature} is negative.", "0 is greedy.")
         if not 0 < self.top_p <= 1:
             raise HarnessError(f"--top-p {self.top_p} is outside (0, 1].", "1 keeps everything.")
@@ -61,11 +61,22 @@ class Settings:
             raise HarnessError(f"--max-tokens {self.max_tokens} leaves no room for an answer.")
         if self.replicate < 0:
             raise HarnessError(f"--replicate {self.replicate} is negative.", "The first one is 0.")
-        if self.samples > 1 and self.temperature == 0:
+
+    def of(self, task: Task) -> tuple[int, Sampling]:
+        """Return samples per item and sampling parameters, the task's own where none are given.
+
+        Raises:
+            HarnessError: Many greedy samples are asked for.
+        """
+        temperature = task.temperature if self.temperature is None else self.temperature
+        samples = task.samples if self.samples is None else self.samples
+        if samples > 1 and temperature == 0:
             raise HarnessError(
-                f"{self.samples} greedy samples of an item would all be the same.",
-                "Add --temperature 0.6 (or so), or leave out --n.",
+                f"{samples} greedy samples of an item of {task.name} would all be the same.",
+                "Give a --temperature above 0, or --n 1.",
             )
+        budget = self.max_tokens or task.max_tokens
+        return samples, Sampling(temperature=temperature, top_p=self.top_p, max_tokens=budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +118,10 @@ class TaskPlan:
             )
         ]
         for ordinal, item in enumerate(self.items):
-            text = {} if self.task.restricted else {"question": item.question, "gold": item.gold}
-            row = {
-                "task": protocol.task,
-                "data_sha256": protocol.data_sha256,
-                "id": item.id,
-                "ordinal": ordinal,
-                "gold_id": item.gold_id,
-                "answer_type": item.answer_type,
-                "subject": item.subject,
-                "level": item.level,
-            }
-            rows.append(("item", row | text))
+            row = item_row(item, self.task.name, protocol.data_sha256, ordinal)
+            if self.task.restricted:
+                del row["question"], row["gold"]
+            rows.append(("item", row))
         for request in self.requests:
             row = {
                 "run_id": run.id,
@@ -128,6 +131,26 @@ class TaskPlan:
             }
             rows.append(("request", row))
         return rows
+
+
+def item_row(item: Item, task: str, data_sha256: str, ordinal: int) -> dict[str, Any]:
+    """Return what the store keeps about an item."""
+    tolerance = item.tolerance
+    return {
+        "task": task,
+        "data_sha256": data_sha256,
+        "id": item.id,
+        "ordinal": ordinal,
+        "question": item.question,
+        "gold": item.gold,
+        "gold_id": item.gold_id,
+        "answer_type": item.answer_type,
+        "tolerance_absolute": tolerance.absolute if tolerance else None,
+        "tolerance_relative": tolerance.relative if tolerance else None,
+        "subject": item.subject,
+        "level": item.level,
+        "option_order": list(item.option_order),
+    }
 
 
 def model_row(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -152,11 +175,7 @@ def plan_task(task: Task, checkpoint: Checkpoint, backend: Backend, settings: Se
     every_item = task.items()
     items = every_item[: settings.limit]
     messages = [list(task.prompt(item)) for item in every_item]
-    sampling = Sampling(
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        max_tokens=settings.max_tokens or task.max_tokens,
-    )
+    samples, sampling = settings.of(task)
     protocol = Protocol(
         task=task.name,
         task_version=task.version,
@@ -170,7 +189,7 @@ def plan_task(task: Task, checkpoint: Checkpoint, backend: Backend, settings: Se
     requests = tuple(
         _request(checkpoint, engine, item, prompt, sampling, settings, sample_index)
         for item, prompt in zip(items, prompts, strict=True)
-        for sample_index in range(settings.samples)
+        for sample_index in range(samples)
     )
     run_id = digest(
         [
@@ -178,7 +197,7 @@ def plan_task(task: Task, checkpoint: Checkpoint, backend: Backend, settings: Se
             protocol.sha256,
             asdict(engine),
             [item.id for item in items],
-            settings.samples,
+            samples,
             settings.seed,
             settings.replicate,
         ]
@@ -188,7 +207,7 @@ def plan_task(task: Task, checkpoint: Checkpoint, backend: Backend, settings: Se
         model=checkpoint.fingerprint,
         protocol=protocol,
         item_ids=tuple(item.id for item in items),
-        samples=settings.samples,
+        samples=samples,
         seed=settings.seed,
         replicate=settings.replicate,
         engine=engine,

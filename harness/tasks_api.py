@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,13 @@ from harness.errors import HarnessError
 from harness.types import Item, Message, digest
 
 DATA_DIR_VARIABLE = "HARNESS_DATA_DIR"
+
+
+def json_lines(content: bytes) -> Iterator[dict[str, Any]]:
+    """Yield one object a line."""
+    for line in content.decode("utf-8").split("\n"):
+        if line.strip():
+            yield json.loads(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ class Source:
         hub_revision: Commit to load; ``None`` where none is known from a cited source, in which
             case ``data_sha256`` of the task alone guards the rows.
         licence: As the source states it.
+        read: Makes rows of the local file's bytes; JSON lines unless said otherwise.
     """
 
     file: str
@@ -49,6 +57,7 @@ class Source:
     hub_split: str
     hub_revision: str | None
     licence: str
+    read: Callable[[bytes], Iterator[dict[str, Any]]] = field(default=json_lines)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the source's rows, from the local folder if there is one, else from the hub.
@@ -78,9 +87,7 @@ class Source:
                 f"{self.file_sha256[:12]}….",
                 "Fetch it again; a changed benchmark would make the numbers incomparable.",
             )
-        for line in content.decode("utf-8").splitlines():
-            if line.strip():
-                yield json.loads(line)
+        yield from self.read(content)
 
     def _hub_rows(self) -> Iterator[dict[str, Any]]:
         try:
@@ -117,6 +124,8 @@ class Task:
             come from a generator, whose version the hash then tells apart.
         source: Where the rows are; ``None`` for generated items.
         max_tokens: Default budget of new tokens.
+        samples: Default number of samples per item: many where the benchmark is small.
+        temperature: Default temperature; above 0 wherever ``samples`` is above 1.
         restricted: Its text must appear in no log, export or screenshot.
         requires: Import name of a package that ``load`` needs, and the extra that brings it.
     """
@@ -128,6 +137,8 @@ class Task:
     data_sha256: str | None = None
     source: Source | None = None
     max_tokens: int = 2048
+    samples: int = 1
+    temperature: float = 0.0
     restricted: bool = False
     requires: tuple[str, str] | None = None
 
@@ -151,3 +162,14 @@ class Task:
 def data_sha256(items: Sequence[Item]) -> str:
     """Hash the canonical (id, question, gold) rows, equal for local files and the hub."""
     return digest([[item.id, item.question, item.gold] for item in items])
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Tasks that are made when their name is asked for, as ``family:argument``.
+
+    Attributes:
+        make: Makes the task of one argument; raises HarnessError where there is none.
+    """
+
+    make: Callable[[str], Task]

@@ -83,6 +83,8 @@ class Item:
         tolerance: For numbers; ``None`` compares exactly.
         subject: The source's own topic, for break-downs; empty where it has none.
         level: The source's own difficulty, as text; empty where it has none.
+        option_order: For multiple choice: which of the source's options (0 is the right one) each
+            letter stands for. A pure function of the item, kept with the run.
     """
 
     id: str
@@ -92,6 +94,7 @@ class Item:
     tolerance: Tolerance | None = None
     subject: str = ""
     level: str = ""
+    option_order: tuple[int, ...] = ()
 
     @property
     def gold_id(self) -> str:

@@ -12,6 +12,7 @@ from harness.errors import HarnessError
 from harness.statistics import intervals
 from harness.statistics.intervals import Estimate
 from harness.store.store import Store
+from harness.types import AnswerType, Item, Tolerance
 
 
 class Judged(NamedTuple):
@@ -23,11 +24,16 @@ class Judged(NamedTuple):
 
 
 class Ungraded(NamedTuple):
-    """One generation without a grade of the profile and version asked for."""
+    """One generation without a grade of the profile and version asked for.
 
+    The item is as stored: without its question, and for a restricted run without its gold.
+    """
+
+    run_id: str
     key: str
     answer: str
     truncated: bool
+    item: Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +163,29 @@ def ungraded(
     """Return the generations of these runs that this profile and version has not judged."""
     with store.read() as connection:
         rows = connection.execute(
-            "SELECT DISTINCT replace(CAST(s.key AS VARCHAR), '-', ''), s.answer, s.truncated"
+            "SELECT run_id, replace(CAST(key AS VARCHAR), '-', ''), answer, truncated, item_id,"
+            " coalesce(gold, ''), answer_type, tolerance_absolute, tolerance_relative"
             " FROM sample s ANTI JOIN (SELECT * FROM grade WHERE profile = ? AND"
             " grader_version = ?) d ON d.key = s.key AND d.gold_id = s.gold_id"
             " WHERE s.run_id IN (SELECT unnest(?)) AND s.finish_reason IS NOT NULL",
             [profile, grader_version, list(run_ids)],
         ).fetchall()
-    return [Ungraded(*row) for row in rows]
+    return [
+        Ungraded(
+            run_id,
+            key,
+            answer,
+            truncated,
+            Item(
+                id=item_id,
+                question="",
+                gold=gold,
+                answer_type=AnswerType(answer_type),
+                tolerance=None if absolute is None else Tolerance(absolute, relative),
+            ),
+        )
+        for run_id, key, answer, truncated, item_id, gold, answer_type, absolute, relative in rows
+    ]
 
 
 def judged(store: Store, run_ids: Sequence[str]) -> list[Judged]:
@@ -298,7 +320,7 @@ def sample_page(
     """Return one page of a run's samples that have come back, in the order of its items.
 
     What a restricted run was asked and what it wrote never leaves the database, and is not
-    searched either: its questions, thoughts and answers come as empty, extracted answers too.
+    searched either: its questions, golds, thoughts and answers come as empty, extracted ones too.
 
     Args:
         store: The results file.
@@ -309,7 +331,9 @@ def sample_page(
         offset: How many matching samples to leave out at the beginning.
         limit: At most so many.
     """
-    hidden = {"question": "NULL", "thought": "''", "answer": "''", "extracted": "NULL"}
+    hidden = {"thought": "''", "answer": "''"} | dict.fromkeys(
+        ("question", "gold", "extracted"), "NULL"
+    )
     columns = ", ".join(
         f"CASE WHEN restricted THEN {hidden[name]} ELSE {name} END" if name in hidden else name
         for name in Sample.__dataclass_fields__

@@ -65,16 +65,19 @@ CREATE TABLE run_session (
 
 -- The questions as they stood when they were asked. Restricted rows keep no text.
 CREATE TABLE item (
-    task        VARCHAR NOT NULL,
-    data_sha256 VARCHAR NOT NULL,
-    id          VARCHAR NOT NULL,
-    ordinal     INTEGER NOT NULL,
-    question    VARCHAR,
-    gold        VARCHAR,
-    gold_id     UUID NOT NULL,
-    answer_type VARCHAR NOT NULL,
-    subject     VARCHAR NOT NULL,
-    level       VARCHAR NOT NULL
+    task         VARCHAR NOT NULL,
+    data_sha256  VARCHAR NOT NULL,
+    id           VARCHAR NOT NULL,
+    ordinal      INTEGER NOT NULL,
+    question     VARCHAR,
+    gold         VARCHAR,
+    gold_id      UUID NOT NULL,
+    answer_type  VARCHAR NOT NULL,
+    tolerance_absolute DOUBLE,
+    tolerance_relative DOUBLE,
+    subject      VARCHAR NOT NULL,
+    level        VARCHAR NOT NULL,
+    option_order INTEGER[] NOT NULL
 );
 
 -- What a run asks for. Several runs may ask for the same key and share its generation.
@@ -85,6 +88,7 @@ CREATE TABLE request (
     key          UUID NOT NULL
 );
 
+-- Token counts and times are NULL where a generation was imported and nobody counted them.
 CREATE TABLE generation (
     key               UUID NOT NULL,
     thought           VARCHAR NOT NULL,
@@ -92,9 +96,9 @@ CREATE TABLE generation (
     finish_reason     VARCHAR NOT NULL,
     truncated         BOOLEAN NOT NULL,
     loop              BOOLEAN NOT NULL,
-    prompt_tokens     INTEGER NOT NULL,
-    completion_tokens INTEGER NOT NULL,
-    seconds           DOUBLE NOT NULL,
+    prompt_tokens     INTEGER,
+    completion_tokens INTEGER,
+    seconds           DOUBLE,
     restricted        BOOLEAN NOT NULL,
     finished_at       TIMESTAMPTZ NOT NULL
 );

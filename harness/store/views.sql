@@ -1,15 +1,18 @@
 -- Every number that is shown comes from these, never from a stored aggregate.
 
+-- The macros take a grading profile; the views of the same name are those of the default one.
+
 -- The newest judgement of each profile.
 CREATE OR REPLACE VIEW latest_grade AS
 SELECT * FROM grade
 QUALIFY row_number() OVER (PARTITION BY key, gold_id, profile ORDER BY graded_at DESC) = 1;
 
 -- One row a request of a run, with what came back and how it was judged (NULL while it has not).
-CREATE OR REPLACE VIEW sample AS
+CREATE OR REPLACE MACRO sample_by(wanted) AS TABLE
 SELECT q.run_id, r.model, r.task, r.restricted,
        q.item_id, q.sample_index, q.key,
-       i.ordinal, i.question, i.gold, i.gold_id, i.answer_type, i.subject, i.level,
+       i.ordinal, i.question, i.gold, i.gold_id, i.answer_type, i.tolerance_absolute,
+       i.tolerance_relative, i.subject, i.level,
        g.thought, g.answer, g.finish_reason, g.truncated, g.loop,
        g.prompt_tokens, g.completion_tokens, g.seconds, g.finished_at,
        d.profile, d.grader_version, d.correct, d.status, d.extracted, d.extraction, d.method
@@ -17,10 +20,10 @@ FROM request q
 JOIN run r ON r.id = q.run_id
 JOIN item i ON i.task = r.task AND i.data_sha256 = r.data_sha256 AND i.id = q.item_id
 LEFT JOIN generation g ON g.key = q.key
-LEFT JOIN latest_grade d ON d.key = q.key AND d.gold_id = i.gold_id AND d.profile = 'strict';
+LEFT JOIN latest_grade d ON d.key = q.key AND d.gold_id = i.gold_id AND d.profile = wanted;
 
 -- One row an item of a run: how many of its graded samples were right.
-CREATE OR REPLACE VIEW item_score AS
+CREATE OR REPLACE MACRO item_score_by(wanted) AS TABLE
 SELECT run_id, item_id, any_value(ordinal) AS ordinal, any_value(subject) AS subject,
        any_value(level) AS level, count(correct) AS samples,
        count(*) FILTER (WHERE correct) AS correct,
@@ -29,12 +32,12 @@ SELECT run_id, item_id, any_value(ordinal) AS ordinal, any_value(subject) AS sub
        count(*) FILTER (WHERE status = 'no_answer') AS no_answer,
        count(*) FILTER (WHERE loop) AS loops,
        sum(completion_tokens) AS completion_tokens
-FROM sample
+FROM sample_by(wanted)
 WHERE finish_reason IS NOT NULL
 GROUP BY run_id, item_id;
 
 -- One row a run: sufficient statistics of its score.
-CREATE OR REPLACE VIEW run_score AS
+CREATE OR REPLACE MACRO run_score_by(wanted) AS TABLE
 SELECT run_id, count(*) FILTER (WHERE samples > 0) AS items,
        sum(samples)::BIGINT AS samples, sum(correct)::BIGINT AS correct,
        avg(correct / samples) AS mean, coalesce(var_samp(correct / samples), 0) AS variance,
@@ -42,5 +45,9 @@ SELECT run_id, count(*) FILTER (WHERE samples > 0) AS items,
        sum(undecided)::BIGINT AS undecided, sum(truncated)::BIGINT AS truncated,
        sum(no_answer)::BIGINT AS no_answer, sum(loops)::BIGINT AS loops,
        sum(completion_tokens)::BIGINT AS completion_tokens
-FROM item_score
+FROM item_score_by(wanted)
 GROUP BY run_id;
+
+CREATE OR REPLACE VIEW sample AS FROM sample_by('strict');
+CREATE OR REPLACE VIEW item_score AS FROM item_score_by('strict');
+CREATE OR REPLACE VIEW run_score AS FROM run_score_by('strict');

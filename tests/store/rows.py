@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.plan import item_row
 from harness.types import AnswerType, Item, Protocol, Sampling
 
 NOW = "2026-01-01T00:00:00+00:00"
@@ -56,18 +57,7 @@ def _item(number: int) -> Item:
 
 def item(number: int) -> dict[str, Any]:
     made = _item(number)
-    return {
-        "task": PROTOCOL.task,
-        "data_sha256": PROTOCOL.data_sha256,
-        "id": made.id,
-        "ordinal": number,
-        "question": made.question,
-        "gold": made.gold,
-        "gold_id": made.gold_id,
-        "answer_type": made.answer_type,
-        "subject": "",
-        "level": "",
-    }
+    return item_row(made, PROTOCOL.task, PROTOCOL.data_sha256, number)
 
 
 def request(number: int) -> dict[str, Any]:

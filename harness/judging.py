@@ -1,0 +1,116 @@
+"""Handing responses to the grader pool and keeping its verdicts, now or again."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.grading import GRADER_VERSION, GraderPool
+from harness.plan import now
+from harness.registry import load_task
+from harness.store import Journal, Store, queries
+from harness.types import Item, Verdict
+
+Told = Callable[[str, str, bool], None]
+
+
+class Judge:
+    """Sends responses to a pool and writes what it says into the journal.
+
+    Args:
+        pool: Judges.
+        journal: Keeps.
+        profile: Name under which the grades are kept; the pool's own.
+        told: Called with run id, item id and verdict, by the pool's threads.
+    """
+
+    def __init__(self, pool: GraderPool, journal: Journal, profile: str, told: Told) -> None:
+        self._pool = pool
+        self._journal = journal
+        self._profile = profile
+        self._told = told
+        self._outstanding = 0
+        self._judged = threading.Condition()
+
+    def submit(self, run_id: str, item: Item, key: str, answer: str, *, truncated: bool) -> None:
+        """Have one response judged against one item's gold."""
+        with self._judged:
+            self._outstanding += 1
+        self._pool.submit(
+            gold=item.gold,
+            response=answer,
+            truncated=truncated,
+            answer_type=item.answer_type,
+            tolerance=item.tolerance,
+        ).add_done_callback(partial(self._keep, run_id, item, key))
+
+    def wait(self) -> None:
+        """Wait until every verdict has been handed to the journal."""
+        with self._judged:
+            self._judged.wait_for(lambda: self._outstanding == 0)
+
+    def _keep(self, run_id: str, item: Item, key: str, future: Future[Verdict]) -> None:
+        try:
+            if not future.cancelled() and future.exception() is None:
+                verdict = future.result()
+                # If this fails the main thread meets the same failure with its next row.
+                with contextlib.suppress(HarnessError):
+                    self._journal.append("grade", grade_row(key, item, verdict, self._profile))
+                self._told(run_id, item.id, verdict.correct)
+        finally:
+            # Not the future's own waiters: they are woken before its callbacks have run.
+            with self._judged:
+                self._outstanding -= 1
+                self._judged.notify_all()
+
+
+def grade_row(
+    key: str, item: Item, verdict: Verdict, profile: str, version: str = GRADER_VERSION
+) -> dict[str, Any]:
+    """Return what the store keeps about a grade."""
+    return asdict(verdict) | {
+        "key": key,
+        "gold_id": item.gold_id,
+        "profile": profile,
+        "grader_version": version,
+        "graded_at": now(),
+    }
+
+
+def regrade(store: Store, run_id: str, profile: str, told: Told) -> int:
+    """Judge a run's stored generations under ``profile``, beside what grades they have.
+
+    Args:
+        store: The results file.
+        run_id: The run.
+        profile: Name of a grading profile.
+        told: Called with run id, item id and verdict as they come.
+
+    Returns:
+        How many generations were judged; those this profile and grader version had judged
+        before are left alone.
+
+    Raises:
+        HarnessError: The run is restricted and its items cannot be loaded again.
+    """
+    waiting = queries.ungraded(store, [run_id], profile, GRADER_VERSION)
+    golds = _restricted_items(store, run_id) if any(not row.item.gold for row in waiting) else {}
+    with Journal(store) as journal, GraderPool(profile=profile) as pool:
+        judge = Judge(pool, journal, profile, told)
+        for row in waiting:
+            item = golds.get(row.item.id, row.item)
+            judge.submit(row.run_id, item, row.key, row.answer, truncated=row.truncated)
+        judge.wait()
+    return len(waiting)
+
+
+def _restricted_items(store: Store, run_id: str) -> dict[str, Item]:
+    """Load the golds that the store does not keep."""
+    task = queries.find_run(store, run_id).task
+    return {item.id: item for item in load_task(task).items()}
