@@ -32,6 +32,7 @@ TasksDirOption = Annotated[
     Path | None,
     typer.Option("--tasks-dir", envvar="HARNESS_TASKS_DIR", help="A folder of your own tasks."),
 ]
+ProfileOption = Annotated[str, typer.Option("--profile", help="Name of a grading profile.")]
 RESULTS = Path("results.duckdb")
 
 
@@ -152,6 +153,155 @@ def list_tasks(
     )
 
 
+@tasks_app.command("check")
+def check_tasks(
+    names: Annotated[list[str] | None, typer.Argument(help="Tasks; all if none is named.")] = None,
+    tasks_dir: TasksDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that every gold answer parses, equals itself, and differs from its neighbour's."""
+    from dataclasses import asdict
+
+    from harness import display
+    from harness.check import check_task
+    from harness.grading import GraderPool
+    from harness.registry import TaskRegistry
+
+    registry = TaskRegistry(tasks_dir)
+    chosen = names or [entry.name for entry in registry.entries() if not entry.is_family]
+    found, missing = [], []
+    with GraderPool() as pool:
+        for name in chosen:
+            try:
+                found.append(check_task(registry.load(name), pool))
+            except HarnessError as error:
+                if names:
+                    raise
+                missing.append((name, error.message))
+    if as_json:
+        print(json.dumps([asdict(findings) for findings in found], indent=2))
+    else:
+        display.print_checks(found, missing)
+    if not all(findings.sound for findings in found):
+        raise typer.Exit(1)
+
+
+@app.command("grade")
+def grade_file(
+    file: Annotated[Path, typer.Argument(help="JSON lines with id, gold and pred.")],
+    profile: ProfileOption = "strict",
+    out: Annotated[Path | None, typer.Option(help="Where to write one verdict a line.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; one a core.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge a file of answers, and compare with its labels where it has some."""
+    from dataclasses import asdict
+
+    from harness import display
+    from harness import grade_file as grading
+    from harness.grading import profiles
+
+    profiles.get(profile)
+    pairs = grading.read_pairs(file)
+    verdicts, seconds = grading.judge_pairs(pairs, profile=profile, workers=workers)
+    if out is not None:
+        grading.write_verdicts(out, pairs, verdicts)
+    summary = grading.report(pairs, verdicts, seconds)
+    if as_json:
+        print(json.dumps(asdict(summary), indent=2))
+    else:
+        display.print_report(summary)
+
+
+@app.command("regrade")
+def regrade(
+    run: Annotated[str, typer.Argument(help="A run's id, or the beginning of it.")],
+    profile: ProfileOption = "strict",
+    results: ResultsOption = RESULTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge a run's stored generations again, beside the grades they have."""
+    from harness import display
+    from harness.grading import profiles
+    from harness.judging import regrade as carry_out
+    from harness.store import queries
+
+    profiles.get(profile)
+    store = _recovered(results)
+    run_id = queries.find_run(store, run).id
+    with display.Counting("grading") as counting:
+        judged = carry_out(store, run_id, profile, counting.told)
+    (summary,) = queries.runs(store, [run_id], profile=profile)
+    if as_json:
+        print(json.dumps({"judged": judged, "run": display.run_json(summary)}, indent=2))
+    else:
+        print(f"{judged} generations judged by {profile}")
+        display.print_runs([summary])
+
+
+@app.command("score")
+def score(
+    run: Annotated[str, typer.Argument(help="A run's id, or the beginning of it.")],
+    reducer: Annotated[
+        str, typer.Option(help="What becomes of an item's samples: mean, pass@K or maj@K.")
+    ] = "mean",
+    profile: ProfileOption = "strict",
+    results: ResultsOption = RESULTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a run by a reducer over the samples of each item."""
+    from dataclasses import asdict
+
+    from harness import display
+    from harness.scoring import score_run
+    from harness.store import queries
+
+    store = _recovered(results)
+    run_id = queries.find_run(store, run).id
+    estimate = score_run(store, run_id, reducer, profile)
+    if as_json:
+        print(json.dumps({"run": run_id, "reducer": reducer} | asdict(estimate), indent=2))
+    else:
+        print(f"{run_id}  {reducer}  {display.percent_interval(estimate)}  n {estimate.items}")
+
+
+@app.command("import")
+def import_file(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="jsonl, qwen_math or theoremqa.")],
+    path: Annotated[Path, typer.Argument(help="The file.")],
+    model: Annotated[str, typer.Option(help="What to call the model.")],
+    task: Annotated[str, typer.Option(help="The task that the responses answer.")],
+    match: Annotated[
+        bool, typer.Option("--match", help="Take items and golds from our task, by question.")
+    ] = False,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="ours=theirs, for the format jsonl.")
+    ] = None,
+    results: ResultsOption = RESULTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Take in responses generated elsewhere as a run, and judge them."""
+    import hashlib
+
+    from harness import display, importers, importing
+    from harness.registry import TaskRegistry, load_importer
+    from harness.store import Store, queries
+
+    samples = importers.read_file(path, load_importer(form, mapping or []))
+    origin = importing.Origin(form, hashlib.sha256(path.read_bytes()).hexdigest(), model, task)
+    store = Store(results)
+    ours = TaskRegistry().load(task) if match else None
+    with display.Counting("grading") as counting:
+        done = importing.import_samples(store, samples, origin, ours, counting.told)
+    (summary,) = queries.runs(store, [done.run_id])
+    if as_json:
+        shown = {"run": display.run_json(summary), "unmatched": done.unmatched}
+        print(json.dumps(shown, indent=2))
+    else:
+        display.print_runs([summary])
+        display.print_unmatched(done.unmatched)
+
+
 @app.command("models")
 def list_models(results: ResultsOption = RESULTS, as_json: JsonOption = False) -> None:
     """List the built-in models and those the results file knows."""
@@ -187,7 +337,11 @@ def list_runs(results: ResultsOption = RESULTS, as_json: JsonOption = False) -> 
 def show(
     run: Annotated[str, typer.Argument(help="A run's id, or the beginning of it.")],
     wrong: Annotated[bool, typer.Option("--wrong", help="Only what was not right.")] = False,
+    disagree: Annotated[
+        str | None, typer.Option(help="Two profiles: only what they judge differently.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="At most so many samples.")] = 10,
+    profile: ProfileOption = "strict",
     results: ResultsOption = RESULTS,
     as_json: JsonOption = False,
 ) -> None:
@@ -197,7 +351,13 @@ def show(
 
     store = _recovered(results)
     summary = queries.find_run(store, run)
-    samples = queries.samples(store, summary.id, only_wrong=wrong, limit=limit)
+    if disagree is None:
+        samples = queries.samples(store, summary.id, only_wrong=wrong, limit=limit, profile=profile)
+    else:
+        first, comma, second = (part.strip() for part in disagree.partition(","))
+        if not comma or not second:
+            raise HarnessError("--disagree takes two profiles, as in strict,cft-paper.")
+        samples = queries.disagreements(store, summary.id, first, second, limit=limit)
     if as_json:
         print(json.dumps(display.samples_json(summary, samples), indent=2))
     else:

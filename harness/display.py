@@ -29,7 +29,9 @@ from rich.text import Text
 from harness.statistics.intervals import Estimate, clustered, wilson
 
 if TYPE_CHECKING:
+    from harness.check import Findings
     from harness.doctor import Finding
+    from harness.grade_file import Report
     from harness.pipeline import Outcome
     from harness.store.queries import RunSummary, Sample
 
@@ -121,7 +123,34 @@ class EvaluationProgress:
             counts = list(self._correct.values())
         if not counts:
             return speed
-        return f"{speed}  {_percent_interval(_running_score(counts))}"
+        return f"{speed}  {percent_interval(_running_score(counts))}"
+
+
+class Counting:
+    """Counts judged responses on standard error."""
+
+    def __init__(self, what: str) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description} {task.completed}"),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._progress.add_task(what, total=None)
+
+    def __enter__(self) -> Counting:
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._progress.stop()
+
+    def told(self, run_id: str, item_id: str, correct: bool) -> None:
+        """Count one more."""
+        self._progress.advance(self._task)
 
 
 class _Figures(ProgressColumn):
@@ -207,7 +236,7 @@ def print_runs(summaries: Sequence[RunSummary]) -> None:
             summary.id,
             summary.model,
             summary.task,
-            _percent_interval(summary.score) if summary.score else "–",
+            percent_interval(summary.score) if summary.score else "–",
             f"{summary.items}" + (f" × {summary.samples}" if summary.samples > 1 else ""),
             "all" if summary.complete else f"{summary.graded} of {summary.requests}",
             f"{summary.created_at:%Y-%m-%d %H:%M}",
@@ -229,11 +258,77 @@ def print_samples(summary: RunSummary, samples: Sequence[Sample]) -> None:
             ("answer", "(not shown: restricted)" if summary.restricted else sample.answer),
             ("extracted", f"{sample.extracted or '–'}  ({sample.extraction or 'none'})"),
             ("gold", sample.gold or "(not stored: restricted)"),
-            ("finish", f"{sample.finish_reason}, {sample.completion_tokens} tokens"),
+            ("finish", f"{sample.finish_reason}, {sample.completion_tokens or '?'} tokens"),
         ):
             if text:
                 console.print(Text(f"{label:>9}  ", style="bold"), Text(clean(text)), sep="")
     console.print(Text(f"\n{len(samples)} samples of {summary.task} by {summary.model}"))
+
+
+def print_checks(found: Sequence[Findings], missing: Sequence[tuple[str, str]]) -> None:
+    """Print what the checks of the tasks' own data found."""
+    head = ("task", " items", " unparsed", " unequal", " confused", " duplicates", "state")
+    rows = [
+        (
+            findings.task,
+            f"{findings.items}",
+            *(
+                f"{len(found)}"
+                for found in (findings.unparsed, findings.unequal, findings.confused)
+            ),
+            f"{len(findings.duplicates)}",
+            "sound" if findings.sound else "NOT SOUND",
+        )
+        for findings in found
+    ]
+    print_table(head, rows)
+    console = Console()
+    for findings in found:
+        for label, ids in (
+            ("gold cannot be read", findings.unparsed),
+            ("gold does not equal itself", findings.unequal),
+            ("gold is taken for its neighbour's", findings.confused),
+            ("same question", ["=".join(group) for group in findings.duplicates]),
+            ("same question, other gold", ["=".join(group) for group in findings.conflicting]),
+            *findings.noted.items(),
+        ):
+            if ids:
+                listed = ", ".join(ids)
+                console.print(Text(f"{findings.task}: {label} ({len(ids)}): {listed}"))
+    for name, reason in missing:
+        console.print(Text(f"{name}: not checked: {reason}", style="yellow"))
+
+
+def print_report(summary: Report) -> None:
+    """Print how a file of answers was judged."""
+    counted = ", ".join(f"{name} {count}" for name, count in sorted(summary.statuses.items()))
+    times = ", ".join(f"{name} {1000 * time:.1f} ms" for name, time in summary.latency.items())
+    lines = [
+        f"{summary.pairs} pairs, {_percent(summary.correct)} % right   ({counted})",
+        f"{summary.pairs_per_second:,.0f} pairs/s; CPU time of one: {times}",
+    ]
+    if summary.accuracy is not None:
+        lines.append(
+            f"against {summary.labelled} labels: {_percent(summary.accuracy)} % agree, "
+            f"{len(summary.false_positives)} wrong ones accepted, "
+            f"{len(summary.false_negatives)} right ones rejected"
+        )
+        for label, ids in (
+            ("accepted", summary.false_positives),
+            ("rejected", summary.false_negatives),
+        ):
+            if ids:
+                lines.append(f"wrongly {label}: {', '.join(ids)}")
+    console = Console()
+    for line in lines:
+        console.print(Text(clean(line)))
+
+
+def print_unmatched(questions: Sequence[str]) -> None:
+    """Print which questions of an imported file the task does not have."""
+    console = Console()
+    for question in questions:
+        console.print(Text(f"not an item of the task: {clean(question)}", overflow="ellipsis"))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
@@ -284,5 +379,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def _percent_interval(estimate: Estimate) -> str:
+def percent_interval(estimate: Estimate) -> str:
+    """Return a score and its interval in percent."""
     return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"

@@ -27,6 +27,7 @@ from harness.errors import HarnessError, nearest
 
 if TYPE_CHECKING:
     from harness.backends import Backend
+    from harness.importers import Reader
     from harness.tasks_api import Family, Task
 
 ENTRY_POINT_GROUP = "harness.tasks"
@@ -148,6 +149,33 @@ def load_backend(name: str) -> type[Backend]:
         raise HarnessError(f"There is no backend {name!r}. {nearest(name, known)}")
     backend: type[Backend] = importlib.import_module(f"harness.backends.{name}").BACKEND
     return backend
+
+
+def load_importer(name: str, mapping: Sequence[str]) -> Reader:
+    """Import one format's reader.
+
+    Args:
+        name: A module of ``harness.importers``, or ``jsonl`` for plain rows.
+        mapping: ``ours=theirs`` column names, for ``jsonl``.
+
+    Raises:
+        HarnessError: There is no format of that name, or the mapping is not one.
+    """
+    known = ["jsonl", *(entry.name for entry in _entries(_package("harness.importers")))]
+    if name not in known:
+        raise HarnessError(f"There is no import format {name!r}. {nearest(name, known)}")
+    if name != "jsonl":
+        reader: Reader = importlib.import_module(f"harness.importers.{name}").read
+        return reader
+    from harness.importers import column_reader
+
+    columns = {"gold": "gold", "response": "response", "question": "question", "id": "id"}
+    for pair in mapping:
+        ours, equals, theirs = pair.partition("=")
+        if not equals or not theirs:
+            raise HarnessError(f"--map {pair!r} is not ours=theirs.")
+        columns[ours] = theirs
+    return column_reader(columns)
 
 
 def suites() -> dict[str, list[str]]:

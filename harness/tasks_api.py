@@ -40,7 +40,8 @@ class Source:
 
     Attributes:
         file: Name of the JSONL file in the folder that ``HARNESS_DATA_DIR`` names.
-        file_sha256: What that file must hash to.
+        file_sha256: What that file must hash to; ``None`` where no copy could be hashed, or where
+            one file holds several benchmarks: then ``data_sha256`` of the task alone guards them.
         hub_id: Data set on the Hugging Face hub.
         hub_config: Its configuration.
         hub_split: Its split.
@@ -51,7 +52,7 @@ class Source:
     """
 
     file: str
-    file_sha256: str
+    file_sha256: str | None
     hub_id: str
     hub_config: str
     hub_split: str
@@ -81,7 +82,7 @@ class Source:
                 "from the hub.",
             ) from error
         found = hashlib.sha256(content).hexdigest()
-        if found != self.file_sha256:
+        if self.file_sha256 is not None and found != self.file_sha256:
             raise HarnessError(
                 f"{path} is not the file that is meant: its sha256 is {found[:12]}…, expected "
                 f"{self.file_sha256[:12]}….",

@@ -85,6 +85,7 @@ class Item:
         level: The source's own difficulty, as text; empty where it has none.
         option_order: For multiple choice: which of the source's options (0 is the right one) each
             letter stands for. A pure function of the item, kept with the run.
+        note: What a reader should know of the item, for instance that its picture is missing.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Item:
     subject: str = ""
     level: str = ""
     option_order: tuple[int, ...] = ()
+    note: str = ""
 
     @property
     def gold_id(self) -> str:

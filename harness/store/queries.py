@@ -95,6 +95,7 @@ class Sample:
     sample_index: int
     question: str | None
     gold: str | None
+    answer_type: str
     subject: str
     level: str
     thought: str
@@ -102,7 +103,7 @@ class Sample:
     finish_reason: str
     truncated: bool
     loop: bool
-    completion_tokens: int
+    completion_tokens: int | None
     correct: bool | None
     status: str | None
     extracted: str | None
@@ -138,7 +139,7 @@ SELECT r.id, m.name AS model, r.model AS fingerprint, m.parameters, r.task, r.pr
        coalesce(w.session_tokens, 0) AS session_tokens
 FROM run r
 JOIN model m ON m.fingerprint = r.model
-LEFT JOIN run_score s ON s.run_id = r.id
+LEFT JOIN run_score_by('{profile}') s ON s.run_id = r.id
 LEFT JOIN (
     SELECT run_id, sum(generate_seconds) AS generate_seconds, sum(start_seconds) AS start_seconds,
            sum(grade_seconds) AS grade_seconds, sum(completion_tokens) AS session_tokens
@@ -199,12 +200,15 @@ def judged(store: Store, run_ids: Sequence[str]) -> list[Judged]:
     return [Judged(*row) for row in rows]
 
 
-def runs(store: Store, run_ids: Sequence[str] | None = None) -> list[RunSummary]:
+def runs(
+    store: Store, run_ids: Sequence[str] | None = None, *, profile: str = "strict"
+) -> list[RunSummary]:
     """Return a summary of these runs, or of all, the newest first."""
     where = "" if run_ids is None else " WHERE r.id IN (SELECT unnest(?))"
     parameters = [] if run_ids is None else [list(run_ids)]
     with store.read() as connection:
-        cursor = connection.execute(_SUMMARY + where + " ORDER BY r.created_at DESC", parameters)
+        summary = _SUMMARY.format(profile=_quoted(profile))
+        cursor = connection.execute(summary + where + " ORDER BY r.created_at DESC", parameters)
         names = [column[0] for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     return [_summary(row) for row in rows]
@@ -230,7 +234,12 @@ def find_run(store: Store, prefix: str) -> RunSummary:
 
 
 def samples(
-    store: Store, run_id: str, *, only_wrong: bool = False, limit: int | None = None
+    store: Store,
+    run_id: str,
+    *,
+    only_wrong: bool = False,
+    limit: int | None = None,
+    profile: str = "strict",
 ) -> list[Sample]:
     """Return the samples of a run that have come back, in the order of its items."""
     columns = ", ".join(Sample.__dataclass_fields__)
@@ -238,11 +247,51 @@ def samples(
     most = "" if limit is None else f" LIMIT {int(limit)}"
     with store.read() as connection:
         rows = connection.execute(
-            f"SELECT {columns} FROM sample WHERE run_id = ? AND finish_reason IS NOT NULL{wrong}"
+            f"SELECT {columns} FROM sample_by('{_quoted(profile)}')"
+            f" WHERE run_id = ? AND finish_reason IS NOT NULL{wrong}"
             f" ORDER BY ordinal, sample_index{most}",
             [run_id],
         ).fetchall()
     return [Sample(*row) for row in rows]
+
+
+def disagreements(
+    store: Store, run_id: str, profile: str, other: str, *, limit: int | None = None
+) -> list[Sample]:
+    """Return the samples that two profiles judge differently, as the first of them does.
+
+    Raises:
+        HarnessError: One of the two has judged nothing of this run.
+    """
+    with store.read() as connection:
+        rows = connection.execute(
+            f"SELECT a.item_id, a.sample_index FROM sample_by('{_quoted(profile)}') a"
+            f" JOIN sample_by('{_quoted(other)}') b USING (run_id, item_id, sample_index)"
+            " WHERE run_id = ? AND a.correct <> b.correct",
+            [run_id],
+        ).fetchall()
+        judged_by = {
+            name
+            for name in (profile, other)
+            if connection.execute(
+                f"SELECT 1 FROM sample_by('{_quoted(name)}')"
+                " WHERE run_id = ? AND correct IS NOT NULL LIMIT 1",
+                [run_id],
+            ).fetchone()
+        }
+    for name in (profile, other):
+        if name not in judged_by:
+            raise HarnessError(
+                f"{name} has judged nothing of run {run_id}.",
+                f"Run `harness regrade {run_id} --profile {name}` first.",
+            )
+    differing = set(rows)
+    found = [
+        sample
+        for sample in samples(store, run_id, profile=profile)
+        if (sample.item_id, sample.sample_index) in differing
+    ]
+    return found[:limit]
 
 
 def models(store: Store) -> list[tuple[str, str, str, str]]:
@@ -285,6 +334,11 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     shares = {name: row[name] / graded if graded else 0.0 for name in _SHARES}
     protocol = json.loads(row["protocol"])
     return RunSummary(**row | shares | {"score": estimate, "bounds": bounds, "protocol": protocol})
+
+
+def _quoted(profile: str) -> str:
+    """Make a profile's name safe inside a quoted literal: macros take no parameters."""
+    return profile.replace("'", "''")
 
 
 _SHARES = ("truncated", "no_answer", "loops")

@@ -41,7 +41,8 @@ WAIT_SECONDS = 20.0
 _FIRST_RETRY_SECONDS = 0.02
 _LONGEST_RETRY_SECONDS = 0.5
 _NO_SPACE = "No space left on device"
-_in_process = threading.RLock()
+# DuckDB refuses to open a file for reading and for writing at once within one process.
+_in_process = threading.Lock()
 
 
 class Store:
@@ -87,7 +88,7 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(self.path, error) from error
-        with _in_process, self._connect(False, wait_seconds) as connection:
+        with self._connect(False, wait_seconds) as connection:
             if not self._checked:
                 self._bring_up_to_date(connection)
                 self._checked = True
@@ -110,11 +111,11 @@ class Store:
             )
         if not self._checked:
             self._check(wait_seconds)
-        with _in_process, self._connect(True, wait_seconds) as connection:
+        with self._connect(True, wait_seconds) as connection:
             yield connection
 
     def _check(self, wait_seconds: float | None) -> None:
-        with _in_process, self._connect(True, wait_seconds) as connection:
+        with self._connect(True, wait_seconds) as connection:
             current = self._version(connection) == self._schema_version
         if current:
             self._checked = True
@@ -139,16 +140,23 @@ class Store:
                 connection.close()
             except duckdb.Error as error:
                 raise _as_harness_error(self.path, error) from error
+            finally:
+                _in_process.release()
 
     def _open(self, read_only: bool, wait_seconds: float | None) -> DuckDBPyConnection:
+        """Open the file, with ``_in_process`` held from then on, but not while waiting."""
         import duckdb
 
         deadline = time.monotonic() + (self.wait_seconds if wait_seconds is None else wait_seconds)
         pause = _FIRST_RETRY_SECONDS
         while True:
+            _in_process.acquire()
             try:
                 return duckdb.connect(str(self.path), read_only=read_only)
-            except duckdb.Error as error:
+            except BaseException as error:
+                _in_process.release()
+                if not isinstance(error, duckdb.Error):
+                    raise
                 if "Could not set lock on file" not in str(error):
                     raise _as_harness_error(self.path, error) from error
                 if time.monotonic() >= deadline:

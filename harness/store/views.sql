@@ -40,7 +40,8 @@ GROUP BY run_id, item_id;
 CREATE OR REPLACE MACRO run_score_by(wanted) AS TABLE
 SELECT run_id, count(*) FILTER (WHERE samples > 0) AS items,
        sum(samples)::BIGINT AS samples, sum(correct)::BIGINT AS correct,
-       avg(correct / samples) AS mean, coalesce(var_samp(correct / samples), 0) AS variance,
+       avg(correct / nullif(samples, 0)) AS mean,
+       coalesce(var_samp(correct / nullif(samples, 0)), 0) AS variance,
        max(samples)::BIGINT AS most_samples, min(samples)::BIGINT AS fewest_samples,
        sum(undecided)::BIGINT AS undecided, sum(truncated)::BIGINT AS truncated,
        sum(no_answer)::BIGINT AS no_answer, sum(loops)::BIGINT AS loops,
