@@ -48,6 +48,8 @@ class Judge:
             truncated=truncated,
             answer_type=item.answer_type,
             tolerance=item.tolerance,
+            scorer=item.scorer if self._profile == "strict" else "",
+            reference=item.reference,
         ).add_done_callback(partial(self._keep, run_id, item, key))
 
     def wait(self) -> None:
@@ -100,7 +102,8 @@ def regrade(store: Store, run_id: str, profile: str, told: Told) -> int:
         HarnessError: The run is restricted and its items cannot be loaded again.
     """
     waiting = queries.ungraded(store, [run_id], profile, GRADER_VERSION)
-    golds = _restricted_items(store, run_id) if any(not row.item.gold for row in waiting) else {}
+    incomplete = any(row.item.scorer or not row.item.gold for row in waiting)
+    golds = _items_of(store, run_id) if incomplete else {}
     with Journal(store) as journal, GraderPool(profile=profile) as pool:
         judge = Judge(pool, journal, profile, told)
         for row in waiting:
@@ -110,7 +113,7 @@ def regrade(store: Store, run_id: str, profile: str, told: Told) -> int:
     return len(waiting)
 
 
-def _restricted_items(store: Store, run_id: str) -> dict[str, Item]:
-    """Load the golds that the store does not keep."""
+def _items_of(store: Store, run_id: str) -> dict[str, Item]:
+    """Load what the store does not keep: restricted golds, and what own scorers judge by."""
     task = queries.find_run(store, run_id).task
     return {item.id: item for item in load_task(task).items()}

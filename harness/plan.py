@@ -76,7 +76,7 @@ class Settings:
                 "Give a --temperature above 0, or --n 1.",
             )
         budget = self.max_tokens or task.max_tokens
-        return samples, Sampling(temperature=temperature, top_p=self.top_p, max_tokens=budget)
+        return samples, Sampling(temperature, self.top_p, budget, task.stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,7 @@ def item_row(item: Item, task: str, data_sha256: str, ordinal: int) -> dict[str,
         "subject": item.subject,
         "level": item.level,
         "option_order": list(item.option_order),
+        "scorer": item.scorer,
     }
 
 

@@ -127,6 +127,7 @@ class Task:
         max_tokens: Default budget of new tokens.
         samples: Default number of samples per item: many where the benchmark is small.
         temperature: Default temperature; above 0 wherever ``samples`` is above 1.
+        stop: Stop strings; for prompts that are no chat, such as few-shot ones.
         restricted: Its text must appear in no log, export or screenshot.
         requires: Import name of a package that ``load`` needs, and the extra that brings it.
     """
@@ -140,6 +141,7 @@ class Task:
     max_tokens: int = 2048
     samples: int = 1
     temperature: float = 0.0
+    stop: tuple[str, ...] = ()
     restricted: bool = False
     requires: tuple[str, str] | None = None
 

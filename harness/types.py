@@ -86,6 +86,9 @@ class Item:
         option_order: For multiple choice: which of the source's options (0 is the right one) each
             letter stands for. A pure function of the item, kept with the run.
         note: What a reader should know of the item, for instance that its picture is missing.
+        scorer: ``module:function`` where the benchmark brings its own judgement: called in a
+            grader's worker with ``reference`` and the response, it returns a :class:`Verdict`.
+        reference: What that function judges by.
     """
 
     id: str
@@ -97,11 +100,15 @@ class Item:
     level: str = ""
     option_order: tuple[int, ...] = ()
     note: str = ""
+    scorer: str = ""
+    reference: str = ""
 
     @property
     def gold_id(self) -> str:
         """Names what an answer is judged by: a grade holds for one generation and one of these."""
-        return digest([self.gold, self.answer_type, asdict(self.tolerance or Tolerance())])[:32]
+        tolerance = asdict(self.tolerance or Tolerance())
+        judged_by = [self.gold, self.answer_type, tolerance, self.scorer, self.reference]
+        return digest(judged_by)[:32]
 
 
 @dataclass(frozen=True, slots=True)

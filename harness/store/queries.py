@@ -165,28 +165,13 @@ def ungraded(
     with store.read() as connection:
         rows = connection.execute(
             "SELECT run_id, replace(CAST(key AS VARCHAR), '-', ''), answer, truncated, item_id,"
-            " coalesce(gold, ''), answer_type, tolerance_absolute, tolerance_relative"
+            " coalesce(gold, ''), answer_type, tolerance_absolute, tolerance_relative, scorer"
             " FROM sample s ANTI JOIN (SELECT * FROM grade WHERE profile = ? AND"
             " grader_version = ?) d ON d.key = s.key AND d.gold_id = s.gold_id"
             " WHERE s.run_id IN (SELECT unnest(?)) AND s.finish_reason IS NOT NULL",
             [profile, grader_version, list(run_ids)],
         ).fetchall()
-    return [
-        Ungraded(
-            run_id,
-            key,
-            answer,
-            truncated,
-            Item(
-                id=item_id,
-                question="",
-                gold=gold,
-                answer_type=AnswerType(answer_type),
-                tolerance=None if absolute is None else Tolerance(absolute, relative),
-            ),
-        )
-        for run_id, key, answer, truncated, item_id, gold, answer_type, absolute, relative in rows
-    ]
+    return [Ungraded(*row[:4], item=_judged_item(*row[4:])) for row in rows]
 
 
 def judged(store: Store, run_ids: Sequence[str]) -> list[Judged]:
@@ -315,6 +300,24 @@ def published(store: Store) -> list[PublishedScore]:
             " FROM published_score WHERE canonical AND task IS NOT NULL AND unit <> 'points'"
         ).fetchall()
     return [PublishedScore(*row) for row in rows]
+
+
+def _judged_item(
+    item_id: str,
+    gold: str,
+    answer_type: str,
+    absolute: float | None,
+    relative: float | None,
+    scorer: str,
+) -> Item:
+    return Item(
+        id=item_id,
+        question="",
+        gold=gold,
+        answer_type=AnswerType(answer_type),
+        tolerance=None if absolute is None else Tolerance(absolute, relative or 0.0),
+        scorer=scorer,
+    )
 
 
 def _summary(row: dict[str, Any]) -> RunSummary:

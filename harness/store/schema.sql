@@ -77,7 +77,8 @@ CREATE TABLE item (
     tolerance_relative DOUBLE,
     subject      VARCHAR NOT NULL,
     level        VARCHAR NOT NULL,
-    option_order INTEGER[] NOT NULL
+    option_order INTEGER[] NOT NULL,
+    scorer       VARCHAR NOT NULL
 );
 
 -- What a run asks for. Several runs may ask for the same key and share its generation.

@@ -12,7 +12,7 @@ CREATE OR REPLACE MACRO sample_by(wanted) AS TABLE
 SELECT q.run_id, r.model, r.task, r.restricted,
        q.item_id, q.sample_index, q.key,
        i.ordinal, i.question, i.gold, i.gold_id, i.answer_type, i.tolerance_absolute,
-       i.tolerance_relative, i.subject, i.level,
+       i.tolerance_relative, i.subject, i.level, i.scorer,
        g.thought, g.answer, g.finish_reason, g.truncated, g.loop,
        g.prompt_tokens, g.completion_tokens, g.seconds, g.finished_at,
        d.profile, d.grader_version, d.correct, d.status, d.extracted, d.extraction, d.method

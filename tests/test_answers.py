@@ -1,0 +1,226 @@
+"""Judging answers without a model: files, imported responses, and grades side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.conftest import Finished
+
+Harness = Callable[..., Finished]
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_file_is_judged_and_held_against_its_labels(harness: Harness, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "gold": "1/2", "pred": "0.5", "label": True},
+        {"id": "b", "gold": "7", "pred": "8", "label": True},
+        {"id": "c", "gold": "7", "pred": "7", "label": False},
+        {"id": "d", "gold": "7", "pred": "so \\boxed{7}", "pred_is_full_response": True},
+    ]
+    file = _write(tmp_path / "answers.jsonl", rows)
+    done = harness("grade", file, "--out", tmp_path / "out.jsonl", "--json")
+    assert done.code == 0, done.err
+    report = done.json
+    assert (report["pairs"], report["labelled"]) == (4, 3)
+    assert (report["false_positives"], report["false_negatives"]) == (["c"], ["b"])
+    assert report["accuracy"] == pytest.approx(1 / 3)
+    written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in written] == ["a", "b", "c", "d"]
+    assert [row["correct"] for row in written] == [True, False, True, True]
+    assert set(written[0]) == {"id", "correct", "status", "method", "extracted", "seconds"}
+    assert written[3]["extracted"] == "7"
+
+
+@pytest.mark.parametrize(
+    "line", ["not json", '{"gold": "7"}', "[1]", '{"gold": 1, "pred": 1, "answer_type": "x"}']
+)
+def test_a_line_that_cannot_be_judged_is_named(harness: Harness, tmp_path: Path, line: str) -> None:
+    file = tmp_path / "answers.jsonl"
+    file.write_text('{"gold": "1", "pred": "1"}\n' + line + "\n")
+    done = harness("grade", file)
+    assert (done.code, done.out) == (2, "")
+    assert "Line 2" in done.err and "Traceback" not in done.err
+
+
+def test_an_unknown_profile_gets_the_nearest(harness: Harness, tmp_path: Path) -> None:
+    file = _write(tmp_path / "answers.jsonl", [{"gold": "1", "pred": "1"}])
+    done = harness("grade", file, "--profile", "strikt")
+    assert done.code == 2 and "strict" in done.err
+
+
+ROWS = [
+    {"idx": 0, "question": "half of 1?", "gt": "\\frac{1}{2}", "level": "Level 1",
+     "code": ["\\boxed{0.5}", "it is \\boxed{1/2}", "\\boxed{2}"], "score": [True, True, False]},
+    {"idx": 1, "question": "1 + 1?", "gt": "2", "level": "Level 1",
+     "code": ["\\boxed{3}", "\\boxed{6/2}", "\\boxed{2}"], "score": [False, False, False]},
+]  # fmt: skip
+
+
+@pytest.fixture
+def imported(harness: Harness, tmp_path: Path) -> tuple[Path, str]:
+    file = _write(tmp_path / "outputs.jsonl", ROWS)
+    results = tmp_path / "results.duckdb"
+    done = harness(
+        "import",
+        "qwen_math",
+        file,
+        "--model",
+        "m",
+        "--task",
+        "math",
+        "--results",
+        results,
+        "--json",
+    )
+    assert done.code == 0, done.err
+    return results, done.json["run"]["id"]
+
+
+def test_imported_responses_are_a_run_judged_by_us_beside_the_sources_judgement(
+    harness: Harness, imported: tuple[Path, str]
+) -> None:
+    results, run = imported
+    (summary,) = harness("runs", "--results", results, "--json").json
+    assert summary["score"]["value"] == pytest.approx((2 / 3 + 1 / 3) / 2)
+    assert (summary["items"], summary["samples"], summary["complete"]) == (2, 3, True)
+    differing = harness(
+        "show", run, "--disagree", "strict,source", "--results", results, "--json"
+    ).json
+    assert [(row["item_id"], row["sample_index"]) for row in differing] == [("1", 2)]
+
+
+def test_importing_the_same_file_twice_changes_nothing(
+    harness: Harness, imported: tuple[Path, str], tmp_path: Path
+) -> None:
+    results, run = imported
+    again = harness(
+        "import", "qwen_math", tmp_path / "outputs.jsonl", "--model", "m", "--task", "math",
+        "--results", results, "--json",
+    )  # fmt: skip
+    assert again.json["run"]["id"] == run
+    with duckdb.connect(str(results), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM generation").fetchone() == (6,)
+
+
+def test_a_vote_counts_answers_that_are_equal_and_not_strings(
+    harness: Harness, imported: tuple[Path, str]
+) -> None:
+    """Item 0: 0.5 and 1/2 are two votes for one answer. Item 1: 3 and 6/2 outvote the right 2."""
+    results, run = imported
+    voted = harness("score", run, "--reducer", "maj@3", "--results", results, "--json").json
+    assert (voted["value"], voted["items"]) == (0.5, 2)
+    best = harness("score", run, "--reducer", "pass@3", "--results", results, "--json").json
+    assert best["value"] == 1
+    short = harness("score", run, "--reducer", "pass@4", "--results", results)
+    assert short.code == 2 and "--n 4" in short.err
+
+
+def test_another_profile_stands_beside_the_first(
+    harness: Harness, imported: tuple[Path, str]
+) -> None:
+    results, run = imported
+    missing = harness("show", run, "--disagree", "strict,math-verify", "--results", results)
+    assert missing.code == 2 and "harness regrade" in missing.err
+    done = harness("regrade", run, "--profile", "math-verify", "--results", results, "--json")
+    assert done.json["judged"] == 6
+    again = harness("regrade", run, "--profile", "math-verify", "--results", results, "--json")
+    assert again.json["judged"] == 0
+    with duckdb.connect(str(results), read_only=True) as connection:
+        profiles = connection.execute(
+            "SELECT profile, count(*) FROM grade GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+    assert profiles == [("math-verify", 6), ("source", 6), ("strict", 6)]
+
+
+def test_plain_rows_are_read_by_a_map_of_columns(harness: Harness, tmp_path: Path) -> None:
+    rows = [{"n": 5, "q": "1 + 1?", "ref": "2", "out": ["2", "\\boxed{2}"]}]
+    done = harness(
+        "import", "jsonl", _write(tmp_path / "rows.jsonl", rows), "--model", "m", "--task", "mine",
+        "--map", "id=n", "--map", "question=q", "--map", "gold=ref", "--map", "response=out",
+        "--results", tmp_path / "r.duckdb", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert (done.json["run"]["samples"], done.json["run"]["score"]["value"]) == (2, 1)
+
+
+def test_a_column_that_is_not_there_is_named(harness: Harness, tmp_path: Path) -> None:
+    file = _write(tmp_path / "rows.jsonl", [{"question": "?", "gold": "2", "output": "2"}])
+    done = harness(
+        "import", "jsonl", file, "--model", "m", "--task", "t", "--results", tmp_path / "r.duckdb"
+    )
+    assert done.code == 2 and "'response'" in done.err and "--map" in done.err
+
+
+def test_responses_are_matched_to_our_items_by_question(
+    harness: Harness, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA_DIR", str(data_dir))
+    from harness.registry import load_task
+
+    first, _ = load_task("gsm8k").items()[:2]
+    shouted = f"  {first.question.upper()}\n"
+    rows = [
+        {"id": 1, "question": shouted, "gold": "wrong", "response": first.gold},
+        {"id": 2, "question": "none of ours", "gold": "1", "response": "1"},
+    ]
+    done = harness(
+        "import", "jsonl", _write(tmp_path / "rows.jsonl", rows), "--model", "m", "--task", "gsm8k",
+        "--match", "--results", tmp_path / "r.duckdb", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.json["unmatched"] == ["none of ours"]
+    assert done.json["run"]["score"]["value"] == 1, "our gold counts, not the file's"
+
+
+OWN_TASK = '''
+"""Sums."""
+from harness.tasks_api import Task
+from harness.types import AnswerType, Item
+
+def load():
+    yield Item("a", "1 + 1?", "2", AnswerType.INTEGER)
+    yield Item("b", "1  +  1?", "3", AnswerType.INTEGER)
+    yield Item("c", "2 + 2?", "four", AnswerType.INTEGER, note="no digits")
+
+def prompt(item):
+    return [{"role": "user", "content": item.question}]
+
+TASK = Task("sums", "1", load, prompt)
+'''
+
+
+def test_a_folder_of_own_tasks_is_listed_and_checked(harness: Harness, tmp_path: Path) -> None:
+    (tmp_path / "sums.py").write_text(OWN_TASK)
+    listed = harness("tasks", "--tasks-dir", tmp_path, "--json").json
+    assert {"name": "sums", "summary": "Sums."} in listed["tasks"]
+    checked = harness("tasks", "check", "sums", "--tasks-dir", tmp_path, "--json")
+    (found,) = checked.json
+    assert found["duplicates"] == found["conflicting"] == [["a", "b"]]
+    assert found["noted"] == {"no digits": ["c"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("x = 1", "no TASK"), ("1 / 0", "ZeroDivisionError"), ("def (", "SyntaxError")],
+)
+def test_an_own_task_that_is_broken_is_named(
+    harness: Harness, tmp_path: Path, content: str, said: str
+) -> None:
+    (tmp_path / "broken.py").write_text(content)
+    done = harness("tasks", "check", "broken", "--tasks-dir", tmp_path)
+    assert done.code == 2 and said in done.err
+
+
+def test_a_tasks_folder_that_is_none_is_named(harness: Harness, tmp_path: Path) -> None:
+    done = harness("tasks", "--tasks-dir", tmp_path / "none")
+    assert done.code == 2 and "not a folder" in done.err
