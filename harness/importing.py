@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -110,12 +111,17 @@ def _match(
     """Return the item of each of the file's ids, and the questions without one."""
     if task is None:
         return {sample.item_id: _own_item(sample) for sample in samples}, []
-    by_question = {_plain(item.question): item for item in task.items()}
-    items, unmatched = {}, []
+    by_question: dict[str, list[Item]] = defaultdict(list)
+    for item in task.items():
+        by_question[_plain(item.question)].append(item)
+    items: dict[str, Item] = {}
+    unmatched: list[str] = []
     for sample in samples:
-        item = by_question.get(_plain(sample.question))
-        if item is not None:
-            items[sample.item_id] = item
+        same = by_question.get(_plain(sample.question), [])
+        # A benchmark may ask one question twice, of two pictures: the gold tells them apart.
+        same = sorted(same, key=lambda item: _plain(item.gold) != _plain(sample.gold))
+        if same:
+            items[sample.item_id] = same[0]
         elif sample.sample_index == 0:
             unmatched.append(sample.question)
     return items, unmatched

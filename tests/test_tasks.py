@@ -20,16 +20,29 @@ def _local_data(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_DATA_DIR", str(data_dir))
 
 
+def items_at_hand(task: Task) -> list[Item]:
+    """Load a task's items; skip the test where no copy of its file was ever at hand."""
+    try:
+        return task.items()
+    except HarnessError as error:
+        if task.source is None or task.data_sha256 is not None:
+            raise
+        pytest.skip(f"{task.name} is not in the folder of benchmark files: {error.message}")
+
+
 @pytest.mark.parametrize("name", EVERY_TASK)
 def test_items_are_distinct_and_prompts_hold_the_question(name: str) -> None:
     task = load_task(name)
     assert task.name == name
-    items = task.items()
-    assert len({item.id for item in items}) == len(items)
+    items = items_at_hand(task)
+    # A failing assertion prints what is in it, and GPQA's text must not be printed: booleans only.
+    distinct = len({item.id for item in items}) == len(items)
+    assert distinct
     for item in items:
         messages = task.prompt(item)
-        assert messages[-1]["role"] == "user" and item.question in messages[-1]["content"]
-        assert item.gold.strip() == item.gold != ""
+        asked = messages[-1]["role"] == "user" and item.question in messages[-1]["content"]
+        bare = item.gold.strip() == item.gold != ""
+        assert (asked, bare) == (True, True)
 
 
 @pytest.mark.parametrize(("name", "count"), [("gsm8k", 1319), ("math500", 500), ("quick", 200)])
