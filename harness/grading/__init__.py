@@ -1,0 +1,23 @@
+"""Judging answers: extraction, comparison, and the pool that keeps a grader from hanging a run.
+
+Importing this package imports neither SymPy nor math-verify nor pebble; each is imported by the
+function that needs it.
+"""
+
+from __future__ import annotations
+
+from harness.grading.equivalence import grade, grade_response
+from harness.grading.extract import Extraction, extract
+from harness.grading.pool import GraderPool
+from harness.grading.profiles import PROFILES
+from harness.grading.version import GRADER_VERSION
+
+__all__ = [
+    "GRADER_VERSION",
+    "PROFILES",
+    "Extraction",
+    "GraderPool",
+    "extract",
+    "grade",
+    "grade_response",
+]

@@ -1,0 +1,304 @@
+"""Finding the answer inside a response whose thought has already been cut off.
+
+The rules are tried in order of how plainly they mark an answer; the one that found it is part of
+the result. Every scan is linear in the length of the text, because this runs in the caller's
+process, outside the pool's deadline.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from harness.grading.parse import balanced, infer_type, list_length
+from harness.types import AnswerType
+
+#: A response is searched from its end; nothing further back than this is looked at.
+MAX_RESPONSE = 200_000
+#: How many unbalanced boxes are skipped before giving up on boxes.
+_MAX_BOX_TRIES = 50
+#: A last line longer than this is prose, not an answer.
+_MAX_LINE = 300
+#: Numbers and formulas are looked for this far from the end.
+_TAIL = 4000
+
+#: Rules that mark an answer as final and complete; only these count in a truncated response.
+EXPLICIT_RULES = frozenset({"answer_tag", "boxed", "boxes", "phrase"})
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What was found, and how.
+
+    Attributes:
+        answer: The answer as text; empty where none was found.
+        rule: ``answer_tag``, ``boxed``, ``boxes``, ``phrase``, ``choice``, ``last_math``,
+            ``last_line``, ``last_number`` or ``none``.
+        complete: Whether something after the answer shows that it was not cut off.
+    """
+
+    answer: str
+    rule: str
+    complete: bool = True
+
+
+_NOTHING = Extraction("", "none", complete=False)
+
+_BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])")
+_PHRASE = re.compile(
+    r"(?:\banswers?\b|\b(?:réponse|respuesta|resposta|risposta|antwort|ответ)\b|答案|答え)"
+    r"(?:\s+(?:to\s+(?:the|this)\s+(?:question|problem)\s*)?(?:is|are|equals|est|es|ist)\b\s*:?"
+    r"|\*{0,2}\s*[:=：]|[是为は][:：]?)",
+    re.I,
+)
+_FINAL_ANSWER = re.compile(r"\bfinal\s+answer\s+is\b", re.I)
+_ANSWER_MATH = re.compile(r"\b(?:final\s+)?answer\*{0,2}:?\s+(?=\\\(|\\\[|\$)", re.I)
+_HASHES = re.compile(r"^\s*####[ \t]*(?=\S)", re.M)
+_SHORT_ANSWER_LINE = re.compile(r"^\s*A:\s*(?=\S)", re.M)
+_MATH_SPAN = re.compile(r"\$\$(.+?)\$\$|\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)
+_DIGITS = r"(?:\d{1,3}(?:(?:,|\\,|\{,\})\d{3})+(?![\d,])|\d+,\d{1,2}(?![\d,])|\d+)(?:\.\d+)?|\.\d+"
+_NUMBER = re.compile(
+    rf"(?:(?<![\w)}}])[-+\u2212])?(?:\\[dt]?frac\{{[^{{}}]{{1,20}}\}}\{{[^{{}}]{{1,20}}\}}"
+    rf"|(?:{_DIGITS})(?:[eE][-+]?\d+)?(?:\s?/\s?\d+)?(?:\s?\\?%)?)"
+)
+_MONEY = re.compile(rf"[$€£]\s?(?:{_DIGITS})|(?:{_DIGITS})\s?[$€£]")
+_OPTION = re.compile(r"\A\([a-eA-E]\)\s+(?=[\d\\$-])")
+_PROSE = re.compile(r"[^\W\d_]{3,}|[\u4e00-\u9fff]")
+_COMMAND = re.compile(r"\\[a-zA-Z]+")
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$|[*_\"')\]]*(?:\s|$))|。")
+_SPECIAL_TOKEN = re.compile(r"<\|[a-z_]+\|>.*|</?s>|\[/?(?:END|INST)\]", re.S)
+
+
+def extract(text: str, *, answer_type: AnswerType = AnswerType.AUTO, gold: str = "") -> Extraction:
+    """Find the answer in a response.
+
+    Args:
+        text: The response, without its thought.
+        answer_type: The declared type; ``auto`` infers it from ``gold``.
+        gold: The reference answer, used for its type and its number of parts only.
+
+    Returns:
+        The answer and the rule that found it; an empty answer with rule ``none`` if nothing did.
+    """
+    text = _SPECIAL_TOKEN.sub("", text[-MAX_RESPONSE:]).rstrip()
+    if not text:
+        return _NOTHING
+    if answer_type is AnswerType.AUTO:
+        answer_type = infer_type(gold)
+    if answer_type is AnswerType.CHOICE:
+        return _extract_choice(text)
+    numeric = answer_type in (AnswerType.INTEGER, AnswerType.NUMBER)
+    found = _extract_explicit(text, parts=list_length(gold), numeric=numeric)
+    if found.answer:
+        return found
+    return _extract_implicit(text, numeric=numeric)
+
+
+def _extract_explicit(text: str, *, parts: int, numeric: bool) -> Extraction:
+    """Apply the rules by which a response itself marks its answer."""
+    tagged = _last_tag(text)
+    if tagged:
+        inner = _boxes(tagged)
+        return Extraction(clean(inner[-1][2] if inner else tagged), "answer_tag")
+    boxes = _boxes(text)
+    if parts > 1:
+        joined = _adjacent_boxes(text, boxes, parts)
+        if joined:
+            return Extraction(joined, "boxes")
+    if boxes and boxes[-1][2].strip():
+        _, end, content = boxes[-1]
+        # "... = \\boxed{255}. ... Final Answer: The final answer is $10,455$."
+        later = _phrase(text[end:]) if _FINAL_ANSWER.search(text, end) else _NOTHING
+        return later if later.answer and later.complete else Extraction(clean(content), "boxed")
+    found = _phrase(text)
+    if numeric and _in_prose(found.answer):
+        money = _MONEY.findall(found.answer)
+        sentence = str(money[0]) if len(money) == 1 else found.answer
+        return replace(found, answer=_number_in(sentence))
+    return found
+
+
+def _extract_implicit(text: str, *, numeric: bool) -> Extraction:
+    """Apply the rules for responses that do not mark their answer."""
+    last_line = text[text.rfind("\n") + 1 :].strip()
+    short = "\n" not in text.strip() and len(text) <= _MAX_LINE
+    spans = list(_MATH_SPAN.finditer(text[-_TAIL:]))
+    words = _PROSE.search(_COMMAND.sub("", last_line))
+    if short and not words:
+        return Extraction(clean(last_line), "last_line", complete=False)
+    if numeric:
+        number = _number_in(last_line) or _number_in(text[-_TAIL:])
+        return Extraction(number, "last_number", complete=False) if number else _NOTHING
+    if spans:
+        content = next((group for group in spans[-1].groups() if group), "")
+        return Extraction(clean(content), "last_math", complete=False)
+    if len(last_line) <= _MAX_LINE:
+        return Extraction(clean(last_line), "last_line", complete=False)
+    return _NOTHING
+
+
+def _in_prose(answer: str) -> bool:
+    """Say whether words stand before the first number ("She has 5 left")."""
+    number = _NUMBER.search(answer)
+    before = answer[: number.start()] if number else ""
+    return bool(_PROSE.search(_COMMAND.sub("", before)))
+
+
+def _number_in(text: str) -> str:
+    """Return the last number of a text."""
+    found = ""
+    for match in _NUMBER.finditer(text):
+        found = match.group()
+    return found.strip()
+
+
+def _last_tag(text: str) -> str:
+    """Return what the last complete pair of answer tags encloses."""
+    end = text.rfind("</answer>")
+    start = text.rfind("<answer>", 0, max(end, 0))
+    return text[start + len("<answer>") : end].strip() if start >= 0 else ""
+
+
+def _boxes(text: str) -> list[tuple[int, int, str]]:
+    """List the complete boxes of the end of a text, first to last, as (start, end, content)."""
+    matches = list(_BOX.finditer(text))[-_MAX_BOX_TRIES:]
+    found: list[tuple[int, int, str]] = []
+    for match in matches:
+        i = match.end()
+        while i < len(text) and text[i] in " \t":
+            i += 1
+        if i < len(text) and text[i] == "{":
+            end = balanced(text, i)
+            if end > 0:
+                found.append((match.start(), end, text[i + 1 : end - 1]))
+        else:
+            # "\boxed 5$": TeX would take one token; people mean everything up to the end of maths.
+            bare = re.match(r"[^\s$.,;]+", text[i : i + 100])
+            if bare:
+                found.append((match.start(), i + bare.end(), bare.group()))
+    return found
+
+
+def _adjacent_boxes(text: str, boxes: list[tuple[int, int, str]], parts: int) -> str:
+    """Join boxes of one closing sentence, for a gold answer that has that many parts."""
+    run: list[str] = []
+    following: int | None = None
+    for start, end, content in reversed(boxes):
+        if following is not None and (
+            end > following or following - end > 80 or "\n" in text[end:following].strip("\n")
+        ):
+            break
+        run.append(content)
+        following = start
+    if len(run) != parts:
+        return ""
+    return ", ".join(clean(part) for part in reversed(run))
+
+
+def _phrase(text: str) -> Extraction:
+    """Read what follows the last "the answer is", "Answer:", "####" or "A:"."""
+    last: re.Match[str] | None = None
+    for pattern in (_PHRASE, _ANSWER_MATH, _HASHES, _SHORT_ANSWER_LINE):
+        for match in pattern.finditer(text):
+            if last is None or match.end() > last.end():
+                last = match
+    if last is None:
+        return _NOTHING
+    rest = text[last.end() :].lstrip(" \t*_:")
+    if rest.startswith("\n"):
+        rest = rest.lstrip()
+    if not rest:
+        return _NOTHING
+    span = _MATH_SPAN.match(rest)
+    if span:
+        # Several formulas in one sentence ("$1$ and $2$") belong together.
+        line_end = _line_end(rest, span.end())
+        sentence = _SENTENCE_END.search(rest, span.end(), line_end)
+        end = sentence.start() if sentence else line_end
+        tail = rest[span.end() : end]
+        content = next(group for group in span.groups() if group)
+        answer = content if not _MATH_SPAN.search(tail) else rest[:end]
+        return Extraction(clean(answer), "phrase")
+    line_end = _line_end(rest, 0)
+    sentence = _SENTENCE_END.search(rest, 0, line_end)
+    end = sentence.start() if sentence else line_end
+    complete = line_end < len(rest) or (sentence is not None and sentence.end() < len(rest))
+    answer = clean(rest[:end])
+    return Extraction(answer, "phrase", complete) if answer else _NOTHING
+
+
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
+
+
+def clean(answer: str) -> str:
+    """Take off what surrounds an answer without belonging to it."""
+    answer = _OPTION.sub("", answer.strip())
+    previous = None
+    while previous != answer:
+        previous = answer
+        for left, right in (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**")):
+            if (
+                answer.startswith(left)
+                and answer.endswith(right)
+                and len(answer) >= len(left) + len(right)
+                and left not in answer[len(left) : -len(right)]
+            ):
+                answer = answer[len(left) : -len(right)].strip()
+        if answer.endswith((".", "。", ":", ";", ",")) and not answer.endswith("..."):
+            answer = answer[:-1].strip()
+    return answer
+
+
+_LETTER = r"\(?\s*(?:\\(?:text|mathrm|mathbf|textbf)\s*\{\s*)?\(?([A-J])\)?\s*\}?\s*\)?"
+_CHOICE_BOX = re.compile(rf"\s*(?:(?:option|choice)\s+)?{_LETTER}\s*(?:$|[.:,)]|\\|-)", re.I)
+_CHOICE_AFTER = re.compile(
+    rf"\s*(?:(?:option|choice)\s*:?\s*)?[*$\"'`]*\s*{_LETTER}(?![a-zA-Z])(?!(?<=A)\s+[a-z]+\b)"
+)
+_CHOICE_AFTER_OPEN = re.compile(r"\s*(?:(?:option|choice)\s*:?\s*)?[*$\"'`]*\s*\(([A-Ja-j])\)")
+_CHOICE_NAMED = re.compile(r"\b(?:option|choice|select|choose)\s*:?\s*\**\(?([A-J])\b\)?")
+_CHOICE_PARENTHESES = re.compile(r"\(([A-J])\)")
+_CHOICE_ALONE = re.compile(r"(?<![A-Za-z'])([A-HJ])(?![A-Za-z'])(?!(?<=A)\s+[a-z])")
+_CHOICE_FIRST = re.compile(r"\s*\(?([A-J])(?:[.):,。]|[\u3000-\u9fff]|\s*\Z)")
+
+
+def choice_letter(answer: str) -> str:
+    """Read the letter of a bare multiple-choice answer such as ``(B)`` or ``B. Monday``."""
+    match = _CHOICE_BOX.match(clean(answer))
+    return match.group(1).upper() if match else ""
+
+
+def _extract_choice(text: str) -> Extraction:
+    """Find a choice letter, never taking the article "a" for one."""
+    tagged = _last_tag(text)
+    boxes = _boxes(tagged or text)
+    if tagged or boxes:
+        content = boxes[-1][2] if boxes else tagged
+        letter = choice_letter(content)
+        return Extraction(letter or clean(content), "answer_tag" if tagged else "boxed")
+    for phrase in reversed(list(_PHRASE.finditer(text[-_TAIL:]))):
+        rest = text[-_TAIL:][phrase.end() : phrase.end() + 200]
+        match = (
+            _CHOICE_AFTER.match(rest)
+            or _CHOICE_AFTER_OPEN.match(rest)
+            or _CHOICE_ALONE.search(rest.partition("\n")[0])
+        )
+        if match:
+            complete = match.end() < len(rest) or rest[: match.end()].endswith(")")
+            return Extraction(match.group(1).upper(), "phrase", complete)
+    first = _CHOICE_FIRST.match(text)
+    if first and "\n" not in text.strip():
+        return Extraction(first.group(1), "last_line", complete=False)
+    last_line = text[text.rfind("\n") + 1 :]
+    for pattern, where in (
+        (_CHOICE_NAMED, text[-_TAIL:]),
+        (_CHOICE_PARENTHESES, last_line),
+        (_CHOICE_ALONE, last_line),
+        (_CHOICE_PARENTHESES, text[-_TAIL:]),
+    ):
+        letters = pattern.findall(where)
+        if letters:
+            return Extraction(letters[-1].upper(), "choice", complete=False)
+    letter = choice_letter(last_line)
+    return Extraction(letter, "last_line", complete=False) if letter else _NOTHING

@@ -1,0 +1,340 @@
+"""The two arithmetics expressions are evaluated in: doubles, and mpmath's numbers.
+
+Real numbers stay real, so that no sign of a zero imaginary part picks the wrong branch of a root.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import cache
+from typing import Any, Protocol
+
+#: Powers whose size has more binary digits than this are called too large.
+_MAX_EXPONENT = 10**15
+
+
+class Undefined(Exception):
+    """An expression has no value at the point asked for."""
+
+
+class Arithmetic(Protocol):
+    """What evaluation needs of a kind of number."""
+
+    def number(self, value: Fraction) -> Any:
+        """Convert a rational number."""
+
+    def constant(self, name: str) -> Any:
+        """Return pi, e, i or infinity."""
+
+    def combine(self, kind: str, args: list[Any]) -> Any:
+        """Add, multiply, divide or negate."""
+
+    def power(self, base: Any, exponent: Any, *, real: bool) -> Any:
+        """Raise to a power."""
+
+    def function(self, name: str, args: list[Any]) -> Any:
+        """Apply a named function."""
+
+    def fraction(self, value: Any) -> Fraction | None:
+        """Convert a real number back."""
+
+
+class _Base:
+    """What both arithmetics share; ``lib`` is ``cmath`` or an mpmath context."""
+
+    lib: Any
+
+    def combine(self, kind: str, args: list[Any]) -> Any:
+        if kind == "neg":
+            return -args[0]
+        left, right = args
+        if _infinite(left) or _infinite(right):
+            raise Undefined("infinity")
+        if kind == "add":
+            return self.tidy(left + right)
+        if kind == "mul":
+            return self.tidy(left * right)
+        if right == 0:
+            raise Undefined("division by zero")
+        return self.tidy(left / right)
+
+    def tidy(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def is_real(self, value: Any) -> bool:
+        raise NotImplementedError
+
+    def function(self, name: str, args: list[Any]) -> Any:
+        first = args[0]
+        if any(_infinite(arg) for arg in args) and name not in ("min", "max", "abs"):
+            raise Undefined("infinity")
+        try:
+            return self.tidy(self._apply(name, first, args))
+        except (ValueError, ZeroDivisionError, TypeError) as error:
+            raise Undefined(name) from error
+
+    def _apply(self, name: str, first: Any, args: list[Any]) -> Any:
+        lib = self.lib
+        match name:
+            case "sqrt":
+                return self.square_root(first)
+            case "root":
+                return self.power(first, 1 / args[1], real=_odd(args[1]))
+            case "exp":
+                return self.exponential(first)
+            case "ln" | "log" if len(args) == 1:
+                return self.logarithm(first)
+            case "lg":
+                return self.logarithm(first) / self.logarithm(self.number(Fraction(10)))
+            case "log":
+                return self.logarithm(first) / self.logarithm(args[1])
+            case "abs":
+                return abs(first)
+            case "min" | "max":
+                if not all(self.is_real(arg) for arg in args):
+                    raise Undefined(name)
+                return min(args) if name == "min" else max(args)
+            case "floor" | "ceil" | "sgn" | "factorial" | "factorial2" | "binom" | "mod":
+                if not all(self.is_real(arg) for arg in args):
+                    raise Undefined(name)
+                return self.real_function(name, args)
+            case "sin" | "cos" | "tan" | "sinh" | "cosh" | "tanh":
+                return getattr(lib, name)(first)
+            case "sec" | "csc" | "cot" | "sech" | "csch" | "coth":
+                return 1 / getattr(lib, _RECIPROCAL[name])(first)
+            case "arcsec" | "arccsc" | "arccot":
+                return getattr(lib, "a" + _RECIPROCAL[name[3:]])(1 / first)
+        if name.startswith("arc"):
+            return getattr(lib, "a" + name[3:])(first)
+        raise Undefined(name)
+
+    def number(self, value: Fraction) -> Any:
+        raise NotImplementedError
+
+    def square_root(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def logarithm(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def exponential(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def real_function(self, name: str, args: list[Any]) -> Any:
+        raise NotImplementedError
+
+    def power(self, base: Any, exponent: Any, *, real: bool) -> Any:
+        raise NotImplementedError
+
+
+_RECIPROCAL = {
+    "sec": "cos", "csc": "sin", "cot": "tan", "sech": "cosh", "csch": "sinh", "coth": "tanh",
+}  # fmt: skip
+
+
+def _infinite(value: Any) -> bool:
+    return isinstance(value, float) and math.isinf(value)
+
+
+def _odd(value: Any) -> bool:
+    return not isinstance(value, complex) and value == int(value) and int(value) % 2 == 1
+
+
+class _Floats(_Base):
+    """Python's float and complex."""
+
+    lib = cmath
+
+    def number(self, value: Fraction) -> Any:
+        try:
+            return float(value)
+        except OverflowError:
+            raise Undefined("too large for a double") from None
+
+    def constant(self, name: str) -> Any:
+        return {"pi": math.pi, "e": math.e, "i": 1j, "inf": math.inf}[name]
+
+    def tidy(self, value: Any) -> Any:
+        if isinstance(value, complex):
+            if abs(value.imag) <= 1e-13 * abs(value.real):
+                value = value.real
+            if cmath.isnan(value) or cmath.isinf(value):
+                raise OverflowError
+            return value
+        if isinstance(value, float) and not math.isfinite(value):
+            raise OverflowError
+        return value
+
+    def is_real(self, value: Any) -> bool:
+        return not isinstance(value, complex)
+
+    def fraction(self, value: Any) -> Fraction | None:
+        return None if isinstance(value, complex) else Fraction(value)
+
+    def square_root(self, value: Any) -> Any:
+        return cmath.sqrt(value) if isinstance(value, complex) or value < 0 else math.sqrt(value)
+
+    def logarithm(self, value: Any) -> Any:
+        return cmath.log(value) if isinstance(value, complex) or value <= 0 else math.log(value)
+
+    def exponential(self, value: Any) -> Any:
+        return cmath.exp(value) if isinstance(value, complex) else math.exp(value)
+
+    def power(self, base: Any, exponent: Any, *, real: bool) -> Any:
+        if _infinite(base) or _infinite(exponent):
+            raise Undefined("infinity")
+        if real and isinstance(base, float) and base < 0 and isinstance(exponent, float):
+            rooted = _real_power(base, exponent)
+            if rooted is not None:
+                return rooted
+        try:
+            return self.tidy(base**exponent)
+        except ZeroDivisionError:
+            raise Undefined("power of zero") from None
+
+    def real_function(self, name: str, args: list[Any]) -> Any:
+        first = args[0]
+        match name:
+            case "floor":
+                return float(math.floor(first + 1e-12))
+            case "ceil":
+                return float(math.ceil(first - 1e-12))
+            case "sgn":
+                return math.copysign(1.0, first) if first else 0.0
+            case "factorial":
+                return math.gamma(first + 1)
+            case "factorial2":
+                return _double_factorial(first, math.gamma, math.pi, math.cos)
+            case "binom":
+                n, k = args
+                return math.gamma(n + 1) / (math.gamma(k + 1) * math.gamma(n - k + 1))
+        return first % args[1]
+
+
+def _double_factorial(x: Any, gamma: Any, pi: Any, cos: Any) -> Any:
+    """Continue n!! to the reals, so that symbolic answers can be sampled."""
+    factor = (pi / 2) ** ((cos(pi * x) - 1) / 4)
+    return 2 ** (x / 2) * factor * gamma(x / 2 + 1)
+
+
+def _real_power(base: float, exponent: float) -> float | None:
+    """Return the real value of a negative number to p/q with odd q."""
+    ratio = Fraction(exponent).limit_denominator(99)
+    if abs(float(ratio) - exponent) > 1e-14 or ratio.denominator % 2 == 0:
+        return None
+    size = float(abs(base) ** exponent)
+    return -size if ratio.numerator % 2 else size
+
+
+class _HighPrecision(_Base):
+    """An mpmath context."""
+
+    def __init__(self, lib: Any) -> None:
+        self.lib = lib
+
+    def number(self, value: Fraction) -> Any:
+        return self.lib.mpf(value.numerator) / value.denominator
+
+    def constant(self, name: str) -> Any:
+        if name == "inf":
+            return math.inf
+        return self.lib.mpc(0, 1) if name == "i" else +getattr(self.lib, name)
+
+    def tidy(self, value: Any) -> Any:
+        if isinstance(value, self.lib.mpc):
+            # A product of conjugates leaves rounding noise that would pick a branch.
+            small = abs(value.imag) <= abs(value.real) * self.lib.mpf(10) ** (5 - self.lib.dps)
+            value = value.real if small else value
+        if self.lib.isnan(value) or self.lib.isinf(value):
+            raise Undefined("not a number")
+        return value
+
+    def is_real(self, value: Any) -> bool:
+        return not isinstance(value, self.lib.mpc)
+
+    def fraction(self, value: Any) -> Fraction | None:
+        if _infinite(value) or not self.is_real(value):
+            return None
+        if value and abs(self.lib.mag(value)) > 10_000:
+            return None
+        sign, mantissa, exponent, _ = self.lib.mpf(value)._mpf_
+        return (-1) ** sign * Fraction(int(mantissa)) * Fraction(2) ** exponent
+
+    def square_root(self, value: Any) -> Any:
+        return self.lib.sqrt(value)
+
+    def logarithm(self, value: Any) -> Any:
+        return self.lib.log(value)
+
+    def exponential(self, value: Any) -> Any:
+        return self.power(+self.lib.e, value, real=False)
+
+    def power(self, base: Any, exponent: Any, *, real: bool) -> Any:
+        if _infinite(base) or _infinite(exponent):
+            raise Undefined("infinity")
+        if base == 0 and not (self.is_real(exponent) and exponent > 0):
+            raise Undefined("power of zero")
+        if base != 0 and abs(exponent) * max(1, abs(self.lib.mag(base))) > _MAX_EXPONENT:
+            raise OverflowError
+        if real and self.is_real(base) and base < 0 and self.is_real(exponent):
+            rooted = _real_power(-1.0, float(exponent))
+            if rooted is not None:
+                return rooted * (-base) ** exponent
+        return self.tidy(base**exponent)
+
+    def real_function(self, name: str, args: list[Any]) -> Any:
+        lib, first = self.lib, args[0]
+        if abs(lib.mag(first)) > 4000 if first else False:
+            raise OverflowError
+        match name:
+            case "floor":
+                return lib.floor(first + lib.mpf(10) ** -30)
+            case "ceil":
+                return lib.ceil(first - lib.mpf(10) ** -30)
+            case "sgn":
+                return lib.sign(first)
+            case "factorial":
+                return lib.gamma(first + 1)
+            case "factorial2":
+                return _double_factorial(first, lib.gamma, +lib.pi, lib.cos)
+            case "binom":
+                return lib.binomial(first, args[1])
+        return first % args[1]
+
+
+class _Reals(_Floats):
+    """Doubles without complex numbers: what is not real is undefined."""
+
+    def tidy(self, value: Any) -> Any:
+        value = super().tidy(value)
+        if isinstance(value, complex):
+            raise Undefined("not real")
+        return value
+
+    def constant(self, name: str) -> Any:
+        if name == "i":
+            raise Undefined("not real")
+        return super().constant(name)
+
+
+FLOATS: Arithmetic = _Floats()
+REALS: Arithmetic = _Reals()
+
+
+@cache
+def _context(digits: int) -> _HighPrecision:
+    import mpmath  # type: ignore[import-untyped]
+
+    lib = mpmath.MPContext()
+    lib.dps = digits
+    return _HighPrecision(lib)
+
+
+@contextmanager
+def high_precision(digits: int) -> Iterator[Arithmetic]:
+    """Lend an arithmetic of so many digits."""
+    yield _context(digits)
