@@ -253,16 +253,25 @@ def print_samples(summary: RunSummary, samples: Sequence[Sample]) -> None:
         verdict = "right" if sample.correct else f"wrong ({sample.status or 'not graded yet'})"
         console.print(Rule(Text(f"{sample.item_id} · sample {sample.sample_index} · {verdict}")))
         for label, text in (
-            ("question", sample.question or "(not stored: restricted)"),
-            ("thought", sample.thought),
-            ("answer", "(not shown: restricted)" if summary.restricted else sample.answer),
-            ("extracted", f"{sample.extracted or '–'}  ({sample.extraction or 'none'})"),
-            ("gold", sample.gold or "(not stored: restricted)"),
+            *_texts(summary, sample),
             ("finish", f"{sample.finish_reason}, {sample.completion_tokens or '?'} tokens"),
         ):
             if text:
                 console.print(Text(f"{label:>9}  ", style="bold"), Text(clean(text)), sep="")
     console.print(Text(f"\n{len(samples)} samples of {summary.task} by {summary.model}"))
+
+
+def _texts(summary: RunSummary, sample: Sample) -> list[tuple[str, str]]:
+    """Return what was asked, written and found; nothing of it for a restricted run."""
+    if summary.restricted:
+        return [("text", "not shown: this benchmark asks that its text is kept to itself")]
+    return [
+        ("question", sample.question or ""),
+        ("thought", sample.thought),
+        ("answer", sample.answer),
+        ("extracted", f"{sample.extracted or '–'}  ({sample.extraction or 'none'})"),
+        ("gold", sample.gold or ""),
+    ]
 
 
 def print_checks(found: Sequence[Findings], missing: Sequence[tuple[str, str]]) -> None:
@@ -366,7 +375,8 @@ def run_json(summary: RunSummary) -> dict[str, Any]:
 
 def samples_json(summary: RunSummary, samples: Sequence[Sample]) -> list[dict[str, Any]]:
     """Return samples for a script; a restricted run's texts are left out."""
-    hidden = {"thought": None, "answer": None} if summary.restricted else {}
+    kept_back = ("question", "thought", "answer", "extracted", "gold")
+    hidden = dict.fromkeys(kept_back) if summary.restricted else {}
     return [asdict(sample) | hidden for sample in samples]
 
 
