@@ -65,7 +65,7 @@ _TEXT = re.compile(r"\\(?:text|mathrm|mbox|textbf|mathbf)\s*\{([^{}]*)\}")
 
 
 def _strip(text: str) -> str:
-    """Normalise a string; units in ``\\text`` behind a number, signs and spaces disappear."""
+    r"""Normalise a string; units in ``\text`` behind a number, signs and spaces disappear."""
     text = text.strip().replace("\n", "").rstrip(".")
     text = text.replace("tfrac", "frac").replace("dfrac", "frac")
     text = _REMOVED.sub("", text)
@@ -104,7 +104,8 @@ def _equal(answer: str, gold: str, depth: int = 0) -> bool:
         return any(_near(given, value) for value in (expected / 100, expected, expected * 100))
     if not answer or depth > 3:
         return False
-    if _without_brackets(answer) == _without_brackets(gold):
+    bare = _without_brackets(answer, gold)
+    if bare and bare == re.sub(r"[{}()]", "", gold.strip("[]()")).lower():
         return True
     ours, theirs = _parts(gold), _parts(answer)
     if ours is not None and theirs is not None:
@@ -123,8 +124,12 @@ def _near(left: float, right: float) -> bool:
     return round(left, 1) == round(right, 1) or math.isclose(left, right, rel_tol=1e-4)
 
 
-def _without_brackets(text: str) -> str:
-    return re.sub(r"[\[\](){}]", "", text).lower()
+def _without_brackets(answer: str, gold: str) -> str:
+    """Drop the answer's brackets, unless the gold begins with a bracket of the other kind."""
+    for opening, closing, other in ("[](", "()["):
+        if answer.startswith(opening) and answer.endswith(closing) and not gold.startswith(other):
+            return re.sub(r"[{}()]", "", answer[1:-1]).lower()
+    return ""
 
 
 def _parts(text: str) -> list[str] | None:

@@ -8,33 +8,20 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 
 from harness.grading import equations, matrices, numeric, sets
-from harness.grading.numeric import STANDARD, Reading
+from harness.grading.conversion import converted, temperature, with_bare_unit
+from harness.grading.numeric import Reading
 from harness.grading.reading import Answer
-from harness.grading.syntax import Node, Written, number
-from harness.grading.units import Unit, parse_unit
+from harness.grading.scalars import Rules, same_scalars, substitute
+from harness.grading.syntax import Node
+from harness.grading.units import parse_unit
+from harness.grading.wording import same_words
 from harness.types import Tolerance
 
 _MAX_PARTS = 400
 _MAX_EXPANDED = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What one comparison may take into account.
-
-    Attributes:
-        reading: How ambiguous notation is read.
-        tolerance: The task's own.
-        parameters: Names that stand for arbitrary integers or constants.
-    """
-
-    reading: Reading = STANDARD
-    tolerance: Tolerance | None = None
-    parameters: frozenset[str] = frozenset()
 
 
 def same(gold: Answer, answer: Answer, tolerance: Tolerance | None = None) -> bool | None:
@@ -79,7 +66,7 @@ def _same(gold: Node, answer: Node, rules: Rules) -> bool | None:
     if gold.kind == "quantity" or answer.kind == "quantity":
         return _quantities(gold, answer, rules)
     if gold.kind == "words" or answer.kind == "words":
-        return _same_words(gold, answer)
+        return same_words(gold, answer)
     if sets.is_set_like(gold) or sets.is_set_like(answer):
         return _sets(gold, answer, rules)
     if matrices.occur(gold) or matrices.occur(answer):
@@ -92,7 +79,7 @@ def _same(gold: Node, answer: Node, rules: Rules) -> bool | None:
         return _same(gold, answer.args[-1], rules)  # 5 + 3 = 8
     if gold.kind == "rel" or answer.kind == "rel":
         return equations.same(gold, answer, rules.reading)
-    return _scalars(gold, answer, rules)
+    return same_scalars(gold, answer, rules)
 
 
 _COLLECTIONS = frozenset(("list", "tuple", "set", "and", "or", "realset"))
@@ -103,117 +90,6 @@ def _plain(node: Node) -> Node:
     while node.kind == "tuple" and len(node.args) == 1:
         node = node.args[0]
     return node
-
-
-# -- scalars ---------------------------------------------------------------------------------
-
-
-def _scalars(gold: Node, answer: Node, rules: Rules) -> bool | None:
-    """Compare two expressions; constants may carry a tolerance."""
-    verdict = numeric.same_value(gold, answer, rules.reading)
-    if verdict or numeric.symbols(answer) - numeric.symbols(gold) - rules.parameters:
-        return verdict or _renamed(gold, answer, rules)
-    if not numeric.symbols(gold) and not numeric.symbols(answer):
-        return _rounded(gold, answer, rules) or verdict
-    return verdict or _renamed(gold, answer, rules)
-
-
-def _rounded(gold: Node, answer: Node, rules: Rules) -> bool | None:
-    """Apply the tolerances for constants.
-
-    A gold decimal of three or more digits is taken for a rounded value, good to half a unit in
-    its last place. An answer of eight or more digits is a calculator's rendering of the exact
-    value. Beyond that only the task's own tolerance counts.
-    """
-    place, written = last_place(gold), last_place(answer)
-    if place is None and written is None and rules.tolerance is None:
-        return None
-    expected = numeric.approximate(gold, rules.reading)
-    given = numeric.approximate(answer, rules.reading)
-    if expected is None or given is None:
-        return None
-    error = abs(given - expected)
-    if rules.tolerance is not None:
-        tolerance = rules.tolerance
-        allowed = Fraction(tolerance.absolute) + Fraction(tolerance.relative) * abs(expected)
-        if error <= allowed:
-            return True
-    if place is not None and place[1] >= 3 and error <= place[0] / 2:
-        return True
-    if written is not None and expected != 0:
-        exact_gold = place is not None or expected.denominator == 1
-        if written[1] >= 8 and not exact_gold and error <= written[0]:
-            return True
-        if written[1] >= 13 and error <= abs(expected) / 10**12:
-            return True
-    return None
-
-
-def last_place(node: Node) -> tuple[Fraction, int] | None:
-    """Return the unit in the last place of a written decimal, and its significant digits."""
-    match node.kind:
-        case "num" if isinstance(node.value, Written):
-            return Fraction(1, 10**node.value.places), node.value.significant
-        case "neg":
-            return last_place(node.args[0])
-        case "fn" if node.value == "percent":
-            inner = last_place(node.args[0])
-            return None if inner is None else (inner[0] / 100, inner[1])
-        case "mul":
-            left, right = node.args
-            inner = last_place(left)
-            if inner is None or right.kind != "pow" or right.args[0].value != 10:
-                return None
-            scale = numeric.approximate(right)
-            return None if scale is None else (inner[0] * scale, inner[1])
-        case "div":
-            # A quotient of integers as long as these is a float printed as a fraction.
-            if all(n.kind == "num" and n.value.denominator == 1 for n in node.args):
-                digits = len(str(node.args[1].value.numerator)) if node.args[1].value else 0
-                return (Fraction(1, 10**16), digits) if 13 <= digits < 100 else None
-    return None
-
-
-def _renamed(gold: Node, answer: Node, rules: Rules) -> bool | None:
-    """Try again with the answer's dummy name replaced by the gold's.
-
-    Allowed for names said to be arbitrary, for multiples of pi by a whole number, and for the
-    constant C in any spelling.
-    """
-    ours, theirs = numeric.symbols(gold), numeric.symbols(answer)
-    only_gold, only_answer = ours - theirs, theirs - ours
-    if len(only_gold) != 1 or len(only_answer) != 1:
-        return False
-    old, new = only_answer.pop(), only_gold.pop()
-    dummy = (
-        bool({old, new} & rules.parameters)
-        or {old.lower()[0], new.lower()[0]} <= {"c"}
-        or (old in "kmnlt" and new in "kmnlt" and _multiplies_pi(gold, new))
-    )
-    if not dummy:
-        return False
-    return numeric.same_value(gold, substitute(answer, old, Node("sym", value=new)), rules.reading)
-
-
-def _multiplies_pi(node: Node, name: str) -> bool:
-    """Say whether a name occurs only as a factor of a multiple of pi (or of degrees)."""
-    return any(
-        n.kind in ("mul", "div")
-        and name in numeric.symbols(n)
-        and any(c.kind == "const" and c.value == "pi" or c.value == "deg" for c in n.walk())
-        for n in node.walk()
-    )
-
-
-def substitute(node: Node, name: str, value: Node) -> Node:
-    """Replace a symbol everywhere in a tree."""
-    if node.kind == "sym" and node.value == name:
-        return value
-    if not node.args and not isinstance(node.value, Node):
-        return node
-    args = tuple(substitute(arg, name, value) for arg in node.args)
-    label = substitute(node.value, name, value) if isinstance(node.value, Node) else node.value
-    return Node(node.kind, args, label)
 
 
 # -- plus-minus ------------------------------------------------------------------------------
@@ -281,7 +157,7 @@ def _labelled(gold: Node, answer: Node, rules: Rules) -> bool | None:
         return _same(gold.args[0], answer, rules)
     if gold.kind == "rel" and isinstance(answer.value, Node):
         return equations.same(gold, _as_equation(answer), rules.reading)
-    if gold.kind == "list" and gold.args[0].kind == "labelled":
+    if gold.kind == "list" and all(arg.kind == "labelled" for arg in gold.args):
         # f(n) = n, g(n) = 1 against (f(n), g(n)) = (n, 1)
         return _same(
             Node("tuple", tuple(arg.args[0] for arg in gold.args), "(("), answer.args[0], rules
@@ -312,7 +188,7 @@ def _as_equation(node: Node) -> Node:
 
 def _quantities(gold: Node, answer: Node, rules: Rules) -> bool | None:
     """Compare values with units: known units must convert; a missing or unknown one is no error."""
-    gold, answer = _with_bare_unit(gold, answer), _with_bare_unit(answer, gold)
+    gold, answer = with_bare_unit(gold, answer), with_bare_unit(answer, gold)
     units = [parse_unit(n.value) if n.kind == "quantity" else None for n in (gold, answer)]
     values = [n.args[0] if n.kind == "quantity" else n for n in (gold, answer)]
     halves = {re.sub(r"[\W_]", "", n.value).lower() for n in (gold, answer) if n.kind == "quantity"}
@@ -322,81 +198,8 @@ def _quantities(gold: Node, answer: Node, rules: Rules) -> bool | None:
         return _same(values[0], values[1], rules)
     if gold.value.strip() == answer.value.strip():
         return _same(values[0], values[1], rules)
-    converted = _temperature(gold, answer) or _converted(values[1], units[1], units[0])
-    return False if converted is None else _same(values[0], converted, rules)
-
-
-def _with_bare_unit(node: Node, other: Node) -> Node:
-    """Read the letter of ``1 h`` as a unit where the other side has one."""
-    if node.kind == "mul" and other.kind == "quantity" and node.args[1].kind == "sym":
-        letter = node.args[1].value
-        if not numeric.symbols(node.args[0]) and parse_unit(letter) and parse_unit(other.value):
-            return Node("quantity", (node.args[0],), letter)
-    return node
-
-
-def _converted(value: Node, unit: Unit, target: Unit) -> Node | None:
-    if unit.powers != target.powers:
-        return None
-    if unit.factor == target.factor:
-        return value
-    return Node("mul", (number(unit.factor / target.factor), value))
-
-
-def _temperature(gold: Node, answer: Node) -> Node | None:
-    """Convert between the temperature scales, whose zeros differ."""
-    scales = [re.sub(r"[^CFK]", "", n.value) for n in (gold, answer)]
-    if any(len(n.value.strip("°^{}\\circ ")) > 1 for n in (gold, answer)) or "" in scales:
-        return None
-    if scales[0] == scales[1] or not {"K", "F"} & set(scales):
-        return None
-    zero, kelvin = number(Fraction(27315, 100)), answer.args[0]
-    if scales[1] == "C":
-        kelvin = Node("add", (kelvin, zero))
-    elif scales[1] == "F":
-        shifted = Node("add", (kelvin, number(Fraction(45967, 100))))
-        kelvin = Node("mul", (shifted, number(Fraction(5, 9))))
-    if scales[0] == "K":
-        return kelvin
-    if scales[0] == "C":
-        return Node("add", (kelvin, Node("neg", (zero,))))
-    scaled = Node("mul", (kelvin, number(Fraction(9, 5))))
-    return Node("add", (scaled, number(Fraction(-45967, 100))))
-
-
-def same_wording(gold: str, answer: str) -> bool:
-    """Compare two answers in words: case, articles, punctuation and spacing do not count."""
-    return _words(gold) == _words(answer) != ""
-
-
-def _words(text: str) -> str:
-    text = re.sub(r"\\(?:text|mathrm|textbf|mbox|mathbf|textit)\b", " ", text)
-    text = re.sub(r"\b(?:the|a|an)\b", " ", text.lower())
-    return re.sub(r"[^\w+\-/]+|_", "", re.sub(r"\band\b|\A(?:yes|no)\b\W", " ", text))
-
-
-_NO_BOUND = frozenset(("infinitelymany", "infinite", "infinity"))
-_NOTHING = frozenset(("nosolution", "nosolutions", "norealsolution", "norealsolutions", "none"))
-
-
-def _same_words(gold: Node, answer: Node) -> bool | None:
-    infinite = [
-        (n.kind == "words" and _words(n.value) in _NO_BOUND)
-        or (n.kind == "const" and n.value == "inf")
-        for n in (gold, answer)
-    ]
-    if all(infinite):
-        return True
-    nothing = [
-        (n.kind == "words" and _words(n.value) in _NOTHING)
-        or (n.kind == "realset" and n.value == "empty")
-        for n in (gold, answer)
-    ]
-    if all(nothing):
-        return True
-    if gold.kind == answer.kind == "words":
-        return same_wording(gold.value, answer.value)
-    return False
+    value = temperature(gold, answer) or converted(values[1], units[1], units[0])
+    return False if value is None else _same(values[0], value, rules)
 
 
 # -- collections -----------------------------------------------------------------------------
@@ -506,16 +309,16 @@ def _ratios(gold: Node, answer: Node, rules: Rules) -> bool | None:
     """Compare a : b by its quotient, longer ratios and times of day part by part."""
     ours, theirs = _terms(gold), _terms(answer)
     if len(ours) == len(theirs) > 1:
-        if all(_scalars(a, b, rules) for a, b in zip(ours, theirs, strict=True)):
+        if all(same_scalars(a, b, rules) for a, b in zip(ours, theirs, strict=True)):
             return True
         if any(numeric.approximate(term) == 0 for term in ours + theirs):
             return False  # 12:00 is a time of day
         pairs = zip(itertools.pairwise(ours), itertools.pairwise(theirs), strict=True)
-        return all(_scalars(_cross(a[0], b[1]), _cross(a[1], b[0]), rules) for a, b in pairs)
+        return all(same_scalars(_cross(a[0], b[1]), _cross(a[1], b[0]), rules) for a, b in pairs)
     if len(ours) > 2 or len(theirs) > 2:
         return False
     quotients = [Node("div", (t[0], t[1])) if len(t) == 2 else t[0] for t in (ours, theirs)]
-    return _scalars(quotients[0], quotients[1], rules)
+    return same_scalars(quotients[0], quotients[1], rules)
 
 
 def _cross(left: Node, right: Node) -> Node:

@@ -45,7 +45,7 @@ def _same_relations(gold: Node, answer: Node, reading: Reading) -> bool | None:
         return _same_solutions(_residual(gold), _residual(answer), reading)
     if factor is None or isinstance(factor, complex):
         return None
-    return theirs == (ours if factor > 0 else _FLIPPED[ours])
+    return bool(theirs == (ours if factor > 0 else _FLIPPED[ours]))
 
 
 def _with_values_named(node: Node) -> Node:

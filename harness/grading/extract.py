@@ -33,7 +33,7 @@ class Extraction:
     Attributes:
         answer: The answer as text; empty where none was found.
         rule: ``answer_tag``, ``boxed``, ``boxes``, ``phrase``, ``choice``, ``last_math``,
-            ``last_line``, ``last_number`` or ``none``.
+            ``last_line``, ``last_number``, ``last_word`` (yes or no) or ``none``.
         complete: Whether something after the answer shows that it was not cut off.
     """
 
@@ -44,13 +44,15 @@ class Extraction:
 
 _NOTHING = Extraction("", "none", complete=False)
 
-_BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])")
+_BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])[ \t]*")
+_BARE = re.compile(r"[^\s$.,;]{1,100}")
 _PHRASE = re.compile(
     r"(?:\banswers?\b|\b(?:réponse|respuesta|resposta|risposta|antwort|ответ)\b|答案|答え)"
     r"(?:\s+(?:to\s+(?:the|this)\s+(?:question|problem)\s*)?(?:is|are|equals|est|es|ist)\b\s*:?"
     r"|\*{0,2}\s*[:=：]|[是为は][:：]?)",
     re.I,
 )
+_COMMENT = re.compile(r"[\s*]*(?:in)?(?:correct|wrong|right|valid|not|as follows)\b", re.I)
 _FINAL_ANSWER = re.compile(r"\bfinal\s+answer\s+is\b", re.I)
 _ANSWER_MATH = re.compile(r"\b(?:final\s+)?answer\*{0,2}:?\s+(?=\\\(|\\\[|\$)", re.I)
 _HASHES = re.compile(r"^\s*####[ \t]*(?=\S)", re.M)
@@ -62,6 +64,7 @@ _NUMBER = re.compile(
     rf"|(?:{_DIGITS})(?:[eE][-+]?\d+)?(?:\s?/\s?\d+)?(?:\s?\\?%)?)"
 )
 _MONEY = re.compile(rf"[$€£]\s?(?:{_DIGITS})|(?:{_DIGITS})\s?[$€£]")
+_TRUTH = re.compile(r"(?<!not )\b(?:true|false|yes|no(?!\s+[a-z]))\b", re.I)
 _OPTION = re.compile(r"\A\([a-eA-E]\)\s+(?=[\d\\$-])")
 _PROSE = re.compile(r"[^\W\d_]{3,}|[\u4e00-\u9fff]")
 _COMMAND = re.compile(r"\\[a-zA-Z]+")
@@ -80,13 +83,18 @@ def extract(text: str, *, answer_type: AnswerType = AnswerType.AUTO, gold: str =
     Returns:
         The answer and the rule that found it; an empty answer with rule ``none`` if nothing did.
     """
-    text = _SPECIAL_TOKEN.sub("", text[-MAX_RESPONSE:]).rstrip()
+    text = text[-MAX_RESPONSE:]
+    if "<|" in text or "s>" in text or "END]" in text or "INST]" in text:
+        text = _SPECIAL_TOKEN.sub("", text)
+    text = text.rstrip()
     if not text:
         return _NOTHING
     if answer_type is AnswerType.AUTO:
         answer_type = infer_type(gold)
     if answer_type is AnswerType.CHOICE:
         return _extract_choice(text)
+    if answer_type is AnswerType.BOOLEAN:
+        return _extract_boolean(text)
     numeric = answer_type in (AnswerType.INTEGER, AnswerType.NUMBER)
     found = _extract_explicit(text, parts=list_length(gold), numeric=numeric)
     if found.answer:
@@ -101,8 +109,8 @@ def _extract_explicit(text: str, *, parts: int, numeric: bool) -> Extraction:
         inner = _boxes(tagged)
         return Extraction(clean(inner[-1][2] if inner else tagged), "answer_tag")
     boxes = _boxes(text)
-    if parts > 1:
-        joined = _adjacent_boxes(text, boxes, parts)
+    if parts > 1 and boxes:
+        joined = _adjacent_boxes(text, _boxes(text, parts + 1), parts)
         if joined:
             return Extraction(joined, "boxes")
     if boxes and boxes[-1][2].strip():
@@ -137,6 +145,18 @@ def _extract_implicit(text: str, *, numeric: bool) -> Extraction:
     return _NOTHING
 
 
+def _extract_boolean(text: str) -> Extraction:
+    """Find a yes or no: the one marked as the answer, else the one in the last sentence."""
+    found = _extract_explicit(text, parts=1, numeric=False)
+    words = _TRUTH.findall(found.answer)
+    if words:
+        return replace(found, answer=words[0])
+    last_line = text[text.rfind("\n") + 1 :][-_MAX_LINE:]
+    sentences = [part for part in _SENTENCE_END.split(last_line) if part.strip()]
+    words = _TRUTH.findall(sentences[-1]) if sentences else []
+    return Extraction(words[-1], "last_word", complete=False) if words else found
+
+
 def _in_prose(answer: str) -> bool:
     """Say whether words stand before the first number ("She has 5 left")."""
     number = _NUMBER.search(answer)
@@ -155,28 +175,40 @@ def _number_in(text: str) -> str:
 def _last_tag(text: str) -> str:
     """Return what the last complete pair of answer tags encloses."""
     end = text.rfind("</answer>")
-    start = text.rfind("<answer>", 0, max(end, 0))
+    if end < 0:
+        return ""
+    start = text.rfind("<answer>", 0, end)
     return text[start + len("<answer>") : end].strip() if start >= 0 else ""
 
 
-def _boxes(text: str) -> list[tuple[int, int, str]]:
-    """List the complete boxes of the end of a text, first to last, as (start, end, content)."""
-    matches = list(_BOX.finditer(text))[-_MAX_BOX_TRIES:]
+def _boxes(text: str, most: int = 1) -> list[tuple[int, int, str]]:
+    """List the last complete boxes of a text, first to last, as (start, end, content)."""
     found: list[tuple[int, int, str]] = []
-    for match in matches:
-        i = match.end()
-        while i < len(text) and text[i] in " \t":
-            i += 1
-        if i < len(text) and text[i] == "{":
-            end = balanced(text, i)
-            if end > 0:
-                found.append((match.start(), end, text[i + 1 : end - 1]))
-        else:
-            # "\boxed 5$": TeX would take one token; people mean everything up to the end of maths.
-            bare = re.match(r"[^\s$.,;]+", text[i : i + 100])
-            if bare:
-                found.append((match.start(), i + bare.end(), bare.group()))
-    return found
+    if "boxed" not in text and "fbox" not in text:
+        return found
+    end = len(text)
+    for _ in range(_MAX_BOX_TRIES):
+        start = max(text.rfind("\\boxed", 0, end), text.rfind("\\fbox", 0, end))
+        if start < 0 or len(found) == most:
+            break
+        box = _box_at(text, start)
+        if box is not None:
+            found.append(box)
+        end = start
+    return found[::-1]
+
+
+def _box_at(text: str, start: int) -> tuple[int, int, str] | None:
+    """Read the box that begins at a place."""
+    command = _BOX.match(text, start)
+    if command is None:
+        return None
+    if text[command.end() : command.end() + 1] == "{":
+        end = balanced(text, command.end())
+        return (start, end, text[command.end() + 1 : end - 1]) if end > 0 else None
+    # "\\boxed 5$": TeX would take one token; people mean everything up to the end of maths.
+    bare = _BARE.match(text, command.end())
+    return (start, bare.end(), bare.group()) if bare else None
 
 
 def _adjacent_boxes(text: str, boxes: list[tuple[int, int, str]], parts: int) -> str:
@@ -200,6 +232,9 @@ def _phrase(text: str) -> Extraction:
     last: re.Match[str] | None = None
     for pattern in (_PHRASE, _ANSWER_MATH, _HASHES, _SHORT_ANSWER_LINE):
         for match in pattern.finditer(text):
+            # "The answer is correct" praises an answer and is none.
+            if _COMMENT.match(text, match.end()):
+                continue
             if last is None or match.end() > last.end():
                 last = match
     if last is None:
@@ -232,12 +267,18 @@ def _line_end(text: str, start: int) -> int:
     return len(text) if end < 0 else end
 
 
+#: What an answer that has something to take off ends on.
+_CLOSERS = "$)]*.。:;,"
+
+
 def clean(answer: str) -> str:
     """Take off what surrounds an answer without belonging to it."""
     answer = _OPTION.sub("", answer.strip())
     previous = None
     while previous != answer:
         previous = answer
+        if answer[-1:] not in _CLOSERS:
+            break
         for left, right in (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**")):
             if (
                 answer.startswith(left)

@@ -262,7 +262,8 @@ class _HighPrecision(_Base):
         if value and abs(self.lib.mag(value)) > 10_000:
             return None
         sign, mantissa, exponent, _ = self.lib.mpf(value)._mpf_
-        return (-1) ** sign * Fraction(int(mantissa)) * Fraction(2) ** exponent
+        size = Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+        return -size if sign else size
 
     def square_root(self, value: Any) -> Any:
         return self.lib.sqrt(value)

@@ -21,8 +21,8 @@ def compare(
     gold: str, answer: str, answer_type: AnswerType, tolerance: Tolerance | None
 ) -> Verdict:
     """Parse and verify as the library's own documentation does."""
-    from math_verify import parse, verify  # type: ignore[import-untyped]
-    from math_verify.errors import TimeoutException  # type: ignore[import-untyped]
+    from math_verify import parse, verify
+    from math_verify.errors import TimeoutException
 
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)
     try:

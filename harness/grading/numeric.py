@@ -306,15 +306,6 @@ def points(names: set[str], *, whole: bool = False) -> list[dict[str, Fraction]]
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    """The values of both sides at one point; ``None`` where a side has none."""
-
-    point: dict[str, Fraction]
-    left: Any
-    right: Any
-
-
 def same_value(left: Node, right: Node, reading: Reading = STANDARD) -> bool | None:
     """Decide whether two expressions are identically equal.
 
@@ -383,6 +374,8 @@ def _values(
 def _near(left: Any, right: Any, relative: float) -> bool:
     if left == right:
         return True
+    if any(isinstance(side, float) and math.isinf(side) for side in (left, right)):
+        return False
     return bool(abs(left - right) <= relative * max(abs(left), abs(right)))
 
 

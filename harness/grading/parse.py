@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from harness.types import AnswerType
 
@@ -208,7 +209,7 @@ def _slash(text: str) -> Fraction | None:
     return numerator / denominator
 
 
-_LETTER_GOLD = re.compile(r"\(?(?:\\text\{\s*)?\(?([A-J])\)?\s*\}?\)?\Z")
+_LETTER_GOLD = re.compile(r"\([a-j]\)\Z|\(?(?:\\text\{\s*)?\(?([A-J])\)?\s*\}?\)?\Z")
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -217,6 +218,7 @@ def truth(text: str) -> bool | None:
     return _TRUTH.get(re.sub(r"\\(?:text|mathrm|textbf|mathbf)|[{}\s.]", "", text).lower())
 
 
+@lru_cache(4096)
 def infer_type(gold: str) -> AnswerType:
     """Infer an answer type from the gold answer alone."""
     text = normalise(gold)
@@ -230,6 +232,7 @@ def infer_type(gold: str) -> AnswerType:
     return AnswerType.EXPRESSION
 
 
+@lru_cache(4096)
 def list_length(gold: str) -> int:
     """Count the parts of a gold answer at its top level."""
     text = normalise(gold)

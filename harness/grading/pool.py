@@ -267,7 +267,7 @@ def _outcome(task: Future[Verdict]) -> tuple[Verdict, bool]:
 
 
 def _dispose(pool: pebble.ProcessPool) -> None:
-    pool.stop()  # type: ignore[no-untyped-call]
+    pool.stop()
     pool.join()
 
 
@@ -292,8 +292,7 @@ def _start_worker(memory_bytes: int) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with open("/proc/self/statm", encoding="ascii") as stat:
-        baseline = int(stat.read().split()[0]) * resource.getpagesize()
+    baseline = _address_space()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (baseline + memory_bytes, hard))
 
@@ -322,10 +321,30 @@ def _die_with_parent() -> None:
 
 @cache
 def _own_scorer(name: str) -> Callable[[str, str], Verdict]:
-    """Import a benchmark's own scorer, once a worker."""
+    """Import a benchmark's own scorer, once a worker.
+
+    What its libraries take in time and address space is no answer's fault, so neither counts.
+    """
+    import resource
+
     module, _, function = name.partition(":")
-    scorer: Callable[[str, str], Verdict] = getattr(import_module(module), function)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    before = _address_space()
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    try:
+        scorer: Callable[[str, str], Verdict] = getattr(import_module(module), function)
+    finally:
+        if soft != resource.RLIM_INFINITY:
+            resource.setrlimit(resource.RLIMIT_AS, (soft + _address_space() - before, hard))
     return scorer
+
+
+def _address_space() -> int:
+    """Return how many bytes of address space this process has."""
+    import resource
+
+    with open("/proc/self/statm", encoding="ascii") as stat:
+        return int(stat.read().split()[0]) * resource.getpagesize()
 
 
 def _judge(
@@ -337,11 +356,12 @@ def _judge(
     cpu_seconds: float,
 ) -> Verdict:
     """Judge one answer inside a worker."""
+    own = _own_scorer(profile) if ":" in profile else None
     # SIGPROF's default action lets the kernel itself end a worker stuck in a C routine.
     signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
     try:
-        if ":" in profile:
-            return _own_scorer(profile)(gold, answer)
+        if own is not None:
+            return own(gold, answer)
         return equivalence.grade(
             gold=gold,
             answer=answer,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from harness.grading.parse import normalise, split_top_level
 from harness.grading.parser import parse
 from harness.grading.sets import is_set_like
-from harness.grading.syntax import FUNCTIONS, Node, Unreadable, number, prepare
+from harness.grading.syntax import FUNCTIONS, Node, Unreadable, number, prepare, words
 from harness.grading.units import split_unit
 
 
@@ -48,13 +48,15 @@ _CONDITIONS = tuple(
         + _KIND,
     )
 )
+#: "10:30 a.m."
+_HALF_DAY = re.compile(r"(?<=\d)(\s*(?:\\text\{\s*)?)([apAP])\.\s?[mM]\b\.?")
 _LABEL_WORDS = re.compile(
     r"\A\s*(?:\\text\{)?([A-Za-z]{3,}(?: [A-Za-z]+)*)\s*(?::|=)\s*\}?\s*(?=\S)"
 )
 
 
 def split_condition(text: str) -> tuple[str, frozenset[str]]:
-    """Take a closing "for all integers k" or ", k \\in \\mathbb{Z}" off a text."""
+    r"""Take a closing "for all integers k" or ", k \in \mathbb{Z}" off a text."""
     if not re.search(r"\\in|∈|integer|constant|number|natural|real", text[-80:]):
         return text, frozenset()
     if len(text) > 1000:
@@ -80,7 +82,7 @@ def read(text: str, *, thousands: bool = True) -> Answer:
     Raises:
         Unreadable: It is not mathematics this grader knows.
     """
-    core, parameters = split_condition(normalise(text))
+    core, parameters = split_condition(_HALF_DAY.sub(r"\1\2m", normalise(text)))
     counted = number_word(core)
     if counted is not None:
         return Answer(number(counted), parameters)
@@ -88,7 +90,7 @@ def read(text: str, *, thousands: bool = True) -> Answer:
 
 
 def _without_remark(node: Node) -> Node:
-    """Drop the remark of ``1/x, x \\ne 0``, which only names what is excluded anyway."""
+    r"""Drop the remark of ``1/x, x \ne 0``, which only names what is excluded anyway."""
     if node.kind == "list" and len(node.args) == 2:
         first, last = node.args
         excluded = last.kind == "rel" and last.value == ("!=",)
@@ -97,11 +99,11 @@ def _without_remark(node: Node) -> Node:
     return node
 
 
-_ONES = (
+_ONES = words(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
     "fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+)
+_TENS = words("twenty thirty forty fifty sixty seventy eighty ninety")
 
 
 def number_word(text: str) -> int | None:
@@ -121,16 +123,15 @@ def _tree(text: str, thousands: bool) -> Node:
         return parse(text, thousands=thousands)
     split = [_split_part(part) for part in parts]
     if not any(
-        unit or words or core != part
-        for part, (words, core, unit) in zip(parts, split, strict=True)
+        unit or noun or core != part for part, (noun, core, unit) in zip(parts, split, strict=True)
     ):
         return parse(text, thousands=thousands)
     nodes = []
-    for words, core, unit in split:
+    for noun, core, unit in split:
         node = parse(core, thousands=thousands)
         if unit:
             node = _with_unit(node, unit)
-        nodes.append(Node("labelled", (node,), words) if words else node)
+        nodes.append(Node("labelled", (node,), noun) if noun else node)
     if not nodes:
         raise Unreadable("empty")
     return nodes[0] if len(nodes) == 1 else Node("list", tuple(nodes))
@@ -138,12 +139,12 @@ def _tree(text: str, thousands: bool) -> Node:
 
 def _split_part(part: str) -> tuple[str, str, str]:
     """Split a part into its label in words, its core and its unit."""
-    words = ""
+    noun = ""
     match = _LABEL_WORDS.match(part)
     if match and not match[1].startswith(tuple(FUNCTIONS)):
-        words, part = match[1], part[match.end() :]
+        noun, part = match[1], part[match.end() :]
     core, unit = split_unit(part)
-    return words, core, unit
+    return noun, core, unit
 
 
 def _with_unit(node: Node, unit: str) -> Node:
@@ -180,7 +181,7 @@ def _is_name(node: Node) -> bool:
         case "sym" | "words":
             return True
         case "const":
-            return node.value == "i"
+            return bool(node.value == "i")
         case "apply":
             return True
         case "mul" if node.value == "call":  # P(x)

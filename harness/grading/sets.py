@@ -48,11 +48,6 @@ def is_set_like(node: Node) -> bool:
     return False
 
 
-def is_interval(node: Node) -> bool:
-    """Say whether a tree has the shape of an interval."""
-    return node.kind == "tuple" and len(node.args) == 2
-
-
 def read_set(node: Node, point: Mapping[str, float]) -> RealSet:
     """Read a tree as a set of real numbers.
 

@@ -23,6 +23,11 @@ from typing import Any
 from harness.grading.parse import balanced, normalise
 
 
+def words(text: str) -> list[str]:
+    """List the words of a text."""
+    return text.split()
+
+
 class Unreadable(Exception):
     """The text is not of the language that is parsed here."""
 
@@ -72,12 +77,64 @@ def number(value: int | Fraction) -> Node:
     return Node("num", value=Fraction(value))
 
 
-_FUNCTIONS = (
-    "arcsinh arccosh arctanh arcsin arccos arctan arccot arcsec arccsc arsinh arcosh artanh "
-    "asinh acosh atanh asin acos atan acot asec acsc sinh cosh tanh coth sech csch sin cos tan "
-    "cot sec csc log ln lg exp sqrt abs Abs gcd lcm max min factorial factorial2 floor ceil "
-    "ceiling binomial cbrt sgn sign det Re Im"
-).split()
+_FUNCTIONS = [
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "arccot",
+    "arcsec",
+    "arccsc",
+    "arsinh",
+    "arcosh",
+    "artanh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "asin",
+    "acos",
+    "atan",
+    "acot",
+    "asec",
+    "acsc",
+    "sinh",
+    "cosh",
+    "tanh",
+    "coth",
+    "sech",
+    "csch",
+    "sin",
+    "cos",
+    "tan",
+    "cot",
+    "sec",
+    "csc",
+    "log",
+    "ln",
+    "lg",
+    "exp",
+    "sqrt",
+    "abs",
+    "Abs",
+    "gcd",
+    "lcm",
+    "max",
+    "min",
+    "factorial",
+    "factorial2",
+    "floor",
+    "ceil",
+    "ceiling",
+    "binomial",
+    "cbrt",
+    "sgn",
+    "sign",
+    "det",
+    "Re",
+    "Im",
+]
 #: Names of functions, longest first, so that "sinhx" is not read as sin of hx.
 FUNCTIONS = sorted(_FUNCTIONS, key=len, reverse=True)
 _FUNCTION_SET = frozenset(FUNCTIONS)
@@ -88,11 +145,11 @@ _SYNONYMS = {
     "ceiling": "ceil", "binomial": "binom", "sign": "sgn",
 }  # fmt: skip
 
-_GREEK = (
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
-    "rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega "
-    "ell hbar"
-).split()
+_GREEK = words(
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu "
+    "nu xi rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma "
+    "Phi Psi Omega ell hbar"
+)
 _UNICODE = {
     "π": r"\pi ", "∞": r"\infty ", "√": r"\sqrt ", "∪": r"\cup ", "∩": r"\cap ", "≤": r"\le ",
     "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "×": r"\times ",
@@ -132,10 +189,12 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 #: Commands that change the look of their argument only.
 _FONTS = frozenset(
-    "mathbf mathit mathsf mathcal boldsymbol bm vec overline bar hat boxed fbox underline "
-    "displaystyle mathop phantom".split()
+    words(
+        "mathbf mathit mathsf mathcal boldsymbol bm vec overline bar hat boxed fbox underline "
+        "displaystyle mathop phantom"
+    )
 )
-_TEXTS = frozenset("text mathrm textbf textit textrm mbox operatorname rm mathtt texttt".split())
+_TEXTS = frozenset(words("text mathrm textbf textit textrm mbox operatorname rm mathtt texttt"))
 
 _TOKEN = re.compile(
     r"(?P<space>\s+)"
@@ -147,7 +206,6 @@ _TOKEN = re.compile(
     r"|(?P<other>.)",
     re.S,
 )
-_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3})((?:(?:,|\{,\}|\\,|\\!|, ?\\!| )\d{3})+)(?![\d,])")
 _THOUSANDS_PLAIN = re.compile(
     r"(?<![\d.,])(\d{1,3})((?:(?:\{,\}|\\,\s?|,\\!|,\s?\\!)\d{3})+)(?!\d)"
 )
@@ -290,8 +348,10 @@ def _letters(run: str, spaced: bool) -> list[Token]:
 
 
 _WORDS = frozenset(
-    "and or is are the of for all in to an no yes not any where if cm mm km kg mg ml ft mph min hr "
-    "hrs sec lbs oz mi yd rad deg day ohm dm cc kj kwh mwh".split()
+    words(
+        "and or is are the of for all in to an no yes not any where if cm mm km kg mg ml ft mph "
+        "min hr hrs sec lbs oz mi yd rad deg day ohm dm cc kj kwh mwh"
+    )
 )
 
 
@@ -322,7 +382,7 @@ def _command(text: str, position: int, name: str, spaced: bool, tokens: list[Tok
 
 
 def _text_tokens(content: str, spaced: bool) -> list[Token]:
-    """Read what stands in ``\\text{}``: a number, a function, a connective, a letter or words."""
+    r"""Read what stands in ``\text{}``: a number, a function, a connective, a letter or words."""
     bare = content.strip()
     if not bare:
         return []

@@ -199,6 +199,8 @@ def _is_unit_text(text: str) -> bool:
     words = re.findall(r"[A-Za-zΩµμ°]+", text)
     if any(word.lower() in _NOT_UNITS for word in words):
         return text.strip() in ("in", "min", "sec")
+    if text.strip().lower() in ("am", "pm"):
+        return True
     if parse_unit(text) is not None:
         return any(len(word) > 1 for word in words) or "/" in text or text in "Ω°"
     if re.search(r"[\d^*/]", text):

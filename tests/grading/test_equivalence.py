@@ -104,3 +104,8 @@ def test_declared_types_decide_the_comparison() -> None:
     assert grade(gold="white", answer="White", answer_type=AnswerType.TEXT).correct
     assert grade(gold="True", answer="yes", answer_type=AnswerType.BOOLEAN).correct
     assert not grade(gold="True", answer="no", answer_type=AnswerType.BOOLEAN).correct
+    assert grade(gold="1,2", answer="2,1", answer_type=AnswerType.SET).correct
+    assert grade(gold="(1,2)", answer="2,1", answer_type=AnswerType.SET).correct
+    assert not grade(gold="1,2", answer="2,1", answer_type=AnswerType.TUPLE).correct
+    assert grade(gold="1,2", answer="(1,2)", answer_type=AnswerType.TUPLE).correct
+    assert grade(gold="(b)", answer="b").correct

@@ -57,6 +57,23 @@ def test_finds_choice_letters_without_mistaking_the_article(text: str, letter: s
     assert extract(text, answer_type=AnswerType.CHOICE).answer == letter
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("The answer is True.", "True"),
+        ("So $f(x)=2$ is bounded, hence the statement is false", "false"),
+        ("Yes, it converges.", "Yes"),
+        (r"\boxed{\text{No}}", "No"),
+    ],
+)
+def test_finds_a_yes_or_no(text: str, answer: str) -> None:
+    assert extract(text, gold="True").answer == answer
+
+
+def test_praise_of_an_answer_is_no_answer() -> None:
+    assert extract("The answer is 59. This answer is correct.", gold="59").answer == "59"
+
+
 def test_two_boxes_become_a_list_only_for_a_gold_with_as_many_parts() -> None:
     text = r"$\boxed{1} \quad \text{and} \quad \boxed{2}$"
     assert extract(text, gold="1, 2").answer == "1, 2"
