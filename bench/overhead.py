@@ -33,7 +33,7 @@ def write_job(arguments: argparse.Namespace, file: Path) -> None:
     settings = Settings(limit=arguments.limit, max_tokens=arguments.max_tokens)
     plan = plan_task(load_task(arguments.task), checkpoint, backend, settings)
     before = dict(os.environ)
-    engine_settings = backend.settings(plan.requests)
+    engine_settings = backend.settings(len(plan.requests), plan.longest)
     environment = {name: value for name, value in os.environ.items() if name not in before}
     os.environ.clear()
     os.environ.update(before)

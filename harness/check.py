@@ -95,6 +95,8 @@ def _compare(pool: GraderPool, item: Item, answer: str) -> Future[Verdict]:
         answer_type=item.answer_type,
         tolerance=item.tolerance,
         is_answer=True,
+        scorer=item.scorer,
+        reference=item.reference,
     )
 
 

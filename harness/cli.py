@@ -217,6 +217,7 @@ def grade_file(
 def regrade(
     run: Annotated[str, typer.Argument(help="A run's id, or the beginning of it.")],
     profile: ProfileOption = "strict",
+    tasks_dir: TasksDirOption = None,
     results: ResultsOption = RESULTS,
     as_json: JsonOption = False,
 ) -> None:
@@ -224,13 +225,14 @@ def regrade(
     from harness import display
     from harness.grading import profiles
     from harness.judging import regrade as carry_out
+    from harness.registry import TaskRegistry
     from harness.store import queries
 
     profiles.get(profile)
     store = _recovered(results)
     run_id = queries.find_run(store, run).id
     with display.Counting("grading") as counting:
-        judged = carry_out(store, run_id, profile, counting.told)
+        judged = carry_out(store, run_id, profile, counting.told, TaskRegistry(tasks_dir))
     (summary,) = queries.runs(store, [run_id], profile=profile)
     if as_json:
         print(json.dumps({"judged": judged, "run": display.run_json(summary)}, indent=2))
@@ -256,6 +258,7 @@ def score(
     from harness.scoring import score_run
     from harness.store import queries
 
+    _known_profile(profile)
     store = _recovered(results)
     run_id = queries.find_run(store, run).id
     estimate = score_run(store, run_id, reducer, profile)
@@ -277,6 +280,7 @@ def import_file(
     mapping: Annotated[
         list[str] | None, typer.Option("--map", help="ours=theirs, for the format jsonl.")
     ] = None,
+    tasks_dir: TasksDirOption = None,
     results: ResultsOption = RESULTS,
     as_json: JsonOption = False,
 ) -> None:
@@ -289,17 +293,27 @@ def import_file(
 
     samples = importers.read_file(path, load_importer(form, mapping or []))
     origin = importing.Origin(form, hashlib.sha256(path.read_bytes()).hexdigest(), model, task)
+    registry = TaskRegistry(tasks_dir)
+    known = {entry.name for entry in registry.entries()}
+    ours = registry.load(task) if match or task in known else None
+    if ours is not None and ours.restricted and not match:
+        raise HarnessError(
+            f"{task} asks that its text is kept to itself, so the file's own copy is not stored.",
+            "Add --match to take items and golds from our task.",
+        )
     store = Store(results)
-    ours = TaskRegistry().load(task) if match else None
     with display.Counting("grading") as counting:
-        done = importing.import_samples(store, samples, origin, ours, counting.told)
+        done = importing.import_samples(
+            store, samples, origin, ours if match else None, counting.told
+        )
+    unmatched = [] if ours is not None and ours.restricted else done.unmatched
     (summary,) = queries.runs(store, [done.run_id])
     if as_json:
-        shown = {"run": display.run_json(summary), "unmatched": done.unmatched}
+        shown = {"run": display.run_json(summary), "unmatched": unmatched}
         print(json.dumps(shown, indent=2))
     else:
         display.print_runs([summary])
-        display.print_unmatched(done.unmatched)
+        display.print_unmatched(unmatched, len(done.unmatched))
 
 
 @app.command("models")
@@ -340,7 +354,7 @@ def show(
     disagree: Annotated[
         str | None, typer.Option(help="Two profiles: only what they judge differently.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="At most so many samples.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many samples.")] = 10,
     profile: ProfileOption = "strict",
     results: ResultsOption = RESULTS,
     as_json: JsonOption = False,
@@ -349,6 +363,7 @@ def show(
     from harness import display
     from harness.store import queries
 
+    _known_profile(profile)
     store = _recovered(results)
     summary = queries.find_run(store, run)
     if disagree is None:
@@ -408,10 +423,27 @@ def main() -> None:
     try:
         app()
     except HarnessError as error:
-        if os.environ.get("HARNESS_DEBUG"):
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(error, str(error), error.exit_code)
+    except Exception as error:  # noqa: BLE001 - a bug, and told without a page of traceback
+        found = f"{type(error).__name__}: {error}"
+        _fail(error, f"This should not have happened ({found}). --debug shows where.", 1)
+
+
+def _fail(error: Exception, sentence: str, code: int) -> None:
+    from harness.terminal import clean
+
+    if os.environ.get("HARNESS_DEBUG"):
+        raise error
+    print(f"error: {clean(sentence)}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _known_profile(name: str) -> None:
+    from harness.grading import profiles
+    from harness.importing import SOURCE_PROFILE
+
+    if name != SOURCE_PROFILE:
+        profiles.get(name)
 
 
 def _recovered(results: Path) -> Any:

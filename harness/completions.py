@@ -15,13 +15,12 @@ FEWEST_LOOP_TOKENS = 48
 def read_completion(request: Request, completion: Completion) -> Generation:
     """Make a generation of what the engine returned for ``request``."""
     thought, answer = split_thought(completion.text, starts_in_thought=request.starts_in_thought)
-    unfinished_thought = thought != "" and answer is None
     return Generation(
         key=request.key,
         thought=thought,
         answer=answer or "",
         finish_reason=completion.finish_reason,
-        truncated=completion.finish_reason == "length" or unfinished_thought,
+        truncated=completion.finish_reason == "length" or answer is None,
         loop=ends_in_loop(completion.token_ids),
         prompt_tokens=len(request.prompt_token_ids),
         completion_tokens=len(completion.token_ids),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.progress import (
@@ -27,6 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.statistics.intervals import Estimate, clustered, wilson
+from harness.terminal import clean
 
 if TYPE_CHECKING:
     from harness.check import Findings
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from harness.store.queries import RunSummary, Sample
 
 _LOG_EVERY_SECONDS = 10.0
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_RUN_ID_WIDTH = 12
+_WIDTH_OF_A_FILE = 120
 _MARKS = {"fine": ("✓", "green"), "missing": ("–", "yellow"), "broken": ("✗", "red")}
 
 
@@ -87,7 +88,7 @@ class EvaluationProgress:
             self._generating_since = time.monotonic()
         self._progress.update(self._bar, description=text)
         if not self._console.is_terminal:
-            self._console.print(Text(f"{text} …"))
+            self._console.print(_plain(f"{text} …"))
 
     def planned(self, *, requests: int, stored: int) -> None:
         self._total, self._done = requests, stored
@@ -114,7 +115,7 @@ class EvaluationProgress:
         self._progress.update(self._bar, completed=self._done, figures=figures)
         if not self._console.is_terminal and now - self._last_line >= _LOG_EVERY_SECONDS:
             self._last_line = now
-            self._console.print(Text(f"{self._done} of {self._total}  {figures}"))
+            self._console.print(_plain(f"{self._done} of {self._total}  {figures}"))
 
     def _figures(self) -> str:
         with self._lock:
@@ -155,7 +156,7 @@ class Counting:
 
 class _Figures(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(task.fields["figures"])
+        return _plain(task.fields["figures"])
 
 
 def _running_score(counts: Sequence[Sequence[int]]) -> Estimate:
@@ -171,20 +172,23 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a plain table; numbers are right-aligned by their heading's leading space."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in head:
-        table.add_column(name.strip(), justify="right" if name.startswith(" ") else "left")
+        side: Literal["left", "right"] = "right" if name.startswith(" ") else "left"
+        # A run's id is there to be copied, so it is never cut to fit.
+        width = _RUN_ID_WIDTH if name == "run" else None
+        table.add_column(name.strip(), justify=side, min_width=width)
     for row in rows:
-        table.add_row(*(Text(clean(cell)) for cell in row))
-    console = Console()
+        table.add_row(*(_plain(cell) for cell in row))
+    console = _console()
     console.print(table)
     console.print()
 
 
 def print_outcome(outcome: Outcome, summaries: Sequence[RunSummary], results: Path) -> None:
     """Print the scores of the runs just evaluated, and what they cost."""
-    console = Console()
+    console = _console()
     if summaries:
         console.print(
-            Text(f"\n{summaries[0].model}  ({summaries[0].engine}, {summaries[0].device})")
+            _plain(f"\n{summaries[0].model}  ({summaries[0].engine}, {summaries[0].device})")
         )
     head = ("task", " score", " 95 % interval", " n", " truncated", " no answer", " loops")
     print_table((*head, " tok/s", "run"), [_score_row(summary) for summary in summaries])
@@ -192,11 +196,17 @@ def print_outcome(outcome: Outcome, summaries: Sequence[RunSummary], results: Pa
     times = (("start", phases.start), ("generate", phases.generate), ("grade", phases.grade))
     spent = "   ".join(f"{name} {seconds:.1f} s" for name, seconds in times)
     console.print(
-        Text(f"{spent}   ({phases.generated} generated, {outcome.stored} from the store)")
+        _plain(f"{spent}   ({phases.generated} generated, {outcome.stored} from the store)")
     )
     for summary in summaries:
         _warn_of_infrastructure(console, summary)
-    console.print(Text(f"stored in {results}; `harness show {summaries[0].id} --wrong` shows why"))
+        if not summary.complete:
+            missing = summary.requests - summary.graded
+            text = f"{summary.task}: {missing} samples are missing; run the same command again."
+            console.print(_plain(text, style="bold red"))
+    console.print(
+        _plain(f"stored in {results}; `harness show {summaries[0].id} --wrong` shows why")
+    )
 
 
 def _score_row(summary: RunSummary) -> tuple[str, ...]:
@@ -205,7 +215,7 @@ def _score_row(summary: RunSummary) -> tuple[str, ...]:
         summary.task,
         _percent(score.value) if score else "–",
         f"{100 * score.low:.1f} – {100 * score.high:.1f}" if score else "–",
-        f"{summary.items}" + (f" × {summary.samples}" if summary.samples > 1 else ""),
+        _scored(summary),
         f"{_percent(summary.truncated)} %",
         f"{_percent(summary.no_answer)} %",
         f"{_percent(summary.loops)} %",
@@ -214,13 +224,20 @@ def _score_row(summary: RunSummary) -> tuple[str, ...]:
     )
 
 
+def _scored(summary: RunSummary) -> str:
+    """Say how many items a score rests on, and of how many where that is not all of them."""
+    items = summary.score.items if summary.score else 0
+    count = f"{items}" if summary.complete else f"{items} of {summary.items}"
+    return count + (f" × {summary.samples}" if summary.samples > 1 else "")
+
+
 def _warn_of_infrastructure(console: Console, summary: RunSummary) -> None:
     if summary.bounds is None or summary.bounds[0] == summary.bounds[1]:
         return
     low, high = (_percent(bound) for bound in summary.bounds)
     loud = summary.bounds[1] - summary.bounds[0] > 0.005
     console.print(
-        Text(
+        _plain(
             f"{summary.task}: the grader failed on some answers (counted wrong): the score lies "
             f"between {low} and {high}.",
             style="bold red" if loud else "",
@@ -237,7 +254,7 @@ def print_runs(summaries: Sequence[RunSummary]) -> None:
             summary.model,
             summary.task,
             percent_interval(summary.score) if summary.score else "–",
-            f"{summary.items}" + (f" × {summary.samples}" if summary.samples > 1 else ""),
+            _scored(summary),
             "all" if summary.complete else f"{summary.graded} of {summary.requests}",
             f"{summary.created_at:%Y-%m-%d %H:%M}",
         )
@@ -248,17 +265,17 @@ def print_runs(summaries: Sequence[RunSummary]) -> None:
 
 def print_samples(summary: RunSummary, samples: Sequence[Sample]) -> None:
     """Print samples one under the other, every text of a model as plain text."""
-    console = Console()
+    console = _console()
     for sample in samples:
         verdict = "right" if sample.correct else f"wrong ({sample.status or 'not graded yet'})"
-        console.print(Rule(Text(f"{sample.item_id} · sample {sample.sample_index} · {verdict}")))
+        console.print(Rule(_plain(f"{sample.item_id} · sample {sample.sample_index} · {verdict}")))
         for label, text in (
             *_texts(summary, sample),
             ("finish", f"{sample.finish_reason}, {sample.completion_tokens or '?'} tokens"),
         ):
             if text:
-                console.print(Text(f"{label:>9}  ", style="bold"), Text(clean(text)), sep="")
-    console.print(Text(f"\n{len(samples)} samples of {summary.task} by {summary.model}"))
+                console.print(_plain(f"{label:>9}  ", style="bold"), _plain(text), sep="")
+    console.print(_plain(f"\n{len(samples)} samples of {summary.task} by {summary.model}"))
 
 
 def _texts(summary: RunSummary, sample: Sample) -> list[tuple[str, str]]:
@@ -291,7 +308,7 @@ def print_checks(found: Sequence[Findings], missing: Sequence[tuple[str, str]]) 
         for findings in found
     ]
     print_table(head, rows)
-    console = Console()
+    console = _console()
     for findings in found:
         for label, ids in (
             ("gold cannot be read", findings.unparsed),
@@ -303,9 +320,9 @@ def print_checks(found: Sequence[Findings], missing: Sequence[tuple[str, str]]) 
         ):
             if ids:
                 listed = ", ".join(ids)
-                console.print(Text(f"{findings.task}: {label} ({len(ids)}): {listed}"))
+                console.print(_plain(f"{findings.task}: {label} ({len(ids)}): {listed}"))
     for name, reason in missing:
-        console.print(Text(f"{name}: not checked: {reason}", style="yellow"))
+        console.print(_plain(f"{name}: not checked: {reason}", style="yellow"))
 
 
 def print_report(summary: Report) -> None:
@@ -328,28 +345,30 @@ def print_report(summary: Report) -> None:
         ):
             if ids:
                 lines.append(f"wrongly {label}: {', '.join(ids)}")
-    console = Console()
+    console = _console()
     for line in lines:
-        console.print(Text(clean(line)))
+        console.print(_plain(line))
 
 
-def print_unmatched(questions: Sequence[str]) -> None:
-    """Print which questions of an imported file the task does not have."""
-    console = Console()
+def print_unmatched(questions: Sequence[str], count: int) -> None:
+    """Print which questions of an imported file the task does not have, or only how many."""
+    console = _console()
+    if count:
+        console.print(_plain(f"{count} questions are not items of the task and were left out"))
     for question in questions:
-        console.print(Text(f"not an item of the task: {clean(question)}", overflow="ellipsis"))
+        console.print(_plain(f"  {question}"), overflow="ellipsis", no_wrap=True)
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
     """Print what the doctor found."""
-    console = Console()
+    console = _console()
     for finding in findings:
         mark, style = _MARKS[finding.level]
         console.print(
-            Text(f"{mark} ", style=style), Text(f"{finding.what}: {finding.found}"), sep=""
+            _plain(f"{mark} ", style=style), _plain(f"{finding.what}: {finding.found}"), sep=""
         )
         if finding.remedy:
-            console.print(Text(f"    → {finding.remedy}"))
+            console.print(_plain(f"    → {finding.remedy}"))
 
 
 def outcome_json(outcome: Outcome, summaries: Sequence[RunSummary]) -> dict[str, Any]:
@@ -380,9 +399,15 @@ def samples_json(summary: RunSummary, samples: Sequence[Sample]) -> list[dict[st
     return [asdict(sample) | hidden for sample in samples]
 
 
-def clean(text: str) -> str:
-    """Make a model's text safe to print: no control characters, and so no terminal escapes."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+def _console() -> Console:
+    """Return standard output; where it is no terminal, wide enough for every table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH_OF_A_FILE)
+
+
+def _plain(text: str, style: str = "") -> Text:
+    """Return text without markup or control characters: much of it is a model's or a stranger's."""
+    return Text(clean(text), style=style)
 
 
 def _percent(share: float) -> str:

@@ -2,6 +2,7 @@
 
     HarnessError        one sentence and its remedy; the command line prints both, exit code 2
     ├── StoreLocked     another process has held the results file for too long
+    ├── JournalRejected what a run left behind does not fit into the results file
     └── EngineError     the engine could not start or died
 
 Everything else that escapes is a bug of the harness and keeps its traceback.
@@ -34,6 +35,10 @@ class HarnessError(Exception):
 
 class StoreLocked(HarnessError):
     """Another process has held the results file for longer than this one was told to wait."""
+
+
+class JournalRejected(HarnessError):
+    """Rows in a journal do not fit into the results file."""
 
 
 class EngineError(HarnessError):

@@ -198,6 +198,7 @@ def _request(run_id: str, item: Item, sample: ImportedSample, key: str) -> dict[
     return {
         "run_id": run_id,
         "item_id": item.id,
+        "gold_id": item.gold_id,
         "sample_index": sample.sample_index,
         "key": key,
     }

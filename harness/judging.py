@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.grading import GRADER_VERSION, GraderPool
 from harness.plan import now
-from harness.registry import load_task
+from harness.registry import TaskRegistry
 from harness.store import Journal, Store, queries
 from harness.types import Item, Verdict
 
@@ -85,7 +85,7 @@ def grade_row(
     }
 
 
-def regrade(store: Store, run_id: str, profile: str, told: Told) -> int:
+def regrade(store: Store, run_id: str, profile: str, told: Told, registry: TaskRegistry) -> int:
     """Judge a run's stored generations under ``profile``, beside what grades they have.
 
     Args:
@@ -93,6 +93,7 @@ def regrade(store: Store, run_id: str, profile: str, told: Told) -> int:
         run_id: The run.
         profile: Name of a grading profile.
         told: Called with run id, item id and verdict as they come.
+        registry: Where tasks whose golds the store does not keep are loaded from.
 
     Returns:
         How many generations were judged; those this profile and grader version had judged
@@ -103,7 +104,7 @@ def regrade(store: Store, run_id: str, profile: str, told: Told) -> int:
     """
     waiting = queries.ungraded(store, [run_id], profile, GRADER_VERSION)
     incomplete = any(row.item.scorer or not row.item.gold for row in waiting)
-    golds = _items_of(store, run_id) if incomplete else {}
+    golds = _items_of(store, run_id, registry) if incomplete else {}
     with Journal(store) as journal, GraderPool(profile=profile) as pool:
         judge = Judge(pool, journal, profile, told)
         for row in waiting:
@@ -113,7 +114,7 @@ def regrade(store: Store, run_id: str, profile: str, told: Told) -> int:
     return len(waiting)
 
 
-def _items_of(store: Store, run_id: str) -> dict[str, Item]:
+def _items_of(store: Store, run_id: str, registry: TaskRegistry) -> dict[str, Item]:
     """Load what the store does not keep: restricted golds, and what own scorers judge by."""
     task = queries.find_run(store, run_id).task
-    return {item.id: item for item in load_task(task).items()}
+    return {item.id: item for item in registry.load(task).items()}

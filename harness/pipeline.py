@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ from harness.judging import Judge
 from harness.models import resolve_model
 from harness.plan import Settings, TaskPlan, model_row, now, plan_task
 from harness.registry import load_backend
-from harness.store import Journal, Store, queries, recover
+from harness.store import Journal, Store, alone, queries, recover
 from harness.tasks_api import Task
 from harness.types import Generation, Item, Request
 
@@ -109,37 +108,37 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
     plans = [plan_task(task, checkpoint, backend, evaluation.settings) for task in evaluation.tasks]
     store = Store(evaluation.results)
     observer.phase(f"opening {store.path.name}")
+    with store.write():
+        pass  # made, brought up to date, or refused, before anything is left beside it
     recover(store)
-    with Journal(store) as journal:
+    run_ids = [plan.run.id for plan in plans]
+    with alone(store, run_ids), Journal(store) as journal:
         journal.append("model", model_row(checkpoint))
         for plan in plans:
             for table, row in plan.rows():
                 journal.append(table, row)
         journal.move()
-        run_ids = [plan.run.id for plan in plans]
+        requests = {request.key: request for plan in plans for request in plan.requests}
         missing = queries.missing_keys(store, run_ids)
-        requests = _distinct(plans, missing)
-        stored = sum(len(plan.requests) for plan in plans) - sum(
-            request.key in missing for plan in plans for request in plan.requests
-        )
-        observer.planned(requests=sum(len(plan.requests) for plan in plans), stored=stored)
+        waiting = [request for key, request in requests.items() if key in missing]
+        observer.planned(requests=len(requests), stored=len(requests) - len(waiting))
         phases = Phases(start=time.monotonic() - began)
         sitting = _Sitting(plans, journal, observer, phases)
         outcome = "failed"
         try:
             _replay_grades(store, run_ids, observer)
-            sitting.carry_out(store, backend, requests)
+            sitting.carry_out(store, backend, waiting)
             outcome = "finished"
         except KeyboardInterrupt:
             outcome = "interrupted"
             raise
         finally:
             backend.close()
-            if requests:
+            if waiting:
                 row = _session_row(phases, outcome)
                 for run_id in run_ids:
                     journal.append("run_session", row | {"run_id": run_id})
-    return Outcome(run_ids, stored, phases)
+    return Outcome(run_ids, len(requests) - len(waiting), phases)
 
 
 class _Sitting:
@@ -154,12 +153,14 @@ class _Sitting:
         self._restricted = {
             request.key: plan.task.restricted for plan in plans for request in plan.requests
         }
+        self._longest = max(plan.longest for plan in plans)
         # One generation may answer several items, where two ask the same question.
-        self._asked: dict[str, list[tuple[str, Item]]] = defaultdict(list)
+        self._asked: dict[str, list[tuple[str, Item]]] = {}
         for plan in plans:
             items = {item.id: item for item in plan.items}
             for request in plan.requests:
-                self._asked[request.key].append((plan.run.id, items[request.item_id]))
+                asked = self._asked.setdefault(request.key, [])
+                asked.append((plan.run.id, items[request.item_id]))
 
     def carry_out(self, store: Store, backend: Backend, requests: Sequence[Request]) -> None:
         run_ids = sorted({run_id for asked in self._asked.values() for run_id, _ in asked})
@@ -174,7 +175,7 @@ class _Sitting:
                 self._judge(judge, row.key, row.answer, truncated=row.truncated)
             if requests:
                 self._observer.phase("starting the engine")
-                self._phases.engine_settings = backend.start(requests)
+                self._phases.engine_settings = backend.start(requests, longest=self._longest)
                 self._phases.start += time.monotonic() - began
                 self._observer.phase("generating")
                 began = time.monotonic()
@@ -210,12 +211,6 @@ def _replay_grades(store: Store, run_ids: list[str], observer: Observer) -> None
     """Tell the observer what the store already knows, so that the running score covers it."""
     for sample in queries.judged(store, run_ids):
         observer.graded(sample.run_id, sample.item_id, sample.correct)
-
-
-def _distinct(plans: Sequence[TaskPlan], missing: set[str]) -> list[Request]:
-    """Return the requests to generate, each key once, in the order of the plans."""
-    requests = {r.key: r for plan in plans for r in plan.requests if r.key in missing}
-    return list(requests.values())
 
 
 def _session_row(phases: Phases, outcome: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -53,14 +54,20 @@ class Settings:
             )
         if self.samples is not None and self.samples < 1:
             raise HarnessError(f"--n {self.samples} is not a number of samples.", "Give 1 or more.")
-        if self.temperature is not None and self.temperature < 0:
-            raise HarnessError(f"--temperature {self.temperature} is negative.", "0 is greedy.")
+        if self.temperature is not None and not 0 <= self.temperature < math.inf:
+            raise HarnessError(
+                f"--temperature {self.temperature} is negative or not a number.", "0 is greedy."
+            )
         if not 0 < self.top_p <= 1:
             raise HarnessError(f"--top-p {self.top_p} is outside (0, 1].", "1 keeps everything.")
         if self.max_tokens is not None and self.max_tokens < 1:
             raise HarnessError(f"--max-tokens {self.max_tokens} leaves no room for an answer.")
-        if self.replicate < 0:
-            raise HarnessError(f"--replicate {self.replicate} is negative.", "The first one is 0.")
+        for name, value, bits in (("seed", self.seed, 63), ("replicate", self.replicate, 31)):
+            if not 0 <= value < 1 << bits:
+                raise HarnessError(
+                    f"--{name} {value} is negative or has more than {bits} bits.",
+                    "The first one is 0.",
+                )
 
     def of(self, task: Task) -> tuple[int, Sampling]:
         """Return samples per item and sampling parameters, the task's own where none are given.
@@ -87,6 +94,11 @@ class TaskPlan:
     task: Task
     items: tuple[Item, ...]
     requests: tuple[Request, ...]
+
+    @property
+    def longest(self) -> int:
+        """The longest prompt with its budget, in tokens."""
+        return max(len(r.prompt_token_ids) + r.sampling.max_tokens for r in self.requests)
 
     def rows(self) -> list[tuple[str, dict[str, Any]]]:
         """Return what the store is told before the run begins, as (table, row)."""
@@ -122,10 +134,12 @@ class TaskPlan:
             if self.task.restricted:
                 del row["question"], row["gold"]
             rows.append(("item", row))
+        gold_ids = {item.id: item.gold_id for item in self.items}
         for request in self.requests:
             row = {
                 "run_id": run.id,
                 "item_id": request.item_id,
+                "gold_id": gold_ids[request.item_id],
                 "sample_index": request.sample_index,
                 "key": request.key,
             }
@@ -197,10 +211,8 @@ def plan_task(task: Task, checkpoint: Checkpoint, backend: Backend, settings: Se
             checkpoint.fingerprint,
             protocol.sha256,
             asdict(engine),
-            [item.id for item in items],
-            samples,
-            settings.seed,
-            settings.replicate,
+            [[item.id, item.gold_id] for item in items],
+            [request.key for request in requests],
         ]
     )[:12]
     run = Run(

@@ -18,6 +18,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ class Task:
         Raises:
             HarnessError: They cannot be loaded, or are not.
         """
-        items = list(self.load())
+        items = self._loaded()
         found = data_sha256(items)
         if self.data_sha256 is not None and found != self.data_sha256:
             raise HarnessError(
@@ -160,6 +161,24 @@ class Task:
                 "The source has changed; pin its revision or update the harness.",
             )
         return items
+
+    def _loaded(self) -> list[Item]:
+        if self.requires and find_spec(self.requires[0]) is None:
+            module, extra = self.requires
+            raise HarnessError(
+                f"The task {self.name} needs the package `{module}`.",
+                f"pip install 'cft-harness[{extra}]'.",
+            )
+        try:
+            return list(self.load())
+        except HarnessError:
+            raise
+        except Exception as error:
+            # Not what it says: that may be a line of a benchmark whose text is restricted.
+            raise HarnessError(
+                f"The rows of {self.name} are not what its file expects ({type(error).__name__}).",
+                "Fetch the data again, or mend the task's load().",
+            ) from error
 
 
 def data_sha256(items: Sequence[Item]) -> str:

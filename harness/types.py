@@ -87,7 +87,8 @@ class Item:
             letter stands for. A pure function of the item, kept with the run.
         note: What a reader should know of the item, for instance that its picture is missing.
         scorer: ``module:function`` where the benchmark brings its own judgement: called in a
-            grader's worker with ``reference`` and the response, it returns a :class:`Verdict`.
+            grader's worker with ``reference``, the response and whether that was truncated, it
+            returns a :class:`Verdict`.
         reference: What that function judges by.
     """
 

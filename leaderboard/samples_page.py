@@ -6,6 +6,8 @@ HTML; elsewhere it is escaped.
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from harness.store import Store, queries
@@ -155,19 +157,22 @@ def run_facts(run: RunSummary) -> str:
     if run.score:
         low, high = percent(run.score.low), percent(run.score.high)
         score = f"{percent(run.score.value)} % [{low}, {high}]"
-    sampling = run.protocol.get("sampling")  # an imported run's is not known
     facts = {
         "Score, 95 % interval": score,
         "Judged": f"{run.graded:,} of {run.requests:,}",
         "Truncated": f"{percent(run.truncated)} %",
         "No answer": f"{percent(run.no_answer)} %",
         "Loops": f"{percent(run.loops)} %",
-        "Sampling": f"temperature {sampling['temperature']}, at most {sampling['max_tokens']} tokens"
-        if sampling
-        else "not known",
+        "Sampling": _sampling(run.protocol.get("sampling")),
         "Engine": f"{run.engine}, {run.device}",
     }
     return _facts(facts)
+
+
+def _sampling(sampling: dict[str, Any] | None) -> str:
+    if sampling is None:
+        return "not known: the run was imported"
+    return f"temperature {sampling['temperature']}, at most {sampling['max_tokens']} tokens"
 
 
 def sample_head(run: RunSummary, sample: Sample) -> str:

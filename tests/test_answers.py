@@ -182,6 +182,18 @@ def test_responses_are_matched_to_our_items_by_question(
     assert done.json["run"]["score"]["value"] == 1, "our gold counts, not the file's"
 
 
+def test_a_restricted_benchmarks_own_text_is_not_taken_from_a_file(
+    harness: Harness, tmp_path: Path
+) -> None:
+    rows = [{"id": 1, "question": "kept to itself", "gold": "A", "response": "A"}]
+    done = harness(
+        "import", "jsonl", _write(tmp_path / "rows.jsonl", rows), "--model", "m",
+        "--task", "gpqa_diamond", "--results", tmp_path / "r.duckdb",
+    )  # fmt: skip
+    assert done.code == 2 and "--match" in done.err
+    assert not (tmp_path / "r.duckdb").exists()
+
+
 OWN_TASK = '''
 """Sums."""
 from harness.tasks_api import Task

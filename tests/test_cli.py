@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import EngineError, HarnessError
 from tests.conftest import Finished, held_by_another_process
 
 Harness = Callable[..., Finished]
@@ -77,6 +78,9 @@ def test_a_folder_that_is_no_checkpoint_is_named(harness: Harness, tmp_path: Pat
         ("--n", "4", "--temperature"),
         ("--top-p", "0", "--top-p 0"),
         ("--temperature", "-1", "negative"),
+        ("--temperature", "nan", "not a number"),
+        ("--seed", str(1 << 63), "63 bits"),
+        ("--replicate", str(1 << 31), "31 bits"),
         ("--max-tokens", "0", "--max-tokens 0"),
         ("--replicate", "-1", "negative"),
         ("--backend", "vlm", "vllm"),
@@ -119,6 +123,53 @@ def test_a_results_file_in_a_folder_that_cannot_be_made(
 ) -> None:
     (tmp_path / "file").write_text("")
     _refused(harness(*EVAL, "--results", tmp_path / "file" / "r.duckdb"), "cannot be written")
+
+
+@pytest.mark.parametrize("results", [".", "/"])
+def test_a_folder_is_no_results_file(harness: Harness, model_folder: Path, results: str) -> None:
+    _refused(harness(*EVAL, "--results", results), "is a folder")
+
+
+def test_a_task_whose_package_is_missing_says_what_to_install(
+    harness: Harness, model_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("harness.tasks_api.find_spec", lambda name: None)
+    done = harness(*EVAL, "--results", tmp_path / "r.duckdb")
+    _refused(done, "reasoning_gym", "cft-harness[fresh]")
+
+
+def test_an_engine_that_gave_up_on_a_request_has_generated_nothing() -> None:
+    from types import SimpleNamespace
+
+    from harness.backends.vllm import _refuse_failed
+
+    for reason in ("error", "abort"):
+        with pytest.raises(EngineError, match=reason):
+            _refuse_failed(SimpleNamespace(outputs=[SimpleNamespace(finish_reason=reason)]))
+    _refuse_failed(SimpleNamespace(outputs=[SimpleNamespace(finish_reason="stop")]))
+
+
+def test_a_context_too_short_for_the_budget_is_refused(model_folder: Path, tmp_path: Path) -> None:
+    from harness.backends.vllm import VllmBackend
+    from harness.models import resolve_model
+
+    backend = VllmBackend(
+        resolve_model("smollm2-135m"), {"max_model_len": 100}, trust_remote_code=False
+    )
+    with pytest.raises(HarnessError, match="no room"):
+        backend.settings(1, 200)
+
+
+def test_what_should_not_happen_is_one_sentence_too(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise KeyError("\x1b]0;owned")
+
+    monkeypatch.setattr("harness.registry.suites", broken)
+    done = harness("tasks")
+    assert done.code == 1
+    assert "--debug" in done.err and "Traceback" not in done.err and "\x1b" not in done.err
 
 
 def test_missing_and_changed_benchmark_files_are_named(
@@ -171,6 +222,6 @@ def test_the_doctor_says_what_works_and_what_to_run(harness: Harness, tmp_path: 
 
 
 def test_model_text_cannot_send_escapes_to_the_terminal() -> None:
-    from harness.display import clean
+    from harness.terminal import clean
 
     assert "\x1b" not in clean("\x1b]0;owned\x07\x1b[2J") and clean("a\nb\tc") == "a\nb\tc"

@@ -33,8 +33,13 @@ class Backend(Protocol):
     def render(self, messages: Sequence[Message]) -> RenderedPrompt:
         """Render one conversation into the tokens that the engine will get."""
 
-    def start(self, requests: Sequence[Request]) -> Mapping[str, Any]:
-        """Start the engine for these requests; return the settings in force.
+    def start(self, requests: Sequence[Request], *, longest: int) -> Mapping[str, Any]:
+        """Start the engine; return the settings in force.
+
+        Args:
+            requests: What is to be generated now.
+            longest: The longest prompt with its budget, in tokens, over the whole evaluation, so
+                that the engine is the same when only a part is left to generate.
 
         Raises:
             EngineError: It cannot start.

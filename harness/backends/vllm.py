@@ -36,8 +36,6 @@ _SPEED_ONLY = frozenset(
         "enforce_eager",
         "gpu_memory_utilization",
         "kv_cache_memory_bytes",
-        "load_format",
-        "max_model_len",
         "max_num_batched_tokens",
         "max_num_seqs",
         "max_parallel_loading_workers",
@@ -96,8 +94,8 @@ class VllmBackend:
     def render(self, messages: Sequence[Message]) -> RenderedPrompt:
         return self._renderer.render(messages)
 
-    def start(self, requests: Sequence[Request]) -> Mapping[str, Any]:
-        settings = self.settings(requests)
+    def start(self, requests: Sequence[Request], *, longest: int) -> Mapping[str, Any]:
+        settings = self.settings(len(requests), longest)
         level = os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
         # vLLM warns while it is imported, before it has read that level itself.
         logging.getLogger("vllm").setLevel(level)
@@ -106,9 +104,16 @@ class VllmBackend:
             self._engine = self._make_engine(settings)
         return settings
 
-    def settings(self, requests: Sequence[Request]) -> dict[str, Any]:
-        """Choose the engine's arguments, and on the CPU what it reads from the environment."""
-        longest = max(len(r.prompt_token_ids) + r.sampling.max_tokens for r in requests)
+    def settings(self, requests: int, longest: int) -> dict[str, Any]:
+        """Choose the engine's arguments, and on the CPU what it reads from the environment.
+
+        Args:
+            requests: How many are to be generated.
+            longest: The longest prompt with its budget, in tokens.
+
+        Raises:
+            HarnessError: An argument given by the user cannot serve these requests.
+        """
         settings: dict[str, Any] = {
             "max_model_len": longest,
             "seed": 0,
@@ -122,8 +127,23 @@ class VllmBackend:
                 "max_num_seqs": _CPU_SEQUENCES,
                 "max_num_batched_tokens": _CPU_BATCHED_TOKENS,
             }
-            self._prepare_cpu(len(requests), longest)
-        return settings | self._engine_args
+            self._prepare_cpu(requests, longest)
+        settings |= self._engine_args
+        self._refuse(settings, longest)
+        return settings
+
+    def _refuse(self, settings: Mapping[str, Any], longest: int) -> None:
+        if int(settings["max_model_len"]) < longest:
+            raise HarnessError(
+                f"max_model_len={settings['max_model_len']} has no room for the longest prompt "
+                f"with its budget, {longest} tokens.",
+                "Leave it out, or lower --max-tokens.",
+            )
+        if int(settings.get("data_parallel_size", 1)) > 1:
+            raise HarnessError(
+                "vLLM's data parallelism does not work from within one process.",
+                "Use --engine-arg tensor_parallel_size=N.",
+            )
 
     def _make_engine(self, settings: Mapping[str, Any]) -> Any:
         try:
@@ -194,8 +214,9 @@ class VllmBackend:
                     return
                 for output in self._engine.step():
                     if output.finished:
+                        _refuse_failed(output)
                         yield _completion(output, started.pop(output.request_id))
-        except (KeyboardInterrupt, GeneratorExit):
+        except EngineError:
             raise
         except Exception as error:
             raise EngineError(
@@ -225,6 +246,16 @@ class VllmBackend:
         if self._engine is not None and not self._on_cpu:
             self._engine.engine_core.shutdown()
         self._engine = None
+
+
+def _refuse_failed(output: Any) -> None:
+    """Stop where the engine gave up on a request: what it returned then is no generation."""
+    reason = str(output.outputs[0].finish_reason)
+    if reason in ("error", "abort"):
+        raise EngineError(
+            f"vLLM gave up on a request ({reason}).",
+            "What was finished is kept: run the same command again to go on.",
+        )
 
 
 def _completion(output: Any, started: float) -> Completion:

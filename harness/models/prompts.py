@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from harness.errors import HarnessError
 from harness.types import Message
 
 THOUGHT_OPENS = ("<think>",)
+# Templates that print today's date would make another prompt, and another score, every day. This is
+# the date that Llama's templates fall back on.
+_DATE = datetime(2024, 7, 26, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +73,20 @@ class PromptRenderer:
         return RenderedPrompt(tuple(self._with_one_bos(ids)), opened)
 
     def _apply_template(self, messages: list[Message]) -> str:
-        from jinja2 import TemplateError
-
         try:
             return str(
                 self._tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=True
+                    messages,
+                    tokenize=False,
+                    add_generation_prompt=True,
+                    strftime_now=_DATE.strftime,
                 )
             )
-        except TemplateError as error:
+        except Exception as error:
             if len(messages) < 2 or messages[0]["role"] != "system":
                 raise HarnessError(
-                    f"The model's chat template refuses the prompt: {error}.",
+                    "The model's chat template refuses the prompt "
+                    f"({type(error).__name__}: {error}).",
                     "Correct chat_template in the checkpoint.",
                 ) from error
             # Some templates know no system turn: its text then opens the user's.

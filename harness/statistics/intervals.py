@@ -31,14 +31,16 @@ def wilson(correct: int, items: int, *, confidence: float = 0.95) -> Estimate:
     """
     if items < 1 or not 0 <= correct <= items:
         raise ValueError(f"{correct} of {items} is not a share")
+    return _wilson(correct / items, items, confidence)
+
+
+def _wilson(share: float, items: int, confidence: float) -> Estimate:
     z = _normal_quantile(confidence)
-    share = correct / items
     scale = 1 + z * z / items
     centre = (share + z * z / (2 * items)) / scale
     half = z / scale * math.sqrt(share * (1 - share) / items + z * z / (4 * items * items))
-    return Estimate(
-        share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)), items
-    )
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Estimate(share, min(share, low), max(share, high), items)
 
 
 def clustered(mean: float, variance: float, items: int, *, confidence: float = 0.95) -> Estimate:
@@ -63,7 +65,7 @@ def clustered(mean: float, variance: float, items: int, *, confidence: float = 0
         return Estimate(mean, 0.0, 1.0, 1)
     if variance == 0:
         # All items alike, for instance none solved at all: the t interval would have no width.
-        return wilson(round(mean * items), items, confidence=confidence)
+        return _wilson(mean, items, confidence)
     from scipy.stats import t
 
     half = float(t.ppf((1 + confidence) / 2, items - 1)) * math.sqrt(variance / items)

@@ -18,12 +18,13 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from harness.errors import HarnessError, StoreLocked
-from harness.store.store import Store, _unwritable, absorb
+from harness.errors import HarnessError, JournalRejected
+from harness.store.store import Store, absorb, unwritable
 
 MOVE_EVERY_SECONDS = 2.0
 _POLL_SECONDS = 0.2
@@ -52,7 +53,9 @@ class Journal:
             self._lock = _lock(hidden)
             hidden.rename(self._dir)
         except OSError as error:
-            raise _unwritable(store.path, error) from error
+            raise unwritable(store.path, error) from error
+        # A forked engine would otherwise keep a dead writer's journal locked.
+        os.register_at_fork(after_in_child=self._lock.close)
         self._moving = threading.RLock()
         self._rows: queue.SimpleQueue[tuple[str, Row] | threading.Event] = queue.SimpleQueue()
         self._number = 0
@@ -76,9 +79,8 @@ class Journal:
         """Wait until every row appended so far is on disk."""
         written = threading.Event()
         self._rows.put(written)
-        while not written.wait(_POLL_SECONDS):
-            if not self._thread.is_alive():
-                break
+        while not written.wait(_POLL_SECONDS) and self._thread.is_alive():
+            pass
         if self._failure:
             raise self._failure
 
@@ -106,6 +108,8 @@ class Journal:
             with self._moving:
                 self._rotate()
                 _absorb_folder(self._store, self._dir, None)
+            if self._failure:
+                raise self._failure
         finally:
             self._lock.close()
             _remove_if_empty(self._dir)
@@ -123,17 +127,17 @@ class Journal:
     def _write(self) -> None:
         last_move = time.monotonic()
         try:
-            while True:
+            while not (self._closing.is_set() and self._rows.empty()):
                 self._write_batch()
-                if self._closing.is_set() and self._rows.empty():
-                    return
                 if time.monotonic() - last_move >= MOVE_EVERY_SECONDS:
-                    self._move_if_free()
+                    self._move_if_possible()
                     last_move = time.monotonic()
         except OSError as error:
-            self._failure = _unwritable(self._store.path, error)
-        except HarnessError as error:
-            self._failure = error
+            self._failure = unwritable(self._store.path, error)
+        except Exception as error:  # noqa: BLE001 - whoever appends next must hear of it
+            self._failure = HarnessError(
+                f"The journal in {self._dir} cannot be written: {type(error).__name__}: {error}."
+            )
 
     def _write_batch(self) -> None:
         """Append whatever has gathered, with one sync for all of it."""
@@ -149,10 +153,9 @@ class Journal:
             with self._moving:
                 if self._file is None:
                     self._number += 1
-                    self._file = (self._dir / f"{self._number:06d}.jsonl").open("ab")
-                for table, row in rows:
-                    self._file.write(_line(table, row))
-                self._file.flush()
+                    # Unbuffered: nothing may be left to write when it is closed.
+                    self._file = (self._dir / f"{self._number:06d}.jsonl").open("ab", 0)
+                _write_all(self._file, b"".join(_line(table, row) for table, row in rows))
                 os.fsync(self._file.fileno())
         for entry in batch:
             if isinstance(entry, threading.Event):
@@ -163,13 +166,41 @@ class Journal:
             self._file.close()
             self._file = None
 
-    def _move_if_free(self) -> None:
-        try:
-            with self._moving:
-                self._rotate()
-                _absorb_folder(self._store, self._dir, 0.0)
-        except StoreLocked:
-            pass
+    def _move_if_possible(self) -> None:
+        """Move what has gathered.
+
+        Whatever stands in the way, the journal goes on: closing it tries again, and tells.
+        """
+        with contextlib.suppress(HarnessError), self._moving:
+            self._rotate()
+            _absorb_folder(self._store, self._dir, 0.0)
+
+
+@contextmanager
+def alone(store: Store, run_ids: Sequence[str]) -> Iterator[None]:
+    """Keep every other process from carrying out the same runs meanwhile.
+
+    Raises:
+        HarnessError: Another process is at one of them.
+    """
+    with contextlib.ExitStack() as locks:
+        locks.callback(_remove_folder_if_empty, store.journal_dir)
+        for run_id in run_ids:
+            path = store.journal_dir / f"{run_id}.running"
+            try:
+                store.journal_dir.mkdir(parents=True, exist_ok=True)
+                file = locks.enter_context(path.open("ab"))
+                os.register_at_fork(after_in_child=file.close)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise HarnessError(
+                    f"Another process is evaluating run {run_id} right now.",
+                    "Wait for it, or ask for fresh samples with --replicate.",
+                ) from error
+            except OSError as error:
+                raise unwritable(store.path, error) from error
+            locks.callback(path.unlink, missing_ok=True)
+        yield
 
 
 def recover(store: Store, *, wait_seconds: float | None = None) -> int:
@@ -177,6 +208,7 @@ def recover(store: Store, *, wait_seconds: float | None = None) -> int:
 
     Raises:
         StoreLocked: The results file is held by somebody else; the journals stay.
+        JournalRejected: A journal cannot be taken in; it is set aside, not deleted.
     """
     if not store.journal_dir.is_dir():
         return 0
@@ -184,10 +216,14 @@ def recover(store: Store, *, wait_seconds: float | None = None) -> int:
     for folder in sorted(path for path in store.journal_dir.glob("[!.]*") if path.is_dir()):
         try:
             lock = _lock(folder)
-        except (BlockingIOError, FileNotFoundError):
-            continue  # its owner lives, or has just tidied up
+        except OSError:
+            continue  # its owner lives, or has just tidied up, or it is not ours to move
         with lock:
-            _absorb_folder(store, folder, wait_seconds)
+            try:
+                _absorb_folder(store, folder, wait_seconds)
+            except JournalRejected:
+                folder.rename(folder.with_name(f".rejected-{folder.name}"))
+                raise
             _remove_if_empty(folder)
             recovered += 1
     return recovered
@@ -208,12 +244,22 @@ def _absorb_folder(store: Store, folder: Path, wait_seconds: float | None) -> No
     files = sorted(folder.glob("*.jsonl"))
     if not files:
         return
-    with store.write(wait_seconds=wait_seconds) as connection:
+    import duckdb
+
+    try:
+        with store.write(wait_seconds=wait_seconds) as connection:
+            for file in files:
+                _drop_torn_line(file)
+                absorb(connection, file)
         for file in files:
-            _drop_torn_line(file)
-            absorb(connection, file)
-    for file in files:
-        file.unlink()
+            file.unlink()
+    except OSError as error:
+        raise unwritable(store.path, error) from error
+    except (duckdb.Error, KeyError) as error:
+        raise JournalRejected(
+            f"The journal {folder} does not fit into {store.path}: {str(error).splitlines()[0]}",
+            f"It is kept beside it, in {folder.parent}; other commands go on without it.",
+        ) from error
 
 
 def _drop_torn_line(file: Path) -> None:
@@ -223,11 +269,21 @@ def _drop_torn_line(file: Path) -> None:
         os.truncate(file, content.rfind(b"\n") + 1)
 
 
+def _write_all(file: IO[bytes], content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]
+
+
 def _remove_if_empty(folder: Path) -> None:
     if not list(folder.glob("*.jsonl")):
         shutil.rmtree(folder, ignore_errors=True)
+    _remove_folder_if_empty(folder.parent)
+
+
+def _remove_folder_if_empty(folder: Path) -> None:
     with contextlib.suppress(OSError):  # other writers still have theirs in it
-        folder.parent.rmdir()
+        folder.rmdir()
 
 
 def _line(table: str, row: Row) -> bytes:

@@ -40,7 +40,8 @@ class Ungraded(NamedTuple):
 class RunSummary:
     """One row a run, as ``harness runs`` and the leaderboard show it.
 
-    Shares (``truncated`` …) are of the samples in the store, in [0, 1]. ``score`` is ``None``
+    ``truncated`` and ``loops`` are shares of what was generated, ``no_answer`` of what was graded,
+    in [0, 1]. ``score`` is ``None``
     until something is graded; ``bounds`` are the score if every sample the grader's infrastructure
     failed on were wrong or right.
     """
@@ -62,6 +63,7 @@ class RunSummary:
     device: str
     restricted: bool
     created_at: datetime
+    generated: int
     graded: int
     score: Estimate | None
     bounds: tuple[float, float] | None
@@ -129,7 +131,8 @@ _SUMMARY = """
 SELECT r.id, m.name AS model, r.model AS fingerprint, m.parameters, r.task, r.protocol,
        r.protocol_sha256, r.data_sha256, r.samples, r.seed, r.replicate, r.items, r.requests,
        r.backend || ' ' || r.engine_version AS engine, r.device, r.restricted, r.created_at,
-       coalesce(s.samples, 0) AS graded, s.items AS graded_items, s.mean, s.variance, s.correct,
+       coalesce(s.samples, 0) AS graded, coalesce(s.generated, 0) AS generated,
+       s.items AS graded_items, s.mean, s.variance, s.correct,
        coalesce(s.undecided, 0) AS undecided, coalesce(s.truncated, 0) AS truncated,
        coalesce(s.no_answer, 0) AS no_answer, coalesce(s.loops, 0) AS loops,
        coalesce(s.completion_tokens, 0) AS completion_tokens, s.most_samples,
@@ -171,7 +174,10 @@ def ungraded(
             " WHERE s.run_id IN (SELECT unnest(?)) AND s.finish_reason IS NOT NULL",
             [profile, grader_version, list(run_ids)],
         ).fetchall()
-    return [Ungraded(*row[:4], item=_judged_item(*row[4:])) for row in rows]
+    return [
+        Ungraded(run_id, key, answer, truncated, _judged_item(*judged))
+        for run_id, key, answer, truncated, *judged in rows
+    ]
 
 
 def judged(store: Store, run_ids: Sequence[str]) -> list[Judged]:
@@ -334,7 +340,9 @@ def _summary(row: dict[str, Any]) -> RunSummary:
         bounds = (estimate.value, estimate.value + int(row["undecided"]) / graded)
     for name in ("graded_items", "mean", "variance", "correct", "undecided", "most_samples"):
         del row[name]
-    shares = {name: row[name] / graded if graded else 0.0 for name in _SHARES}
+    generated = int(row["generated"])
+    shares = {name: row[name] / generated if generated else 0.0 for name in _SHARES}
+    shares["no_answer"] = row["no_answer"] / graded if graded else 0.0
     protocol = json.loads(row["protocol"])
     return RunSummary(**row | shares | {"score": estimate, "bounds": bounds, "protocol": protocol})
 
@@ -344,7 +352,7 @@ def _quoted(profile: str) -> str:
     return profile.replace("'", "''")
 
 
-_SHARES = ("truncated", "no_answer", "loops")
+_SHARES = ("truncated", "loops")
 
 
 KEEP = {

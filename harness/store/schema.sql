@@ -63,7 +63,8 @@ CREATE TABLE run_session (
     PRIMARY KEY (id, run_id)
 );
 
--- The questions as they stood when they were asked. Restricted rows keep no text.
+-- The questions as they stood when they were asked. Restricted rows keep no text. A question whose
+-- gold, answer type or tolerance has changed is another row, with another gold_id.
 CREATE TABLE item (
     task         VARCHAR NOT NULL,
     data_sha256  VARCHAR NOT NULL,
@@ -85,6 +86,7 @@ CREATE TABLE item (
 CREATE TABLE request (
     run_id       VARCHAR NOT NULL,
     item_id      VARCHAR NOT NULL,
+    gold_id      UUID NOT NULL,
     sample_index INTEGER NOT NULL,
     key          UUID NOT NULL
 );

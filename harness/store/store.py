@@ -31,7 +31,7 @@ TABLE_KEYS = {
     "model": ("fingerprint",),
     "run": ("id",),
     "run_session": ("id", "run_id"),
-    "item": ("task", "data_sha256", "id"),
+    "item": ("task", "data_sha256", "id", "gold_id"),
     "request": ("run_id", "item_id", "sample_index"),
     "generation": ("key",),
     "grade": ("key", "gold_id", "profile", "grader_version"),
@@ -64,6 +64,10 @@ class Store:
         schema_dir: Path | None = None,
         schema_version: int = SCHEMA_VERSION,
     ) -> None:
+        if not path.name or path.is_dir():
+            raise HarnessError(
+                f"{path} is a folder, not a results file.", "Name a file with --results."
+            )
         self.path = path
         self.wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
         self._schema_dir = schema_dir or Path(str(resources.files("harness.store")))
@@ -87,9 +91,10 @@ class Store:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error) from error
+        new = not self.path.exists()
         with self._connect(False, wait_seconds) as connection:
-            if not self._checked:
+            if new or not self._checked:
                 self._bring_up_to_date(connection)
                 self._checked = True
             connection.execute("BEGIN")
@@ -271,7 +276,8 @@ def _locked(path: Path, error: Exception) -> StoreLocked:
     )
 
 
-def _unwritable(path: Path, error: OSError) -> HarnessError:
+def unwritable(path: Path, error: OSError) -> HarnessError:
+    """Say in one sentence why a results file or what is beside it cannot be written."""
     if error.errno == errno.ENOSPC:
         return _disk_full(path)
     return HarnessError(

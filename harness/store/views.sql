@@ -19,6 +19,7 @@ SELECT q.run_id, r.model, r.task, r.restricted,
 FROM request q
 JOIN run r ON r.id = q.run_id
 JOIN item i ON i.task = r.task AND i.data_sha256 = r.data_sha256 AND i.id = q.item_id
+    AND i.gold_id = q.gold_id
 LEFT JOIN generation g ON g.key = q.key
 LEFT JOIN latest_grade d ON d.key = q.key AND d.gold_id = i.gold_id AND d.profile = wanted;
 
@@ -26,7 +27,7 @@ LEFT JOIN latest_grade d ON d.key = q.key AND d.gold_id = i.gold_id AND d.profil
 CREATE OR REPLACE MACRO item_score_by(wanted) AS TABLE
 SELECT run_id, item_id, any_value(ordinal) AS ordinal, any_value(subject) AS subject,
        any_value(level) AS level, count(correct) AS samples,
-       count(*) FILTER (WHERE correct) AS correct,
+       count(*) AS generated, count(*) FILTER (WHERE correct) AS correct,
        count(*) FILTER (WHERE status IN ('timeout', 'memory', 'crash')) AS undecided,
        count(*) FILTER (WHERE truncated) AS truncated,
        count(*) FILTER (WHERE status = 'no_answer') AS no_answer,
@@ -39,7 +40,7 @@ GROUP BY run_id, item_id;
 -- One row a run: sufficient statistics of its score.
 CREATE OR REPLACE MACRO run_score_by(wanted) AS TABLE
 SELECT run_id, count(*) FILTER (WHERE samples > 0) AS items,
-       sum(samples)::BIGINT AS samples, sum(correct)::BIGINT AS correct,
+       sum(samples)::BIGINT AS samples, sum(generated)::BIGINT AS generated, sum(correct)::BIGINT AS correct,
        avg(correct / nullif(samples, 0)) AS mean,
        coalesce(var_samp(correct / nullif(samples, 0)), 0) AS variance,
        max(samples)::BIGINT AS most_samples, min(samples)::BIGINT AS fewest_samples,

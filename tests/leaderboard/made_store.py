@@ -163,7 +163,13 @@ def _sample_rows(
         "level": "",
         "option_order": [],
     }
-    request = {"run_id": run.id, "item_id": item.id, "sample_index": 0, "key": key}
+    request = {
+        "run_id": run.id,
+        "item_id": item.id,
+        "gold_id": item.gold_id,
+        "sample_index": 0,
+        "key": key,
+    }
     rows: list[tuple[str, dict[str, Any]]] = [("item", item_row | stored), ("request", request)]
     if not done:
         return rows

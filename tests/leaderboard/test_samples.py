@@ -64,9 +64,9 @@ def test_headings_escape_what_they_show(made_store: Store) -> None:
     (summary,) = queries.runs(made_store, [run_id(HOSTILE_NAME, "quick")])
     bad = "<img src=x>"
     sample = Sample(
-        item_id=bad, sample_index=0, question=bad, gold=bad, answer_type=bad, subject=bad, level=bad,
-        thought=bad, answer=bad, finish_reason=bad, truncated=True, loop=True, completion_tokens=3,
-        correct=None, status=bad, extracted=bad, extraction=bad, method=bad,
+        item_id=bad, sample_index=0, question=bad, gold=bad, answer_type=bad, subject=bad,
+        level=bad, thought=bad, answer=bad, finish_reason=bad, truncated=True, loop=True,
+        completion_tokens=3, correct=None, status=bad, extracted=bad, extraction=bad, method=bad,
     )  # fmt: skip
     for shown in (sample_head(summary, sample), grade_facts(summary, sample), run_facts(summary)):
         assert "<img" not in shown

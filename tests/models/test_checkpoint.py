@@ -104,7 +104,9 @@ def test_weights_cut_short_are_refused(checkpoint: Path) -> None:
         _open(checkpoint)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff" * 64, struct.pack("<Q", 4) + b"oops"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff" * 64, struct.pack("<Q", 4) + b"oops", struct.pack("<Q", 2) + b"[]"]
+)
 def test_garbage_in_place_of_weights_is_refused(checkpoint: Path, content: bytes) -> None:
     (checkpoint / "model.safetensors").write_bytes(content)
     with pytest.raises(HarnessError, match="not a sound safetensors file"):
@@ -118,11 +120,36 @@ def test_a_missing_shard_is_named(checkpoint: Path) -> None:
         _open(checkpoint)
 
 
-def test_a_shard_outside_the_folder_is_refused(checkpoint: Path) -> None:
-    index = {"weight_map": {"a": "../elsewhere.safetensors"}}
+@pytest.mark.parametrize("weights", [{"a": "../elsewhere.safetensors"}, {}, [], None, "model"])
+def test_an_index_that_names_no_file_of_its_folder_is_refused(
+    checkpoint: Path, weights: object
+) -> None:
+    index = {"weight_map": weights}
     (checkpoint / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(HarnessError, match="outside its folder"):
         _open(checkpoint)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"max_position_embeddings": "8k", "architectures": {}},
+        {"text_config": [1], "architectures": []},
+        {},
+    ],
+)
+def test_a_config_of_another_shape_does_not_break_the_check(
+    checkpoint: Path, config: object
+) -> None:
+    (checkpoint / "config.json").write_text(json.dumps(config))
+    opened = _open(checkpoint)
+    assert (opened.max_context, opened.architecture) == (None, "unknown")
+
+
+def test_the_checkpoints_own_code_is_part_of_its_fingerprint(checkpoint: Path) -> None:
+    before = _open(checkpoint).fingerprint
+    (checkpoint / "modeling.py").write_text("x = 1")
+    assert _open(checkpoint).fingerprint != before
 
 
 def test_an_unknown_name_gets_the_nearest_ones() -> None:

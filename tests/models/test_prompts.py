@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.errors import HarnessError
 from harness.models.prompts import PromptRenderer
 from harness.types import Message
 
@@ -64,6 +65,20 @@ def test_a_template_without_system_turns_gets_its_text_in_the_users(tmp_path: Pa
     folder = _tokenizer(tmp_path, template=NO_SYSTEM + TURNS, adds_bos=False)
     ids = PromptRenderer(folder).render(MESSAGES).token_ids
     assert len(ids) == len("<user>Be brief.\n\nWhat is 2 + 3?")
+
+
+def test_a_template_that_prints_the_date_gives_the_same_prompt_every_day(tmp_path: Path) -> None:
+    folder = _tokenizer(tmp_path, template="{{ strftime_now('%d %b %Y') }}" + TURNS, adds_bos=False)
+    ids = PromptRenderer(folder).render(MESSAGES).token_ids
+    dated = _tokenizer(tmp_path / "dated", template="26 Jul 2024" + TURNS, adds_bos=False)
+    assert ids == PromptRenderer(dated).render(MESSAGES).token_ids
+
+
+@pytest.mark.parametrize("template", ["{{ messages[7]['x'] }}", "{{ 1 + 'a' }}", "{% if %}"])
+def test_a_broken_template_is_told_in_one_sentence(tmp_path: Path, template: str) -> None:
+    folder = _tokenizer(tmp_path, template=template, adds_bos=False)
+    with pytest.raises(HarnessError, match="chat template refuses"):
+        PromptRenderer(folder).render(MESSAGES)
 
 
 def test_a_thought_opened_by_the_template_is_noticed(tmp_path: Path) -> None:

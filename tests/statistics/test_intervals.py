@@ -61,13 +61,12 @@ def test_repeated_samples_do_not_count_as_more_items() -> None:
     assert np.mean(hits) == pytest.approx(0.95, abs=0.03)
 
 
-@pytest.mark.parametrize("mean", [0.0, 1.0])
-def test_a_score_of_none_or_all_still_has_a_width(mean: float) -> None:
-    for samples in (1, 8):
-        estimate = score(
-            mean=mean, variance=0, items=30, samples_per_item=samples, correct=int(30 * mean)
-        )
-        assert estimate.high - estimate.low > 0.05
+@pytest.mark.parametrize("mean", [0.0, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("items", [2, 3, 30])
+def test_items_that_are_all_alike_keep_their_mean_and_a_width(mean: float, items: int) -> None:
+    estimate = score(mean=mean, variance=0, items=items, samples_per_item=4, correct=0)
+    assert estimate.value == mean
+    assert estimate.high - estimate.low > 0.05
 
 
 def test_impossible_counts_are_refused() -> None:

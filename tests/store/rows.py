@@ -61,7 +61,13 @@ def item(number: int) -> dict[str, Any]:
 
 
 def request(number: int) -> dict[str, Any]:
-    return {"run_id": "aaaaaaaaaaaa", "item_id": str(number), "sample_index": 0, "key": key(number)}
+    return {
+        "run_id": "aaaaaaaaaaaa",
+        "item_id": str(number),
+        "gold_id": _item(number).gold_id,
+        "sample_index": 0,
+        "key": key(number),
+    }
 
 
 def generation(

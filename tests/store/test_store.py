@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from harness.errors import HarnessError, StoreLocked
-from harness.store import SCHEMA_VERSION, Journal, Store, queries, recover
+from harness.errors import HarnessError, JournalRejected, StoreLocked
+from harness.grading import GraderPool
+from harness.judging import Judge
+from harness.plan import item_row
+from harness.store import SCHEMA_VERSION, Journal, Store, alone, queries, recover
+from harness.types import AnswerType, Item, Tolerance
 from tests.conftest import held_by_another_process
 from tests.store.rows import generation, grade, item, model, request, run
 
@@ -126,6 +131,74 @@ def test_a_line_torn_by_a_crash_is_dropped_and_the_rest_kept(store: Store) -> No
     (folder / "000001.jsonl").write_text(whole + "\n" + whole[: len(whole) // 2])
     assert recover(store) == 1
     assert _count(store, "generation") == 1
+
+
+def test_a_journal_that_does_not_fit_is_set_aside_and_does_not_block_the_next_command(
+    store: Store,
+) -> None:
+    folder = store.journal_dir / "dead"
+    folder.mkdir(parents=True)
+    row = generation(1) | {"prompt_tokens": 1 << 40}
+    (folder / "000001.jsonl").write_text(json.dumps({"table": "generation", "row": row}) + "\n")
+    with pytest.raises(JournalRejected, match="does not fit"):
+        recover(store)
+    assert recover(store) == 0
+    (kept,) = store.journal_dir.glob(".rejected-*/*.jsonl")
+    assert "prompt_tokens" in kept.read_text()
+
+
+def test_a_journal_that_can_no_longer_be_written_says_so_at_once(store: Store) -> None:
+    with pytest.raises(HarnessError), Journal(store) as journal:
+        journal.append("generation", generation(1))
+        journal.move()
+        shutil.rmtree(store.journal_dir)
+        journal.append("generation", generation(2))
+        journal.sync()
+
+
+def test_a_run_is_carried_out_by_one_process_at_a_time(store: Store) -> None:
+    with alone(store, ["a", "b"]):
+        with pytest.raises(HarnessError, match="run b right now"), alone(store, ["c", "b"]):
+            pass
+        with alone(store, ["c"]):
+            pass
+    with alone(store, ["a", "b", "c"]):
+        pass
+    assert not store.journal_dir.exists()
+
+
+def test_a_changed_tolerance_does_not_inherit_the_grade_of_the_old_one(store: Store) -> None:
+    changed = Item("0", "question 0", "0", AnswerType.NUMBER, Tolerance(absolute=0.5))
+    newer = run() | {"id": "bbbbbbbbbbbb"}
+    asked = request(0) | {"run_id": "bbbbbbbbbbbb", "gold_id": changed.gold_id}
+    rows = [("model", model()), ("run", run()), ("item", item(0)), ("request", request(0))]
+    rows += [("generation", generation(0)), ("grade", grade(0, correct=False))]
+    rows += [("run", newer), ("request", asked)]
+    rows += [("item", item_row(changed, "gsm8k", "d" * 64, 0))]
+    with Journal(store) as journal:
+        for table, row in rows:
+            journal.append(table, row)
+    graded = {summary.id: summary.graded for summary in queries.runs(store)}
+    assert graded == {"aaaaaaaaaaaa": 1, "bbbbbbbbbbbb": 0}
+    (waiting,) = queries.ungraded(store, ["bbbbbbbbbbbb"], "strict", "1")
+    assert waiting.item.gold_id == changed.gold_id
+
+
+def test_answers_still_under_way_when_a_run_is_stopped_get_no_grade(store: Store) -> None:
+    hard = Item("hard", "", "5^{5^{5^{5^{5}}}}", AnswerType.EXPRESSION)
+    with Journal(store) as journal:
+        pool = GraderPool(workers=1)
+        judge = Judge(pool, journal, "strict", lambda run, item, correct: None)
+        for number in range(20):
+            answer = f"\\boxed{{\\dfrac{{5^{{5^{{5^{{5^{{5}}}}}}}} - {number}}}{{16}}}}"
+            judge.submit("run", hard, f"{number:032x}", answer, truncated=False)
+        pool.close(wait=False)
+        judge.wait()
+    with store.read() as connection:
+        assert connection.execute("SELECT DISTINCT method FROM grade").fetchall() in (
+            [],
+            [("caps",)],
+        )
 
 
 def test_a_text_file_is_refused_as_no_database(tmp_path: Path) -> None:
