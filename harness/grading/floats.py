@@ -328,7 +328,7 @@ REALS: Arithmetic = _Reals()
 
 @cache
 def _context(digits: int) -> _HighPrecision:
-    import mpmath  # type: ignore[import-untyped]
+    import mpmath
 
     lib = mpmath.MPContext()
     lib.dps = digits
