@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from harness.plan import item_row
 from harness.store import Journal
 from harness.types import Item, Protocol, Sampling, digest
 
@@ -149,20 +150,11 @@ def _run_row(run: MadeRun, protocol: Protocol) -> dict[str, Any]:
 def _sample_rows(
     run: MadeRun, data: str, number: int, sample: MadeSample, *, done: bool
 ) -> list[tuple[str, dict[str, Any]]]:
-    item = Item(f"item-{number:03d}", sample.question, sample.gold)
+    item = Item(f"item-{number:03d}", sample.question, sample.gold, subject="sums")
     key = digest([run.id, number])[:32]
-    stored = {} if run.restricted else {"question": item.question, "gold": item.gold}
-    item_row = {
-        "task": run.task,
-        "data_sha256": data,
-        "id": item.id,
-        "ordinal": number,
-        "gold_id": item.gold_id,
-        "answer_type": item.answer_type,
-        "subject": "sums",
-        "level": "",
-        "option_order": [],
-    }
+    row = item_row(item, run.task, data, number)
+    if run.restricted:
+        del row["question"], row["gold"]
     request = {
         "run_id": run.id,
         "item_id": item.id,
@@ -170,7 +162,7 @@ def _sample_rows(
         "sample_index": 0,
         "key": key,
     }
-    rows: list[tuple[str, dict[str, Any]]] = [("item", item_row | stored), ("request", request)]
+    rows: list[tuple[str, dict[str, Any]]] = [("item", row), ("request", request)]
     if not done:
         return rows
     generation = {

@@ -40,6 +40,7 @@ RUN = RunSummary(
     device="cpu",
     restricted=False,
     created_at=datetime(2030, 1, 1, tzinfo=UTC),
+    generated=100,
     graded=100,
     score=Estimate(0.5, 0.4, 0.6, 100),
     bounds=(0.5, 0.5),

@@ -138,13 +138,13 @@ def test_a_journal_that_does_not_fit_is_set_aside_and_does_not_block_the_next_co
 ) -> None:
     folder = store.journal_dir / "dead"
     folder.mkdir(parents=True)
-    row = generation(1) | {"prompt_tokens": 1 << 40}
-    (folder / "000001.jsonl").write_text(json.dumps({"table": "generation", "row": row}) + "\n")
+    row = {"table": "generation", "row": generation(1) | {"answer": None}}
+    (folder / "000001.jsonl").write_text(json.dumps(row) + "\n")
     with pytest.raises(JournalRejected, match="does not fit"):
         recover(store)
     assert recover(store) == 0
     (kept,) = store.journal_dir.glob(".rejected-*/*.jsonl")
-    assert "prompt_tokens" in kept.read_text()
+    assert json.loads(kept.read_text()) == row
 
 
 def test_a_journal_that_can_no_longer_be_written_says_so_at_once(store: Store) -> None:
