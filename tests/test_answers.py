@@ -221,6 +221,25 @@ def test_a_folder_of_own_tasks_is_listed_and_checked(harness: Harness, tmp_path:
     assert found["noted"] == {"no digits": ["c"]}
 
 
+def test_a_task_of_an_installed_package_is_found_by_its_entry_point(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sums_package.py").write_text(OWN_TASK)
+    about = tmp_path / "sums_package-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: sums-package\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[harness.tasks]\nsums = sums_package:TASK\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from harness import registry
+
+    registry._entry_points.cache_clear()
+    try:
+        (found,) = harness("tasks", "check", "sums", "--json").json
+    finally:
+        registry._entry_points.cache_clear()
+    assert (found["task"], found["items"]) == ("sums", 3)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [("x = 1", "no TASK"), ("1 / 0", "ZeroDivisionError"), ("def (", "SyntaxError")],

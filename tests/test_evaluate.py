@@ -83,7 +83,8 @@ def test_nothing_finished_is_lost_to_ctrl_c_or_kill_nine_or_a_held_file(
 
     # Ctrl-C once a few have come back.
     with _started(command + slowly) as first:
-        _wait_for(lambda: _journalled(results) + _stored(results) >= 4, first)
+        # Not the journal's as well: rows on their way are in both for a moment.
+        _wait_for(lambda: _stored(results) >= 4, first)
         first.send_signal(signal.SIGINT)
         _, error = first.communicate(timeout=60)
     assert first.returncode == 2
