@@ -61,7 +61,8 @@ def forget() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith(ours_and_theirs):
             for value in vars(module).values():
-                if hasattr(value, "cache_clear"):
+                # Unbounded ones hold tables of the module's own, not texts.
+                if hasattr(value, "cache_clear") and value.cache_info().maxsize is not None:
                     value.cache_clear()
 
 

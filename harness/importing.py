@@ -116,12 +116,18 @@ def _match(
         by_question[_plain(item.question)].append(item)
     items: dict[str, Item] = {}
     unmatched: list[str] = []
+    taken: set[str] = set()
     for sample in samples:
-        same = by_question.get(_plain(sample.question), [])
-        # A benchmark may ask one question twice, of two pictures: the gold tells them apart.
-        same = sorted(same, key=lambda item: _plain(item.gold) != _plain(sample.gold))
+        if sample.item_id in items:
+            continue
+        # A benchmark may ask one question twice, of two pictures: the gold tells them apart, and
+        # no two questions of the file become one item.
+        asked = by_question.get(_plain(sample.question), [])
+        same = [item for item in asked if item.id not in taken]
+        same.sort(key=lambda item: _plain(item.gold) != _plain(sample.gold))
         if same:
             items[sample.item_id] = same[0]
+            taken.add(same[0].id)
         elif sample.sample_index == 0:
             unmatched.append(sample.question)
     return items, unmatched

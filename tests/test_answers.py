@@ -182,6 +182,20 @@ def test_responses_are_matched_to_our_items_by_question(
     assert done.json["run"]["score"]["value"] == 1, "our gold counts, not the file's"
 
 
+def test_two_rows_of_one_question_are_matched_to_two_items(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sums.py").write_text(OWN_TASK)  # asks "1 + 1?" twice, with golds 2 and 3
+    rows = [{"id": n, "question": "1 + 1?", "gold": "?", "response": "2"} for n in range(3)]
+    done = harness(
+        "import", "jsonl", _write(tmp_path / "rows.jsonl", rows), "--model", "m", "--task", "sums",
+        "--tasks-dir", tmp_path, "--match", "--results", tmp_path / "r.duckdb", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.json["unmatched"] == ["1 + 1?"]
+    assert (done.json["run"]["graded"], done.json["run"]["complete"]) == (2, True)
+
+
 def test_a_restricted_benchmarks_own_text_is_not_taken_from_a_file(
     harness: Harness, tmp_path: Path
 ) -> None:
