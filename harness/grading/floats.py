@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import cmath
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -43,7 +44,7 @@ class Arithmetic(Protocol):
         """Convert a real number back."""
 
 
-class _Base:
+class _Base(ABC):
     """What both arithmetics share; ``lib`` is ``cmath`` or an mpmath context."""
 
     lib: Any
@@ -62,11 +63,11 @@ class _Base:
             raise Undefined("division by zero")
         return self.tidy(left / right)
 
-    def tidy(self, value: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def tidy(self, value: Any) -> Any: ...
 
-    def is_real(self, value: Any) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_real(self, value: Any) -> bool: ...
 
     def function(self, name: str, args: list[Any]) -> Any:
         first = args[0]
@@ -112,23 +113,23 @@ class _Base:
             return getattr(lib, "a" + name[3:])(first)
         raise Undefined(name)
 
-    def number(self, value: Fraction) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def number(self, value: Fraction) -> Any: ...
 
-    def square_root(self, value: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def square_root(self, value: Any) -> Any: ...
 
-    def logarithm(self, value: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def logarithm(self, value: Any) -> Any: ...
 
-    def exponential(self, value: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def exponential(self, value: Any) -> Any: ...
 
-    def real_function(self, name: str, args: list[Any]) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def real_function(self, name: str, args: list[Any]) -> Any: ...
 
-    def power(self, base: Any, exponent: Any, *, real: bool) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def power(self, base: Any, exponent: Any, *, real: bool) -> Any: ...
 
 
 _RECIPROCAL = {
