@@ -15,6 +15,7 @@ import reasoning_gym
 
 from harness.grading import extract
 from harness.grading.extract import EXPLICIT_RULES
+from harness.grading.parse import infer_type
 from harness.types import AnswerType, Status, Verdict
 from tasks._fresh_guard import GUARDS
 
@@ -36,7 +37,10 @@ def score(reference: str, response: str, truncated: bool = False) -> Verdict:
     started = time.process_time()
     known = json.loads(reference)
     gold = known["answer"]
-    found = extract(response, answer_type=AnswerType.TEXT, gold=gold or "")
+    # Only a number may be picked out of a sentence; any other answer is taken as it stands.
+    numeric = infer_type(gold or "") in (AnswerType.INTEGER, AnswerType.NUMBER)
+    answer_type = AnswerType.NUMBER if numeric else AnswerType.TEXT
+    found = extract(response, answer_type=answer_type, gold=gold or "")
     if truncated and not (found.rule in EXPLICIT_RULES and found.complete):
         return Verdict(correct=False, status=Status.TRUNCATED)
     if not found.answer.strip():
