@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.errors import HarnessError
+from harness.types import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
     from harness.pipeline import Evaluation
@@ -189,7 +190,7 @@ def check_tasks(
 @app.command("grade")
 def grade_file(
     file: Annotated[Path, typer.Argument(help="JSON lines with id, gold and pred.")],
-    profile: ProfileOption = "strict",
+    profile: ProfileOption = DEFAULT_PROFILE,
     out: Annotated[Path | None, typer.Option(help="Where to write one verdict a line.")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; one a core.")] = None,
     as_json: JsonOption = False,
@@ -216,7 +217,7 @@ def grade_file(
 @app.command("regrade")
 def regrade(
     run: Annotated[str, typer.Argument(help="A run's id, or the beginning of it.")],
-    profile: ProfileOption = "strict",
+    profile: ProfileOption = DEFAULT_PROFILE,
     tasks_dir: TasksDirOption = None,
     results: ResultsOption = RESULTS,
     as_json: JsonOption = False,
@@ -247,7 +248,7 @@ def score(
     reducer: Annotated[
         str, typer.Option(help="What becomes of an item's samples: mean, pass@K or maj@K.")
     ] = "mean",
-    profile: ProfileOption = "strict",
+    profile: ProfileOption = DEFAULT_PROFILE,
     results: ResultsOption = RESULTS,
     as_json: JsonOption = False,
 ) -> None:
@@ -355,7 +356,7 @@ def show(
         str | None, typer.Option(help="Two profiles: only what they judge differently.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many samples.")] = 10,
-    profile: ProfileOption = "strict",
+    profile: ProfileOption = DEFAULT_PROFILE,
     results: ResultsOption = RESULTS,
     as_json: JsonOption = False,
 ) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.types import Completion, Generation, Request
+from harness.types import THOUGHT_TAGS, Completion, Generation, Request
 
-THOUGHT_TAGS = ("<think>", "</think>")
 LONGEST_PERIOD = 128
 FEWEST_COPIES = 3
 FEWEST_LOOP_TOKENS = 48

@@ -17,9 +17,8 @@ from harness.judging import Judge, Told, grade_row
 from harness.plan import item_row, now
 from harness.store import Journal, Store
 from harness.tasks_api import Task, data_sha256
-from harness.types import Item, Status, Verdict, digest
+from harness.types import DEFAULT_PROFILE, Item, Status, Verdict, digest
 
-PROFILE = "strict"
 SOURCE_PROFILE = "source"
 
 
@@ -85,10 +84,10 @@ def import_samples(
     kept = [sample for sample in samples if sample.item_id in items]
     data = data_sha256(listed if task is None else task.items())
     run_id = digest([origin.file_sha256, origin.format, origin.model, origin.task, data])[:12]
-    with Journal(store) as journal, GraderPool(profile=PROFILE) as pool:
+    with Journal(store) as journal, GraderPool(profile=DEFAULT_PROFILE) as pool:
         for table, row in _head(run_id, origin, data, listed, kept, task):
             journal.append(table, row)
-        judge = Judge(pool, journal, PROFILE, told)
+        judge = Judge(pool, journal, DEFAULT_PROFILE, told)
         for sample in kept:
             item = items[sample.item_id]
             key = digest([run_id, sample.item_id, sample.sample_index])[:32]

@@ -15,7 +15,7 @@ from harness.grading import GRADER_VERSION, GraderPool
 from harness.plan import now
 from harness.registry import TaskRegistry
 from harness.store import Journal, Store, queries
-from harness.types import Item, Verdict
+from harness.types import DEFAULT_PROFILE, Item, Verdict
 
 Told = Callable[[str, str, bool], None]
 
@@ -48,7 +48,7 @@ class Judge:
             truncated=truncated,
             answer_type=item.answer_type,
             tolerance=item.tolerance,
-            scorer=item.scorer if self._profile == "strict" else "",
+            scorer=item.scorer if self._profile == DEFAULT_PROFILE else "",
             reference=item.reference,
         ).add_done_callback(partial(self._keep, run_id, item, key))
 

@@ -23,9 +23,7 @@ from harness.plan import Settings, TaskPlan, model_row, now, plan_task
 from harness.registry import load_backend
 from harness.store import Journal, Store, alone, queries, recover
 from harness.tasks_api import Task
-from harness.types import Generation, Item, Request
-
-PROFILE = "strict"
+from harness.types import DEFAULT_PROFILE, Generation, Item, Request
 
 
 class Observer(Protocol):
@@ -164,13 +162,13 @@ class _Sitting:
 
     def carry_out(self, store: Store, backend: Backend, requests: Sequence[Request]) -> None:
         run_ids = sorted({run_id for asked in self._asked.values() for run_id, _ in asked})
-        ungraded = queries.ungraded(store, run_ids, PROFILE, GRADER_VERSION)
+        ungraded = queries.ungraded(store, run_ids, DEFAULT_PROFILE, GRADER_VERSION)
         if not requests and not ungraded:
             return
         began = time.monotonic()
         # Before the engine: on the CPU it binds this process, and workers would inherit that.
         with GraderPool() as pool:
-            judge = Judge(pool, self._journal, PROFILE, self._observer.graded)
+            judge = Judge(pool, self._journal, DEFAULT_PROFILE, self._observer.graded)
             for row in {row.key: row for row in ungraded}.values():
                 self._judge(judge, row.key, row.answer, truncated=row.truncated)
             if requests:

@@ -14,6 +14,13 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, TypedDict
 
+# The grading profile that scores are shown by unless another is asked for; the views of the same
+# name in store/views.sql take it too.
+DEFAULT_PROFILE = "strict"
+
+# What opens and closes a thought in a model's text.
+THOUGHT_TAGS = ("<think>", "</think>")
+
 
 class AnswerType(StrEnum):
     """How a gold answer is to be compared; ``auto`` infers it from the gold alone."""

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.types import Message
+from harness.types import THOUGHT_TAGS, Message
 
-THOUGHT_OPENS = ("<think>",)
 # Templates that print today's date would make another prompt, and another score, every day. This is
 # the date that Llama's templates fall back on.
 _DATE = datetime(2024, 7, 26, tzinfo=UTC)
@@ -69,7 +68,7 @@ class PromptRenderer:
         else:
             text = self._apply_template(list(messages))
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        opened = text.rstrip().endswith(THOUGHT_OPENS)
+        opened = text.rstrip().endswith(THOUGHT_TAGS[0])
         return RenderedPrompt(tuple(self._with_one_bos(ids)), opened)
 
     def _apply_template(self, messages: list[Message]) -> str:

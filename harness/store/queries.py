@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 from harness.statistics import intervals
 from harness.statistics.intervals import Estimate
 from harness.store.store import Store
-from harness.types import AnswerType, Item, Tolerance
+from harness.types import DEFAULT_PROFILE, AnswerType, Item, Tolerance
 
 
 class Judged(NamedTuple):
@@ -192,7 +192,7 @@ def judged(store: Store, run_ids: Sequence[str]) -> list[Judged]:
 
 
 def runs(
-    store: Store, run_ids: Sequence[str] | None = None, *, profile: str = "strict"
+    store: Store, run_ids: Sequence[str] | None = None, *, profile: str = DEFAULT_PROFILE
 ) -> list[RunSummary]:
     """Return a summary of these runs, or of all, the newest first."""
     where = "" if run_ids is None else " WHERE r.id IN (SELECT unnest(?))"
@@ -230,7 +230,7 @@ def samples(
     *,
     only_wrong: bool = False,
     limit: int | None = None,
-    profile: str = "strict",
+    profile: str = DEFAULT_PROFILE,
 ) -> list[Sample]:
     """Return the samples of a run that have come back, in the order of its items."""
     columns = ", ".join(Sample.__dataclass_fields__)
