@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from harness.backends import BackendOptions
 from harness.backends.vllm import VllmBackend
-from harness.models import resolve_model
 from harness.plan import Settings, plan_task
 from harness.registry import load_task
 
@@ -28,12 +28,12 @@ BARE = Path(__file__).with_name("bare_vllm.py")
 
 def write_job(arguments: argparse.Namespace, file: Path) -> None:
     """Write what the bare script needs, by the same plan that the harness follows."""
-    checkpoint = resolve_model(arguments.model)
-    backend = VllmBackend(checkpoint, {}, trust_remote_code=False)
+    backend = VllmBackend(BackendOptions())
+    checkpoint = backend.open(arguments.model, None)
     settings = Settings(limit=arguments.limit, max_tokens=arguments.max_tokens)
     plan = plan_task(load_task(arguments.task), checkpoint, backend, settings)
     before = dict(os.environ)
-    engine_settings = backend.settings(len(plan.requests), plan.longest)
+    engine_settings = backend.settings(checkpoint, plan.requests, plan.longest)
     environment = {name: value for name, value in os.environ.items() if name not in before}
     os.environ.clear()
     os.environ.update(before)
@@ -42,7 +42,7 @@ def write_job(arguments: argparse.Namespace, file: Path) -> None:
         "settings": engine_settings,
         "environment": environment,
         "max_tokens": plan.requests[0].sampling.max_tokens,
-        "prompts": [list(request.prompt_token_ids) for request in plan.requests],
+        "prompts": [list(request.prompt.token_ids) for request in plan.requests],
     }
     file.write_text(json.dumps(job))
 

@@ -2,64 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 
-from harness.types import THOUGHT_TAGS, Completion, Generation, Request
+from harness.types import Completion, Generation, Request, ThoughtTags
 
 LONGEST_PERIOD = 128
 FEWEST_COPIES = 3
 FEWEST_LOOP_TOKENS = 48
+# The engine cut the text off; what it would have said next is not known.
+_CUT_OFF = ("length", "repetition")
+_PIECE = re.compile(r"\w+|[^\w\s]|\s+")
+
+CountTokens = Callable[[str], int | None]
 
 
-def read_completion(request: Request, completion: Completion) -> Generation:
-    """Make a generation of what the engine returned for ``request``."""
-    thought, answer = split_thought(completion.text, starts_in_thought=request.starts_in_thought)
+def read_completion(request: Request, completion: Completion, count: CountTokens) -> Generation:
+    """Make a generation of what the engine returned for ``request``.
+
+    Args:
+        request: What was asked.
+        completion: What came back.
+        count: Counts the tokens of a text, where the tokens themselves do not show the thought's
+            end.
+    """
+    tags = request.prompt.tags
+    if completion.thought is None:
+        thought, answer = split_thought(
+            completion.text, tags, starts_in_thought=request.prompt.starts_in_thought
+        )
+    else:
+        unfinished = not completion.text and completion.finish_reason in _CUT_OFF
+        thought, answer = completion.thought, None if unfinished else completion.text
+    stopped = False
+    if answer is not None:
+        answer, stopped = _cut_at_stop(answer, request.sampling.stop)
+    total = completion.completion_tokens or len(completion.token_ids)
     return Generation(
         key=request.key,
         thought=thought,
         answer=answer or "",
-        finish_reason=completion.finish_reason,
-        truncated=completion.finish_reason == "length" or answer is None,
-        loop=ends_in_loop(completion.token_ids),
-        prompt_tokens=len(request.prompt_token_ids),
-        completion_tokens=len(completion.token_ids),
+        finish_reason="stop" if stopped else completion.finish_reason,
+        truncated=answer is None or (completion.finish_reason in _CUT_OFF and not stopped),
+        loop=not stopped and _loops(completion),
+        prompt_tokens=len(request.prompt.token_ids) or completion.prompt_tokens,
+        completion_tokens=total,
+        thought_tokens=_thought_tokens(completion, thought, answer, tags, total, count),
         seconds=completion.seconds,
     )
 
 
-def split_thought(text: str, *, starts_in_thought: bool) -> tuple[str, str | None]:
+def split_thought(
+    text: str, tags: ThoughtTags, *, starts_in_thought: bool
+) -> tuple[str, str | None]:
     """Split a completion at the end of its thought.
 
     Args:
         text: The completion.
+        tags: What opens and closes a thought.
         starts_in_thought: The prompt itself opened the thought.
 
     Returns:
         Thought and answer; the answer is ``None`` where a thought was opened and never ended. A
         lone end tag ends a thought too: some templates open it out of the model's sight.
     """
-    opening, closing = THOUGHT_TAGS
-    before, closed, after = text.rpartition(closing)
+    before, closed, after = text.rpartition(tags.closing)
     if closed:
-        return before.strip().removeprefix(opening).strip(), after.strip()
-    if starts_in_thought or text.lstrip().startswith(opening):
-        return text.strip().removeprefix(opening).strip(), None
+        return before.strip().removeprefix(tags.opening).strip(), after.strip()
+    if starts_in_thought or text.lstrip().startswith(tags.opening):
+        return text.strip().removeprefix(tags.opening).strip(), None
     return "", text
 
 
-def ends_in_loop(token_ids: Sequence[int]) -> bool:
+def _cut_at_stop(answer: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """Cut an answer at the first stop string, where the engine was not asked to."""
+    ends = [at for text in stop if (at := answer.find(text)) >= 0]
+    return (answer[: min(ends)], True) if ends else (answer, False)
+
+
+def _thought_tokens(
+    completion: Completion,
+    thought: str,
+    answer: str | None,
+    tags: ThoughtTags,
+    total: int,
+    count: CountTokens,
+) -> int | None:
+    if completion.thought_tokens is not None:
+        return completion.thought_tokens
+    if answer is None:
+        return total
+    if tags.closing not in completion.text:
+        return 0 if not thought else count(thought)
+    ids, closing = completion.token_ids, tags.closing_ids
+    if closing:
+        for at in range(len(ids) - len(closing), -1, -1):
+            if ids[at : at + len(closing)] == closing:
+                return at + len(closing)
+    return count(completion.text[: completion.text.rfind(tags.closing) + len(tags.closing)])
+
+
+def _loops(completion: Completion) -> bool:
+    if completion.finish_reason == "repetition":
+        return True
+    if completion.token_ids:
+        return ends_in_loop(completion.token_ids)
+    # A server tells no tokens; words and marks stand in for them.
+    return ends_in_loop(_PIECE.findall((completion.thought or "") + completion.text))
+
+
+def ends_in_loop(tokens: Sequence[object]) -> bool:
     """Say whether the tokens end in a repetition.
 
     A loop is a pattern of at most 128 tokens, repeated exactly at least 3 times and over at least
     48 tokens, up to the end. A pattern cut off within its last copy counts as well, since the
     comparison is of each token with the one a period before it.
     """
-    total = len(token_ids)
+    total = len(tokens)
     for period in range(1, LONGEST_PERIOD + 1):
         needed = max(FEWEST_COPIES * period, FEWEST_LOOP_TOKENS)
         if needed > total:
             break
         start = total - needed
-        if all(token_ids[i] == token_ids[i + period] for i in range(start, total - period)):
+        if all(tokens[i] == tokens[i + period] for i in range(start, total - period)):
             return True
     return False

@@ -64,6 +64,7 @@ class EvaluationProgress:
         self._correct: dict[tuple[str, str], list[int]] = {}
         self._generating_since = 0.0
         self._tokens = 0
+        self._status = ""
         self._done = 0
         self._total = 0
         self._last_line = time.monotonic()
@@ -85,18 +86,23 @@ class EvaluationProgress:
 
     def phase(self, text: str) -> None:
         if text == "generating":
-            self._generating_since = time.monotonic()
+            with self._lock:
+                self._generating_since, self._tokens = time.monotonic(), 0
         self._progress.update(self._bar, description=text)
         if not self._console.is_terminal:
             self._console.print(_plain(f"{text} …"))
+
+    def notice(self, text: str) -> None:
+        self._console.print(_plain(text, style="yellow"))
 
     def planned(self, *, requests: int, stored: int) -> None:
         self._total, self._done = requests, stored
         self._progress.update(self._bar, total=requests, completed=stored)
 
-    def generated(self, completion_tokens: int) -> None:
+    def generated(self, completion_tokens: int, status: str) -> None:
         with self._lock:
             self._tokens += completion_tokens
+            self._status = status
             self._done += 1
         self._draw()
 
@@ -122,9 +128,8 @@ class EvaluationProgress:
             seconds = time.monotonic() - self._generating_since
             speed = f"{self._tokens / seconds:,.0f} tok/s" if self._tokens and seconds > 0 else ""
             counts = list(self._correct.values())
-        if not counts:
-            return speed
-        return f"{speed}  {percent_interval(_running_score(counts))}"
+            shown = [speed, percent_interval(_running_score(counts)) if counts else ""]
+        return "  ".join(text for text in (*shown, self._status) if text)
 
 
 class Counting:
@@ -186,13 +191,15 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def print_outcome(outcome: Outcome, summaries: Sequence[RunSummary], results: Path) -> None:
     """Print the scores of the runs just evaluated, and what they cost."""
     console = _console()
-    if summaries:
-        console.print(
-            _plain(f"\n{summaries[0].model}  ({summaries[0].engine}, {summaries[0].device})")
-        )
     head = ("task", " score", " 95 % interval", " n", " truncated", " no answer", " loops")
-    print_table((*head, " tok/s", "run"), [_score_row(summary) for summary in summaries])
-    phases = outcome.phases
+    by_model: dict[str, list[RunSummary]] = {}
+    for summary in summaries:
+        by_model.setdefault(summary.fingerprint, []).append(summary)
+    for of_a_model in by_model.values():
+        one = of_a_model[0]
+        console.print(_plain(f"\n{one.model}  ({one.engine}, {one.device})"))
+        print_table((*head, " tok/s", "run"), [_score_row(summary) for summary in of_a_model])
+    phases = outcome.total
     times = (("start", phases.start), ("generate", phases.generate), ("grade", phases.grade))
     spent = "   ".join(f"{name} {seconds:.1f} s" for name, seconds in times)
     console.print(
@@ -373,13 +380,14 @@ def print_findings(findings: Sequence[Finding]) -> None:
 
 def outcome_json(outcome: Outcome, summaries: Sequence[RunSummary]) -> dict[str, Any]:
     """Return an evaluation's outcome for a script."""
-    phases = outcome.phases
+    phases = outcome.total
     return {
         "runs": [run_json(summary) for summary in summaries],
         "generated": phases.generated,
         "stored": outcome.stored,
         "completion_tokens": phases.completion_tokens,
         "seconds": {"start": phases.start, "generate": phases.generate, "grade": phases.grade},
+        "models": [asdict(of_a_model) for of_a_model in outcome.phases],
     }
 
 

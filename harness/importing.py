@@ -17,7 +17,7 @@ from harness.judging import Judge, Told, grade_row
 from harness.plan import item_row, now
 from harness.store import Journal, Store
 from harness.tasks_api import Task, data_sha256
-from harness.types import DEFAULT_PROFILE, Item, Status, Verdict, digest
+from harness.types import DEFAULT_PROFILE, Item, Status, ThoughtTags, Verdict, digest
 
 SOURCE_PROFILE = "source"
 
@@ -185,6 +185,7 @@ def _head(
         "engine_version": origin.format,
         "device": "unknown",
         "output_args": {},
+        "chat": {},
         "libraries": libraries(),
         "machine": machine(),
         "restricted": bool(task and task.restricted),
@@ -210,7 +211,7 @@ def _request(run_id: str, item: Item, sample: ImportedSample, key: str) -> dict[
 
 
 def _generation(key: str, sample: ImportedSample, *, restricted: bool) -> dict[str, Any]:
-    thought, answer = split_thought(sample.response, starts_in_thought=False)
+    thought, answer = split_thought(sample.response, ThoughtTags(), starts_in_thought=False)
     return {
         "key": key,
         "thought": thought,
@@ -220,6 +221,7 @@ def _generation(key: str, sample: ImportedSample, *, restricted: bool) -> dict[s
         "loop": False,
         "prompt_tokens": None,
         "completion_tokens": None,
+        "thought_tokens": None,
         "seconds": None,
         "restricted": restricted,
         "finished_at": now(),

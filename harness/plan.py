@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +11,20 @@ from typing import Any
 from harness.backends import Backend
 from harness.environment import libraries, machine
 from harness.errors import HarnessError
-from harness.models.checkpoint import Checkpoint
-from harness.models.prompts import RenderedPrompt
 from harness.tasks_api import Task, data_sha256
-from harness.types import EngineIdentity, Item, Protocol, Request, Run, Sampling, digest
+from harness.types import (
+    Chat,
+    EngineIdentity,
+    Item,
+    Message,
+    Model,
+    Prompt,
+    Protocol,
+    Request,
+    Run,
+    Sampling,
+    digest,
+)
 
 _LISTED_ITEMS = 5
 
@@ -31,6 +41,10 @@ class Settings:
         max_tokens: Budget of new tokens; ``None`` for the task's own.
         seed: Base seed.
         replicate: A fresh set of samples of the same model under the same protocol.
+        system: A system prompt in place of the task's own.
+        chat: What the model's template is asked for.
+        thinking_budget: Tokens after which the engine ends a thought.
+        stop_loops: End a generation that repeats itself.
     """
 
     limit: int | None = None
@@ -40,6 +54,10 @@ class Settings:
     max_tokens: int | None = None
     seed: int = 0
     replicate: int = 0
+    system: str | None = None
+    chat: Chat = Chat()
+    thinking_budget: int | None = None
+    stop_loops: bool = False
 
     def check(self) -> None:
         """Refuse what makes no sense.
@@ -62,6 +80,8 @@ class Settings:
             raise HarnessError(f"--top-p {self.top_p} is outside (0, 1].", "1 keeps everything.")
         if self.max_tokens is not None and self.max_tokens < 1:
             raise HarnessError(f"--max-tokens {self.max_tokens} leaves no room for an answer.")
+        if self.thinking_budget is not None and self.thinking_budget < 0:
+            raise HarnessError(f"--thinking-budget {self.thinking_budget} is negative.")
         for name, value, bits in (("seed", self.seed, 63), ("replicate", self.replicate, 31)):
             if not 0 <= value < 1 << bits:
                 raise HarnessError(
@@ -82,8 +102,25 @@ class Settings:
                 f"{samples} greedy samples of an item of {task.name} would all be the same.",
                 "Give a --temperature above 0, or --n 1.",
             )
-        budget = self.max_tokens or task.max_tokens
-        return samples, Sampling(temperature, self.top_p, budget, task.stop)
+        return samples, Sampling(
+            temperature=temperature,
+            top_p=self.top_p,
+            max_tokens=self.max_tokens or task.max_tokens,
+            stop=task.stop,
+            thinking_budget=self.thinking_budget,
+            stop_loops=self.stop_loops,
+        )
+
+    def messages(self, task: Task, item: Item) -> list[Message]:
+        """Return an item's conversation, with the system prompt that was asked for.
+
+        A task's own system prompt gives way: two would leave open which of them counts.
+        """
+        messages = list(task.prompt(item))
+        if self.system is None:
+            return messages
+        turns = [message for message in messages if message["role"] != "system"]
+        return [{"role": "system", "content": self.system}, *turns]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +129,15 @@ class TaskPlan:
 
     run: Run
     task: Task
+    model: Model
     items: tuple[Item, ...]
     requests: tuple[Request, ...]
+    chat: Chat
 
     @property
     def longest(self) -> int:
         """The longest prompt with its budget, in tokens."""
-        return max(len(r.prompt_token_ids) + r.sampling.max_tokens for r in self.requests)
+        return max(len(r.prompt.token_ids) + r.sampling.max_tokens for r in self.requests)
 
     def rows(self) -> list[tuple[str, dict[str, Any]]]:
         """Return what the store is told before the run begins, as (table, row)."""
@@ -122,6 +161,7 @@ class TaskPlan:
                     "engine_version": engine.version,
                     "device": engine.device,
                     "output_args": dict(engine.output_args),
+                    "chat": asdict(self.chat),
                     "libraries": libraries(),
                     "machine": machine(),
                     "restricted": self.task.restricted,
@@ -168,20 +208,20 @@ def item_row(item: Item, task: str, data_sha256: str, ordinal: int) -> dict[str,
     }
 
 
-def model_row(checkpoint: Checkpoint) -> dict[str, Any]:
+def model_row(model: Model) -> dict[str, Any]:
     """Return what the store keeps about a model."""
     return {
-        "fingerprint": checkpoint.fingerprint,
-        "name": checkpoint.name,
-        "source": checkpoint.source,
-        "architecture": checkpoint.architecture,
-        "parameters": checkpoint.parameters,
-        "chat_template_sha256": checkpoint.chat_template_sha256,
+        "fingerprint": model.fingerprint,
+        "name": model.name,
+        "source": model.source,
+        "architecture": model.architecture,
+        "parameters": model.parameters,
+        "chat_template_sha256": model.chat_template_sha256,
         "added_at": now(),
     }
 
 
-def plan_task(task: Task, checkpoint: Checkpoint, backend: Backend, settings: Settings) -> TaskPlan:
+def plan_task(task: Task, model: Model, backend: Backend, settings: Settings) -> TaskPlan:
     """Render one task's prompts and name its requests.
 
     Raises:
@@ -189,7 +229,7 @@ def plan_task(task: Task, checkpoint: Checkpoint, backend: Backend, settings: Se
     """
     every_item = task.items()
     items = every_item[: settings.limit]
-    messages = [list(task.prompt(item)) for item in every_item]
+    messages = [settings.messages(task, item) for item in every_item]
     samples, sampling = settings.of(task)
     protocol = Protocol(
         task=task.name,
@@ -199,16 +239,18 @@ def plan_task(task: Task, checkpoint: Checkpoint, backend: Backend, settings: Se
         sampling=sampling,
     )
     engine = backend.identity()
-    prompts = [backend.render(messages[number]) for number in range(len(items))]
-    _check_room(task, items, prompts, sampling, checkpoint.max_context)
+    prompts = [
+        backend.render(model, messages[number], settings.chat) for number in range(len(items))
+    ]
+    _check_room(task, items, prompts, sampling, model.max_context)
     requests = tuple(
-        _request(checkpoint, engine, item, prompt, sampling, settings, sample_index)
+        request
         for item, prompt in zip(items, prompts, strict=True)
-        for sample_index in range(samples)
+        for request in _requests(model, engine, item, prompt, sampling, settings, samples)
     )
     run_id = digest(
         [
-            checkpoint.fingerprint,
+            model.fingerprint,
             protocol.sha256,
             asdict(engine),
             [[item.id, item.gold_id] for item in items],
@@ -217,7 +259,7 @@ def plan_task(task: Task, checkpoint: Checkpoint, backend: Backend, settings: Se
     )[:12]
     run = Run(
         id=run_id,
-        model=checkpoint.fingerprint,
+        model=model.fingerprint,
         protocol=protocol,
         item_ids=tuple(item.id for item in items),
         samples=samples,
@@ -225,35 +267,37 @@ def plan_task(task: Task, checkpoint: Checkpoint, backend: Backend, settings: Se
         replicate=settings.replicate,
         engine=engine,
     )
-    return TaskPlan(run, task, tuple(items), requests)
+    return TaskPlan(run, task, model, tuple(items), requests, settings.chat)
 
 
-def _request(
-    checkpoint: Checkpoint,
+def _requests(
+    model: Model,
     engine: EngineIdentity,
     item: Item,
-    prompt: RenderedPrompt,
+    prompt: Prompt,
     sampling: Sampling,
     settings: Settings,
-    sample_index: int,
-) -> Request:
-    of_the_sample = [prompt.token_ids, settings.seed, settings.replicate, sample_index]
-    key = digest([checkpoint.fingerprint, asdict(engine), asdict(sampling), *of_the_sample])
-    return Request(
-        key=key[:32],
-        item_id=item.id,
-        sample_index=sample_index,
-        prompt_token_ids=prompt.token_ids,
-        sampling=sampling,
-        seed=int(digest(of_the_sample)[:16], 16) >> 1,
-        starts_in_thought=prompt.starts_in_thought,
-    )
+    samples: int,
+) -> Iterator[Request]:
+    """Yield one item's requests, next to each other so that they share its prompt's cache."""
+    of_the_item = [digest(prompt.identity), settings.seed, settings.replicate]
+    of_the_run = [model.fingerprint, asdict(engine), asdict(sampling)]
+    for sample_index in range(samples):
+        of_the_sample = [*of_the_item, sample_index]
+        yield Request(
+            key=digest([*of_the_run, *of_the_sample])[:32],
+            item_id=item.id,
+            sample_index=sample_index,
+            prompt=prompt,
+            sampling=sampling,
+            seed=int(digest(of_the_sample)[:16], 16) >> 1,
+        )
 
 
 def _check_room(
     task: Task,
     items: Sequence[Item],
-    prompts: Sequence[RenderedPrompt],
+    prompts: Sequence[Prompt],
     sampling: Sampling,
     context: int | None,
 ) -> None:

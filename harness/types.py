@@ -18,8 +18,21 @@ from typing import Any, Literal, TypedDict
 # name in store/views.sql take it too.
 DEFAULT_PROFILE = "strict"
 
-# What opens and closes a thought in a model's text.
-THOUGHT_TAGS = ("<think>", "</think>")
+
+@dataclass(frozen=True, slots=True)
+class ThoughtTags:
+    """What opens and closes a thought in a model's text.
+
+    Attributes:
+        opening: Begins the thought.
+        closing: Ends it; what follows is the answer.
+        closing_ids: The closing tag as tokens, where it always stands for the same ones; empty
+            where it is ordinary text to the tokenizer.
+    """
+
+    opening: str = "<think>"
+    closing: str = "</think>"
+    closing_ids: tuple[int, ...] = ()
 
 
 class AnswerType(StrEnum):
@@ -127,13 +140,59 @@ class Sampling:
         temperature: 0 is greedy.
         top_p: Nucleus mass in (0, 1].
         max_tokens: Budget of new tokens, thought included.
-        stop: Stop strings; chat tasks carry none.
+        stop: Stop strings; chat tasks carry none. They act on the answer, never on the thought.
+        thinking_budget: Tokens after which the engine ends the thought; ``None`` for no limit.
+        stop_loops: End a generation that repeats itself.
     """
 
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 2048
     stop: tuple[str, ...] = ()
+    thinking_budget: int | None = None
+    stop_loops: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """How a conversation is put to a model; what the model's own template understands.
+
+    Attributes:
+        thinking: Asks a template that has such a switch for a thought, or for none; ``None``
+            leaves the template its default.
+        template_args: Further variables of the chat template.
+    """
+
+    thinking: bool | None = None
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is asked, in the form that its engine takes.
+
+    Attributes:
+        token_ids: Rendered by the model's template and tokenized, with exactly one
+            beginning-of-sequence token where the model uses one; empty for a server, which renders
+            by itself.
+        messages: The conversation, for a server; empty otherwise.
+        template_args: Template variables, for a server; empty otherwise.
+        starts_in_thought: The template itself opened the thought at the end of the prompt.
+        tags: What will close it.
+    """
+
+    token_ids: tuple[int, ...] = ()
+    messages: tuple[Message, ...] = ()
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+    starts_in_thought: bool = False
+    tags: ThoughtTags = ThoughtTags()
+
+    @property
+    def identity(self) -> object:
+        """What makes it another prompt, as a request's key holds it."""
+        if not self.messages:
+            return self.token_ids
+        return [list(self.messages), dict(self.template_args)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +203,17 @@ class Request:
         key: 32 hexadecimal digits; equal keys mean the same completion is asked for.
         item_id: The item it asks about.
         sample_index: 0-based among the samples of one item.
-        prompt_token_ids: The rendered prompt, tokenized once.
+        prompt: What is asked, shared by the samples of an item.
         sampling: How to sample, and when to stop.
         seed: The engine's seed for this request alone (never of a batch), 63 bits.
-        starts_in_thought: The chat template itself opened the thought at the end of the prompt.
     """
 
     key: str
     item_id: str
     sample_index: int
-    prompt_token_ids: tuple[int, ...]
+    prompt: Prompt
     sampling: Sampling
     seed: int
-    starts_in_thought: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +222,14 @@ class Completion:
 
     Attributes:
         key: The request's key.
-        text: Decoded new text, special tokens left out.
-        token_ids: The new tokens.
-        finish_reason: ``stop``, ``length``, ``repetition`` or ``abort``, as the engine says.
+        text: Decoded new text; of the special tokens, only thought tags are left in.
+        token_ids: The new tokens; empty where a server does not tell them.
+        finish_reason: ``stop``, ``length``, ``repetition`` … as the engine says.
         seconds: From handing the request to the engine until its last token.
+        thought: The thought, where a server tells it apart from the text; else ``None``.
+        prompt_tokens: As a server counts them; ``None`` where the prompt is tokens anyway.
+        completion_tokens: As a server counts them; ``None`` where ``token_ids`` are there.
+        thought_tokens: As a server counts them; ``None`` where it does not.
     """
 
     key: str
@@ -176,6 +237,10 @@ class Completion:
     token_ids: tuple[int, ...]
     finish_reason: str
     seconds: float
+    thought: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    thought_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +252,13 @@ class Generation:
         thought: Text before the end-of-thought tag; empty for models that do not think.
         answer: Text after the thought; empty where the thought never ended.
         finish_reason: As the engine says.
-        truncated: The budget ran out (finish reason ``length``) or the thought never ended.
+        truncated: The budget ran out (finish reason ``length``), a repetition was cut off, or the
+            thought never ended.
         loop: The new tokens end in a repetition.
-        prompt_tokens: Length of the prompt.
-        completion_tokens: Number of new tokens, thought included.
+        prompt_tokens: Length of the prompt; ``None`` where nobody counted.
+        completion_tokens: Number of new tokens, thought included; ``None`` where nobody counted.
+        thought_tokens: How many of those the thought took, its closing tag included; ``None``
+            where nobody counted.
         seconds: From handing the request to the engine until its last token.
     """
 
@@ -200,8 +268,9 @@ class Generation:
     finish_reason: str
     truncated: bool
     loop: bool
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    thought_tokens: int | None
     seconds: float
 
 
@@ -248,6 +317,31 @@ class Protocol:
     def sha256(self) -> str:
         """Hash of all fields."""
         return digest(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as far as the store and the plan of a run need to know it.
+
+    Attributes:
+        name: What the leaderboard calls it.
+        source: Where it came from: ``builtin:…``, ``hub:…@commit``, a folder, or
+            ``server:… (weights unverified)``.
+        fingerprint: 64 hexadecimal digits: over weights, config and tokenizer, or for a server
+            over its URL and the name it serves.
+        architecture: The model class its config names, or ``unknown``.
+        parameters: Number of stored weights; tied ones count once. ``None`` where unknown.
+        chat_template_sha256: ``None`` where the model has no chat template, or none is known.
+        max_context: Longest prompt and answer together, in tokens; ``None`` where unknown.
+    """
+
+    name: str
+    source: str
+    fingerprint: str
+    architecture: str = "unknown"
+    parameters: int | None = None
+    chat_template_sha256: str | None = None
+    max_context: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,14 +150,13 @@ def test_an_engine_that_gave_up_on_a_request_has_generated_nothing() -> None:
 
 
 def test_a_context_too_short_for_the_budget_is_refused(model_folder: Path, tmp_path: Path) -> None:
+    from harness.backends import BackendOptions
     from harness.backends.vllm import VllmBackend
     from harness.models import resolve_model
 
-    backend = VllmBackend(
-        resolve_model("smollm2-135m"), {"max_model_len": 100}, trust_remote_code=False
-    )
+    backend = VllmBackend(BackendOptions(engine_args={"max_model_len": 100}))
     with pytest.raises(HarnessError, match="no room"):
-        backend.settings(1, 200)
+        backend.settings(resolve_model("smollm2-135m"), [], 200)
 
 
 def test_what_should_not_happen_is_one_sentence_too(

@@ -113,13 +113,13 @@ def test_nothing_finished_is_lost_to_ctrl_c_or_kill_nine_or_a_held_file(
 
 
 def test_a_replicate_asks_for_fresh_samples(evaluated: Evaluated, tmp_path: Path) -> None:
+    from harness.backends import BackendOptions
     from harness.backends.vllm import VllmBackend
-    from harness.models import resolve_model
     from harness.plan import Settings, plan_task
     from harness.registry import load_task
 
-    checkpoint = resolve_model("smollm2-135m")
-    backend = VllmBackend(checkpoint, {}, trust_remote_code=False)
+    backend = VllmBackend(BackendOptions())
+    checkpoint = backend.open("smollm2-135m", None)
     task = load_task("quick")
     plans = {
         replicate: plan_task(task, checkpoint, backend, Settings(limit=3, replicate=replicate))

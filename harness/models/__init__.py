@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,31 @@ def cache_dir() -> Path:
         return Path(named)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "cft-harness"
+
+
+def expand(names: Sequence[str]) -> list[str]:
+    """Return the models that the names and patterns stand for, ``step-2`` before ``step-10``.
+
+    Raises:
+        HarnessError: A pattern matches no folder.
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        if not glob.has_magic(name) or Path(name).exists():
+            found[name] = None
+            continue
+        folders = [path for path in glob.glob(os.path.expanduser(name)) if os.path.isdir(path)]
+        if not folders:
+            raise HarnessError(
+                f"No folder matches --model {name!r}.",
+                "Quote the pattern and check it with `ls -d`.",
+            )
+        found |= dict.fromkeys(sorted(folders, key=_in_counting_order))
+    return list(found)
+
+
+def _in_counting_order(name: str) -> list[tuple[str, int]]:
+    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", name)]
 
 
 def resolve_model(name: str, *, revision: str | None = None) -> Checkpoint:

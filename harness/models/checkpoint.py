@@ -15,35 +15,33 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.models import cache_dir
-from harness.types import digest
+from harness.types import Model, digest
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
+_TOKENIZER_FILES = (
+    *("tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "chat_template", "tekken"),
+    "processor_config",
+)
 # Everything small that a loader may read: configuration, tokenizer, template, the model's own code.
 _READ_SUFFIXES = {".json", ".jinja", ".model", ".py", ".tiktoken", ".txt"}
 _ONE_MIB = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint(Model):
     """A model on disk, checked.
 
     Attributes:
         path: Its folder.
-        name: What the leaderboard calls it.
-        source: Where it came from: ``builtin:…``, ``hub:…@commit`` or a folder.
         config: Its ``config.json``.
-        fingerprint: 64 hexadecimal digits over weights, config and tokenizer.
-        parameters: Number of stored weights; tied ones count once.
-        chat_template_sha256: ``None`` where the model has no chat template.
+        weights: Its weight files.
+        tokenizer_sha256: Hash over all that a tokenizer and a chat template are read from.
     """
 
     path: Path
-    name: str
-    source: str
     config: dict[str, Any]
-    fingerprint: str
-    parameters: int
-    chat_template_sha256: str | None
+    weights: tuple[Path, ...]
+    tokenizer_sha256: str
 
     @classmethod
     def open(cls, path: Path, *, name: str, source: str) -> Checkpoint:
@@ -63,28 +61,32 @@ class Checkpoint:
             )
         read = (file for file in path.iterdir() if file.suffix in _READ_SUFFIXES)
         hashes = _hashes([*weights, *sorted(file for file in read if file.is_file())])
+        named = config.get("architectures")
         return cls(
             path=path,
             name=name,
             source=source,
             config=config,
-            fingerprint=digest(sorted((file.name, value) for file, value in hashes.items())),
+            weights=tuple(weights),
+            fingerprint=_digest_of(hashes),
+            tokenizer_sha256=_digest_of(
+                {file: v for file, v in hashes.items() if file.name.startswith(_TOKENIZER_FILES)}
+            ),
+            architecture=str(named[0]) if isinstance(named, list) and named else "unknown",
             parameters=parameters,
             chat_template_sha256=hashes.get(path / "chat_template.jinja") or _own_template(path),
+            max_context=_max_context(config),
         )
 
-    @property
-    def architecture(self) -> str:
-        """The model class its config names."""
-        named = self.config.get("architectures")
-        return str(named[0]) if isinstance(named, list) and named else "unknown"
 
-    @property
-    def max_context(self) -> int | None:
-        """Longest prompt and answer together, in tokens, as the config says."""
-        nested = self.config.get("text_config")
-        value = (nested if isinstance(nested, dict) else self.config).get("max_position_embeddings")
-        return value if isinstance(value, int) and value > 0 else None
+def _digest_of(hashes: dict[Path, str]) -> str:
+    return digest(sorted((file.name, value) for file, value in hashes.items()))
+
+
+def _max_context(config: dict[str, Any]) -> int | None:
+    nested = config.get("text_config")
+    value = (nested if isinstance(nested, dict) else config).get("max_position_embeddings")
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def _own_template(folder: Path) -> str | None:

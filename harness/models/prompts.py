@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.types import THOUGHT_TAGS, Message
+from harness.models.thoughts import find_tags
+from harness.types import Chat, Message, Prompt
 
 # Templates that print today's date would make another prompt, and another score, every day. This is
 # the date that Llama's templates fall back on.
 _DATE = datetime(2024, 7, 26, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedPrompt:
-    """A prompt as the engine gets it.
-
-    Attributes:
-        token_ids: With exactly one beginning-of-sequence token where the model uses one.
-        starts_in_thought: The template left the prompt inside an opened thought.
-    """
-
-    token_ids: tuple[int, ...]
-    starts_in_thought: bool
+_AS_IT_COMES = Chat()
+# What templates call the switch between thinking and not.
+_THINKING_SWITCHES = ("enable_thinking", "thinking")
 
 
 class PromptRenderer:
@@ -59,19 +52,57 @@ class PromptRenderer:
                 "Save it again beside the weights: tokenizer.save_pretrained(folder).",
             ) from error
         self._adds_bos = self._tokenizer_adds_bos()
+        # A tokenizer may carry several templates by name; the default one is meant then.
+        template = self._tokenizer.chat_template
+        self._template = str(template or "")
+        self.tags = find_tags(self._tokenizer.get_added_vocab(), self._template, self._encode)
 
-    def render(self, messages: Sequence[Message]) -> RenderedPrompt:
-        """Render and tokenize one conversation, ready for the model's turn."""
-        if self._tokenizer.chat_template is None:
+    def render(self, messages: Sequence[Message], chat: Chat = _AS_IT_COMES) -> Prompt:
+        """Render and tokenize one conversation, ready for the model's turn.
+
+        Raises:
+            HarnessError: The template refuses it, or has no switch for what is asked.
+        """
+        variables = self._variables(chat)
+        if not self._template:
             # A base model has no turns: the messages stand one under the other.
             text = "\n\n".join(message["content"] for message in messages) + "\n"
         else:
-            text = self._apply_template(list(messages))
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        opened = text.rstrip().endswith(THOUGHT_TAGS[0])
-        return RenderedPrompt(tuple(self._with_one_bos(ids)), opened)
+            text = self._apply_template(list(messages), variables)
+        return Prompt(
+            token_ids=tuple(self._with_one_bos(self._encode(text))),
+            starts_in_thought=text.rstrip().endswith(self.tags.opening),
+            tags=self.tags,
+        )
 
-    def _apply_template(self, messages: list[Message]) -> str:
+    def count(self, text: str) -> int:
+        """Return how many tokens a text is."""
+        return len(self._encode(text))
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _variables(self, chat: Chat) -> dict[str, Any]:
+        variables = dict(chat.template_args)
+        for name in variables:
+            if not re.search(rf"\b{re.escape(name)}\b", self._template):
+                raise HarnessError(
+                    f"The model's chat template has no variable {name!r}.",
+                    "Leave out --template-arg, or look it up in the template.",
+                )
+        if chat.thinking is not None:
+            switches = [name for name in _THINKING_SWITCHES if f"{name}" in self._template]
+            if not switches:
+                raise HarnessError(
+                    "The model's chat template has no switch for thinking "
+                    f"({' or '.join(_THINKING_SWITCHES)}).",
+                    "Leave out --thinking and --no-thinking; --template-arg sets other variables.",
+                )
+            variables[switches[0]] = chat.thinking
+        return variables
+
+    def _apply_template(self, messages: list[Message], variables: dict[str, Any]) -> str:
         try:
             return str(
                 self._tokenizer.apply_chat_template(
@@ -79,6 +110,7 @@ class PromptRenderer:
                     tokenize=False,
                     add_generation_prompt=True,
                     strftime_now=_DATE.strftime,
+                    **variables,
                 )
             )
         except Exception as error:
@@ -94,7 +126,7 @@ class PromptRenderer:
                 "role": second["role"],
                 "content": f"{first['content']}\n\n{second['content']}",
             }
-            return self._apply_template([joined, *rest])
+            return self._apply_template([joined, *rest], variables)
 
     def _tokenizer_adds_bos(self) -> bool:
         bos = self._tokenizer.bos_token_id

@@ -22,7 +22,7 @@ CREATE TABLE model (
     added_at             TIMESTAMPTZ NOT NULL
 );
 
--- One model on one task under one protocol.
+-- One model on one task under one protocol. `chat` is what its own template was asked for.
 CREATE TABLE run (
     id               VARCHAR PRIMARY KEY,
     model            VARCHAR NOT NULL,
@@ -42,12 +42,14 @@ CREATE TABLE run (
     libraries        JSON NOT NULL,
     machine          JSON NOT NULL,
     restricted       BOOLEAN NOT NULL,
-    created_at       TIMESTAMPTZ NOT NULL
+    created_at       TIMESTAMPTZ NOT NULL,
+    chat             JSON
 );
 
 -- One sitting of the command line on a run: a run that was interrupted has several, and a sitting
 -- with several runs stands here once for each, under one id. Its counts and times are those of the
--- whole sitting, since one engine serves all of it.
+-- whole sitting, since one engine serves all of it; `usage` holds what the backend itself counted
+-- (retries, replicas lost, cost …).
 CREATE TABLE run_session (
     id                VARCHAR NOT NULL,
     run_id            VARCHAR NOT NULL,
@@ -60,6 +62,7 @@ CREATE TABLE run_session (
     start_seconds     DOUBLE NOT NULL,
     generate_seconds  DOUBLE NOT NULL,
     grade_seconds     DOUBLE NOT NULL,
+    usage             JSON,
     PRIMARY KEY (id, run_id)
 );
 
@@ -91,7 +94,8 @@ CREATE TABLE request (
     key          UUID NOT NULL
 );
 
--- Token counts and times are NULL where a generation was imported and nobody counted them.
+-- Token counts and times are NULL where a generation was imported and nobody counted them. The
+-- thought's tokens are part of completion_tokens.
 CREATE TABLE generation (
     key               UUID NOT NULL,
     thought           VARCHAR NOT NULL,
@@ -103,7 +107,8 @@ CREATE TABLE generation (
     completion_tokens INTEGER,
     seconds           DOUBLE,
     restricted        BOOLEAN NOT NULL,
-    finished_at       TIMESTAMPTZ NOT NULL
+    finished_at       TIMESTAMPTZ NOT NULL,
+    thought_tokens    INTEGER
 );
 
 -- Judgements of several profiles and grader versions stand side by side.

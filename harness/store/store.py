@@ -24,7 +24,7 @@ from harness.errors import HarnessError, StoreLocked
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # What makes a row the same row; a row that is already there is left as it is.
 TABLE_KEYS = {

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.models.prompts import PromptRenderer
-from harness.types import Message
+from harness.types import Chat, Message
 
 MESSAGES: list[Message] = [
     {"role": "system", "content": "Be brief."},
@@ -21,8 +21,10 @@ NO_SYSTEM = (
 )
 
 
-def _tokenizer(folder: Path, *, template: str | None, adds_bos: bool) -> Path:
-    """Make a byte-level tokenizer whose only special token is <s>, number 0."""
+def _tokenizer(
+    folder: Path, *, template: str | None, adds_bos: bool, tags: tuple[str, ...] = ()
+) -> Path:
+    """Make a byte-level tokenizer whose special tokens are <s>, number 0, and ``tags``."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -31,7 +33,7 @@ def _tokenizer(folder: Path, *, template: str | None, adds_bos: bool) -> Path:
     made = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
-    made.add_special_tokens(["<s>"])
+    made.add_special_tokens(["<s>", *tags])
     if adds_bos:
         made.post_processor = processors.TemplateProcessing(
             single="<s> $A", special_tokens=[("<s>", 0)]
@@ -95,3 +97,73 @@ def test_the_built_in_model_gets_its_own_template(model_folder: Path) -> None:
     )
     assert list(rendered.token_ids) == list(expected)
     assert not rendered.starts_in_thought
+
+
+THINKING = TURNS + (
+    "{% if enable_thinking is defined and not enable_thinking %}<think></think>"
+    "{% else %}<think>{% endif %}"
+)
+
+
+def test_thinking_is_switched_by_the_template_s_own_variable(tmp_path: Path) -> None:
+    renderer = PromptRenderer(_tokenizer(tmp_path, template=THINKING, adds_bos=False))
+    on, off, default = (
+        renderer.render(MESSAGES, Chat(thinking)) for thinking in (True, False, None)
+    )
+    assert on == default and on.starts_in_thought
+    assert not off.starts_in_thought
+    assert len(off.token_ids) == len(on.token_ids) + len("</think>")
+
+
+def test_what_a_template_does_not_know_is_refused_not_ignored(tmp_path: Path) -> None:
+    renderer = PromptRenderer(_tokenizer(tmp_path, template=TURNS, adds_bos=False))
+    with pytest.raises(HarnessError, match="no switch for thinking"):
+        renderer.render(MESSAGES, Chat(thinking=False))
+    with pytest.raises(HarnessError, match="no variable 'reasoning_effort'"):
+        renderer.render(MESSAGES, Chat(template_args={"reasoning_effort": "high"}))
+
+
+def test_a_template_variable_reaches_the_template(tmp_path: Path) -> None:
+    folder = _tokenizer(tmp_path, template=TURNS + "{{ effort }}", adds_bos=False)
+    plain = PromptRenderer(folder).render(MESSAGES)
+    high = PromptRenderer(folder).render(MESSAGES, Chat(template_args={"effort": "high"}))
+    assert len(high.token_ids) == len(plain.token_ids) + 4
+
+
+@pytest.mark.parametrize(
+    ("tokens", "template", "expected"),
+    [
+        ((), TURNS, ("<think>", "</think>")),
+        (("<think>", "</think>"), TURNS, ("<think>", "</think>")),
+        (("[THINK]", "[/THINK]"), TURNS, ("[THINK]", "[/THINK]")),
+        (("<seed:think>", "</seed:think>"), TURNS, ("<seed:think>", "</seed:think>")),
+        (
+            ("<|START_THINKING|>", "<|END_THINKING|>"),
+            TURNS,
+            ("<|START_THINKING|>", "<|END_THINKING|>"),
+        ),
+        (
+            ("<|begin_of_thought|>", "<|end_of_thought|>"),
+            TURNS,
+            ("<|begin_of_thought|>", "<|end_of_thought|>"),
+        ),
+        (
+            ("<|channel|>", "<|message|>"),
+            TURNS + "{# <|channel|>analysis #}",
+            ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+        ),
+        (
+            ("<think>", "</think>", "<thought>", "</thought>"),
+            TURNS + "<thought>{# </thought> #}",
+            ("<thought>", "</thought>"),
+        ),
+    ],
+)
+def test_the_tags_are_those_of_the_tokenizer(
+    tmp_path: Path, tokens: tuple[str, ...], template: str, expected: tuple[str, str]
+) -> None:
+    folder = _tokenizer(tmp_path, template=template, adds_bos=False, tags=tokens)
+    tags = PromptRenderer(folder).tags
+    assert (tags.opening, tags.closing) == expected
+    # Text of which any part is a special token would be lost where those are left out.
+    assert bool(tags.closing_ids) == bool(tokens)

@@ -1,0 +1,182 @@
+"""Evaluating models."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.commands.options import (
+    RESULTS,
+    JsonOption,
+    ResultsOption,
+    TasksDirOption,
+    key_value,
+)
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.pipeline import Evaluation
+
+_ENGINE = "Engine"
+_SERVER = "A server (--backend openai)"
+_CLUSTER = "A cluster (--backend ray)"
+
+
+def evaluate(
+    model: Annotated[
+        list[str],
+        typer.Option(
+            "--model",
+            help="A built-in name, a checkpoint folder, a pattern of folders or a hub id; may be "
+            "given several times.",
+        ),
+    ],
+    tasks: Annotated[str, typer.Option("--tasks", help="Tasks, separated by commas.")] = "",
+    suite: Annotated[str | None, typer.Option(help="A named list of tasks.")] = None,
+    tasks_dir: TasksDirOption = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first items of each task.")] = None,
+    n: Annotated[
+        int | None, typer.Option("--n", help="Samples per item; the task's own if not given.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="0 is greedy; the task's own if not given.")
+    ] = None,
+    top_p: Annotated[float, typer.Option(help="Nucleus mass.")] = 1.0,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Budget of new tokens; the task's own if not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Base seed of all sampling.")] = 0,
+    replicate: Annotated[
+        int, typer.Option(help="Another number asks for fresh samples of the same model.")
+    ] = 0,
+    system: Annotated[
+        str | None, typer.Option(help="A system prompt, in place of the task's own.")
+    ] = None,
+    thinking: Annotated[
+        bool | None,
+        typer.Option("--thinking/--no-thinking", help="Set the template's switch for thinking."),
+    ] = None,
+    thinking_budget: Annotated[
+        int | None, typer.Option(help="Tokens after which the engine ends a thought.")
+    ] = None,
+    template_arg: Annotated[
+        list[str] | None, typer.Option(help="key=value, a variable of the chat template.")
+    ] = None,
+    stop_loops: Annotated[
+        bool, typer.Option("--stop-loops", help="End a generation that repeats itself.")
+    ] = False,
+    results: ResultsOption = RESULTS,
+    backend: Annotated[
+        str, typer.Option(help="What generates: vllm, openai or ray.", rich_help_panel=_ENGINE)
+    ] = "vllm",
+    engine_arg: Annotated[
+        list[str] | None,
+        typer.Option(help="key=value, passed through to the engine.", rich_help_panel=_ENGINE),
+    ] = None,
+    tensor_parallel: Annotated[
+        int | None, typer.Option(help="GPUs that share one engine.", rich_help_panel=_ENGINE)
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit of a hub model.")] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run the checkpoint's own Python.")
+    ] = False,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Its address, as in http://localhost:8000/v1; the key comes from OPENAI_API_KEY.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = None,
+    max_concurrency: Annotated[
+        int | None, typer.Option(help="Most requests under way.", rich_help_panel=_SERVER)
+    ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            help="USD per million tokens as IN,OUT, to state what it cost.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="A running cluster's; a cluster on this machine if not given.",
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            help="Engines; as many as there are devices if not given.", rich_help_panel=_CLUSTER
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate models: generate, grade while generating, store, and print the scores."""
+    from harness.pipeline import Evaluation
+    from harness.plan import Settings
+    from harness.registry import TaskRegistry
+    from harness.types import Chat
+
+    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    if not names and suite is None:
+        raise HarnessError(
+            "Nothing to evaluate on.", "Give --tasks or --suite; see `harness tasks`."
+        )
+    template_args = dict(key_value(text, "--template-arg") for text in template_arg or [])
+    named: dict[str, Any] = {
+        "tensor_parallel": tensor_parallel,
+        "base_url": base_url,
+        "max_concurrency": max_concurrency,
+        "price": price,
+        "address": address,
+        "replicas": replicas,
+    }
+    evaluation = Evaluation(
+        models=model,
+        tasks=TaskRegistry(tasks_dir).load_all(names, suite),
+        results=results,
+        settings=Settings(
+            limit=limit,
+            samples=n,
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_tokens,
+            seed=seed,
+            replicate=replicate,
+            system=system,
+            chat=Chat(thinking, template_args),
+            thinking_budget=thinking_budget,
+            stop_loops=stop_loops,
+        ),
+        revision=revision,
+        backend=backend,
+        engine_args=dict(key_value(text, "--engine-arg") for text in engine_arg or []),
+        backend_options={name: value for name, value in named.items() if value is not None},
+        trust_remote_code=trust_remote_code,
+    )
+    _carry_out(evaluation, as_json=as_json)
+
+
+def _carry_out(evaluation: Evaluation, *, as_json: bool) -> None:
+    from harness import display
+    from harness.pipeline import evaluate as carry_out
+    from harness.store import Store, queries
+
+    with display.EvaluationProgress() as progress:
+        try:
+            outcome = carry_out(evaluation, progress)
+        except KeyboardInterrupt:
+            raise HarnessError(
+                f"Stopped. {progress.kept} finished generations are kept.",
+                "Run the same command again to go on.",
+            ) from None
+    store = Store(evaluation.results)
+    summaries = queries.runs(store, outcome.run_ids)
+    summaries.sort(key=lambda summary: outcome.run_ids.index(summary.id))
+    if as_json:
+        print(json.dumps(display.outcome_json(outcome, summaries), indent=2))
+    else:
+        display.print_outcome(outcome, summaries, evaluation.results)

@@ -1,0 +1,119 @@
+"""Looking at what there is: models, runs, samples, the machine, the leaderboard."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.commands.options import (
+    RESULTS,
+    JsonOption,
+    ProfileOption,
+    ResultsOption,
+    known_profile,
+    recovered,
+)
+from harness.errors import HarnessError
+from harness.types import DEFAULT_PROFILE
+
+
+def list_models(results: ResultsOption = RESULTS, as_json: JsonOption = False) -> None:
+    """List the built-in models and those the results file knows."""
+    from harness import display
+    from harness.models import BUILTIN_MODELS
+    from harness.store import Store, queries
+
+    rows = [(name, "built in", about, "") for name, about in BUILTIN_MODELS.items()]
+    if results.exists():
+        rows += queries.models(Store(results))
+    if as_json:
+        names = ("name", "source", "about", "fingerprint")
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
+    else:
+        shown = [(name, source, about, finger[:12]) for name, source, about, finger in rows]
+        display.print_table(("model", "source", "what", "fingerprint"), shown)
+
+
+def list_runs(results: ResultsOption = RESULTS, as_json: JsonOption = False) -> None:
+    """List the runs in the results file with their scores."""
+    from harness import display
+    from harness.store import queries
+
+    summaries = queries.runs(recovered(results))
+    if as_json:
+        print(json.dumps([display.run_json(summary) for summary in summaries], indent=2))
+    else:
+        display.print_runs(summaries)
+
+
+def show(
+    run: Annotated[str, typer.Argument(help="A run's id, or the beginning of it.")],
+    wrong: Annotated[bool, typer.Option("--wrong", help="Only what was not right.")] = False,
+    disagree: Annotated[
+        str | None, typer.Option(help="Two profiles: only what they judge differently.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many samples.")] = 10,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    results: ResultsOption = RESULTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a run's samples: question, thought, answer, what was extracted, gold and grade."""
+    from harness import display
+    from harness.store import queries
+
+    known_profile(profile)
+    store = recovered(results)
+    summary = queries.find_run(store, run)
+    if disagree is None:
+        samples = queries.samples(store, summary.id, only_wrong=wrong, limit=limit, profile=profile)
+    else:
+        first, comma, second = (part.strip() for part in disagree.partition(","))
+        if not comma or not second:
+            raise HarnessError("--disagree takes two profiles, as in strict,cft-paper.")
+        samples = queries.disagreements(store, summary.id, first, second, limit=limit)
+    if as_json:
+        print(json.dumps(display.samples_json(summary, samples), indent=2))
+    else:
+        display.print_samples(summary, samples)
+
+
+def doctor(results: ResultsOption = RESULTS, as_json: JsonOption = False) -> None:
+    """Say what is installed and reachable, and what to run to mend what is missing."""
+    from harness import display
+    from harness.doctor import examine
+
+    findings = examine(results)
+    if as_json:
+        print(json.dumps([finding.as_dict() for finding in findings], indent=2))
+    else:
+        display.print_findings(findings)
+    if any(finding.level == "broken" for finding in findings):
+        raise typer.Exit(1)
+
+
+def leaderboard(
+    results: ResultsOption = RESULTS,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it.")] = True,
+) -> None:
+    """Open the leaderboard in the browser; it listens on this machine only."""
+    from importlib.util import find_spec
+
+    spec = find_spec("leaderboard")
+    if find_spec("streamlit") is None or spec is None or not spec.submodule_search_locations:
+        raise HarnessError(
+            "The leaderboard needs the package `streamlit`.",
+            "pip install 'cft-harness[leaderboard]'.",
+        )
+    app_file = Path(next(iter(spec.submodule_search_locations))) / "app.py"
+    arguments = [sys.executable, "-m", "streamlit", "run", str(app_file)]
+    arguments += ["--server.address", "127.0.0.1", "--server.port", str(port)]
+    arguments += ["--server.headless", "false" if open_browser else "true"]
+    arguments += ["--browser.gatherUsageStats", "false"]
+    os.environ["HARNESS_RESULTS"] = str(results)
+    os.execv(sys.executable, arguments)
