@@ -198,7 +198,7 @@ def runs(
     where = "" if run_ids is None else " WHERE r.id IN (SELECT unnest(?))"
     parameters = [] if run_ids is None else [list(run_ids)]
     with store.read() as connection:
-        summary = _SUMMARY.format(profile=_quoted(profile))
+        summary = _SUMMARY.format(profile=quoted(profile))
         cursor = connection.execute(summary + where + " ORDER BY r.created_at DESC", parameters)
         names = [column[0] for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -238,7 +238,7 @@ def samples(
     most = "" if limit is None else f" LIMIT {int(limit)}"
     with store.read() as connection:
         rows = connection.execute(
-            f"SELECT {columns} FROM sample_by('{_quoted(profile)}')"
+            f"SELECT {columns} FROM sample_by('{quoted(profile)}')"
             f" WHERE run_id = ? AND finish_reason IS NOT NULL{wrong}"
             f" ORDER BY ordinal, sample_index{most}",
             [run_id],
@@ -256,8 +256,8 @@ def disagreements(
     """
     with store.read() as connection:
         rows = connection.execute(
-            f"SELECT a.item_id, a.sample_index FROM sample_by('{_quoted(profile)}') a"
-            f" JOIN sample_by('{_quoted(other)}') b USING (run_id, item_id, sample_index)"
+            f"SELECT a.item_id, a.sample_index FROM sample_by('{quoted(profile)}') a"
+            f" JOIN sample_by('{quoted(other)}') b USING (run_id, item_id, sample_index)"
             " WHERE run_id = ? AND a.correct <> b.correct",
             [run_id],
         ).fetchall()
@@ -265,7 +265,7 @@ def disagreements(
             name
             for name in (profile, other)
             if connection.execute(
-                f"SELECT 1 FROM sample_by('{_quoted(name)}')"
+                f"SELECT 1 FROM sample_by('{quoted(name)}')"
                 " WHERE run_id = ? AND correct IS NOT NULL LIMIT 1",
                 [run_id],
             ).fetchone()
@@ -347,7 +347,7 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     return RunSummary(**row | shares | {"score": estimate, "bounds": bounds, "protocol": protocol})
 
 
-def _quoted(profile: str) -> str:
+def quoted(profile: str) -> str:
     """Make a profile's name safe inside a quoted literal: macros take no parameters."""
     return profile.replace("'", "''")
 

@@ -1,0 +1,71 @@
+"""What each item of a run came to: what comparisons and the gate are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.store.queries import quoted
+from harness.store.store import Store
+from harness.types import DEFAULT_PROFILE
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOutcome:
+    """One item of a run, over its graded samples.
+
+    Attributes:
+        item_id: The item.
+        gold_id: What it was judged by; two runs share an item only if this is equal too.
+        subject: The source's own topic.
+        level: The source's own difficulty.
+        samples: Graded samples.
+        correct: How many of them were right.
+        truncated: How many ran out of budget.
+        no_answer: How many gave no answer.
+        loops: How many end in a repetition.
+        failures: How many the grader's infrastructure failed on.
+        completion_tokens: New tokens over the samples; 0 where nobody counted.
+    """
+
+    item_id: str
+    gold_id: str
+    subject: str
+    level: str
+    samples: int
+    correct: int
+    truncated: int
+    no_answer: int
+    loops: int
+    failures: int
+    completion_tokens: int
+
+    @property
+    def score(self) -> float:
+        """Share of right samples, in [0, 1]."""
+        return self.correct / self.samples
+
+
+def item_outcomes(
+    store: Store, run_id: str, *, profile: str = DEFAULT_PROFILE
+) -> dict[str, ItemOutcome]:
+    """Return the graded items of a run by id, in the order of the task.
+
+    Args:
+        store: The results file.
+        run_id: The run's whole id.
+        profile: Whose grades to take.
+    """
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT item_id, CAST(any_value(gold_id) AS VARCHAR), any_value(subject),"
+            " any_value(level), count(*)::INTEGER, count(*) FILTER (WHERE correct)::INTEGER,"
+            " count(*) FILTER (WHERE truncated)::INTEGER,"
+            " count(*) FILTER (WHERE status = 'no_answer')::INTEGER,"
+            " count(*) FILTER (WHERE loop)::INTEGER,"
+            " count(*) FILTER (WHERE status IN ('timeout', 'memory', 'crash'))::INTEGER,"
+            " coalesce(sum(completion_tokens), 0)::BIGINT"
+            f" FROM sample_by('{quoted(profile)}') WHERE run_id = ? AND correct IS NOT NULL"
+            " GROUP BY item_id ORDER BY any_value(ordinal)",
+            [run_id],
+        ).fetchall()
+    return {row[0]: ItemOutcome(*row) for row in rows}
