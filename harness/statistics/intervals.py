@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +37,31 @@ def wilson(correct: int, items: int, *, confidence: float = 0.95) -> Estimate:
     """
     if items < 1 or not 0 <= correct <= items:
         raise ValueError(f"{correct} of {items} is not a share")
-    return _wilson(correct / items, items, confidence)
+    share = correct / items
+    return Estimate(share, *_wilson_limits(share, items, _normal_quantile(confidence)), items)
 
 
-def _wilson(share: float, items: int, confidence: float) -> Estimate:
-    z = _normal_quantile(confidence)
-    scale = 1 + z * z / items
-    centre = (share + z * z / (2 * items)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / items + z * z / (4 * items * items))
-    low, high = max(0.0, centre - half), min(1.0, centre + half)
-    return Estimate(share, min(share, low), max(share, high), items)
+def _wilson_limits(share: float, items: float, quantile: float) -> tuple[float, float]:
+    square = quantile * quantile
+    scale = 1 + square / items
+    centre = (share + square / (2 * items)) / scale
+    half = quantile / scale * math.sqrt(share * (1 - share) / items + square / (4 * items * items))
+    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
 
 
 def clustered(mean: float, variance: float, items: int, *, confidence: float = 0.95) -> Estimate:
-    """Return the mean of per-item means with a t interval between items.
+    """Return the mean of per-item means with an interval that takes each item as one cluster.
 
-    The variance between item means holds both the differences between items and what is left of
+    Wilson's interval at the effective number of items, with Student's quantile: the variance
+    between item means, relative to that of as many single samples, is the design effect (Kish 1965;
+    Dean & Pagano 2015). That variance holds both the differences between items and what is left of
     the sampling noise within them, so that no further term is needed (Miller 2024, arXiv
-    2411.00640, section 2).
+    2411.00640, section 2). One tossed item (variance 1/4) is added to both sides, since few right
+    or few wrong answers say little about their own variance. Plain Student's covers 80 % at 30
+    items and a score of 0.05; this one at least 92 %.
 
     Args:
-        mean: Mean of the per-item means.
+        mean: Mean of the per-item means, in [0, 1].
         variance: Their sample variance (divisor ``items - 1``).
         items: Their number.
         confidence: Coverage of the interval.
@@ -63,13 +73,82 @@ def clustered(mean: float, variance: float, items: int, *, confidence: float = 0
         raise ValueError("no items")
     if items == 1:
         return Estimate(mean, 0.0, 1.0, 1)
-    if variance == 0:
-        # All items alike, for instance none solved at all: the t interval would have no width.
-        return _wilson(mean, items, confidence)
-    from scipy.stats import t
+    from scipy.special import stdtrit  # scipy.stats is slow to import, and this is asked mid-run
 
-    half = float(t.ppf((1 + confidence) / 2, items - 1)) * math.sqrt(variance / items)
-    return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half), items)
+    single = mean * (1 - mean) * items
+    design = min(1.0, ((items - 1) * variance + 0.25) / (single + 0.25))
+    quantile = float(stdtrit(items - 1, (1 + confidence) / 2))
+    low, high = _wilson_limits(mean, items / design, quantile)
+    return Estimate(mean, low, high, items)
+
+
+def suite(tasks: Sequence[Estimate]) -> Estimate:
+    """Return the plain mean of several tasks' scores, each task counting the same.
+
+    The tasks are the suite, not a sample of tasks. The distances of the limits from the scores are
+    added in squares, below and above apart, which keeps their asymmetry near 0 and 1 (Zou & Donner
+    2008).
+
+    Raises:
+        ValueError: There is no task.
+    """
+    if not tasks:
+        raise ValueError("no tasks")
+    value = sum(task.value for task in tasks) / len(tasks)
+    below = math.hypot(*(task.value - task.low for task in tasks)) / len(tasks)
+    above = math.hypot(*(task.high - task.value for task in tasks)) / len(tasks)
+    return Estimate(value, value - below, value + above, sum(task.items for task in tasks))
+
+
+def bootstrap(
+    rows: NDArray[np.float64],
+    statistic: Callable[[NDArray[np.float64]], float],
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Estimate:
+    """Return any statistic of the items with a bootstrap interval over items (BCa, Efron 1987).
+
+    For what has no formula. Where resampling never changes the statistic the interval has no width.
+
+    Args:
+        rows: One row an item, holding all that belongs to it; shape (n, ...).
+        statistic: Makes a number of such rows.
+        confidence: Coverage aimed at; with few items it is less.
+        resamples: How often the items are drawn anew.
+        seed: Of the drawing.
+
+    Raises:
+        ValueError: There are fewer than two items.
+    """
+    import numpy as np
+    from scipy.stats import bootstrap as resample
+
+    if len(rows) < 2:
+        raise ValueError("one item cannot be resampled")
+    value = float(statistic(rows))
+    drawn = resample(
+        (np.arange(len(rows)),),
+        lambda chosen: statistic(rows[chosen]),
+        vectorized=False,
+        n_resamples=resamples,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    if drawn.standard_error == 0:
+        return Estimate(value, value, value, len(rows))
+    limits = resample(
+        (np.arange(len(rows)),),
+        lambda chosen: statistic(rows[chosen]),
+        vectorized=False,
+        n_resamples=0,
+        confidence_level=confidence,
+        method="BCa",
+        bootstrap_result=drawn,
+    ).confidence_interval
+    return Estimate(value, float(limits.low), float(limits.high), len(rows))
 
 
 def score(

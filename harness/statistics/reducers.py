@@ -32,6 +32,20 @@ def pass_at(correct: Sequence[bool], k: int) -> float:
     return 1 - comb(wrong, k) / comb(len(correct), k)
 
 
+def all_of(correct: Sequence[bool], k: int) -> float:
+    """Return the chance that all of ``k`` samples are right, without bias (all-k).
+
+    ``C(c, k) / C(n, k)`` for ``c`` right ones of ``n``: the share of choices of ``k`` samples that
+    hold no wrong one (pass^k in Yao et al. 2024, arXiv 2406.12045).
+
+    Raises:
+        ValueError: ``k`` is not within the number of samples.
+    """
+    if not 1 <= k <= len(correct):
+        raise ValueError(f"all-{k} of {len(correct)} samples")
+    return comb(sum(correct), k) / comb(len(correct), k)
+
+
 def majority(correct: Sequence[bool], classes: Sequence[int | None], k: int) -> float:
     """Return whether the answer that most of the first ``k`` samples gave is right (maj@k).
 
