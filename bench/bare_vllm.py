@@ -3,7 +3,7 @@
     python bench/bare_vllm.py PROMPTS.json OUTPUT.jsonl
 
 ``PROMPTS.json`` holds the checkpoint, the engine's settings, the environment and the token ids, as
-``overhead.py`` writes it, so that both sides generate from the same prompts with the same settings.
+``peers.py`` writes it, so that both sides generate from the same prompts with the same settings.
 """
 
 import json

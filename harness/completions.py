@@ -37,7 +37,7 @@ def read_completion(request: Request, completion: Completion, count: CountTokens
     stopped = False
     if answer is not None:
         answer, stopped = _cut_at_stop(answer, request.sampling.stop)
-    total = completion.completion_tokens or len(completion.token_ids)
+    total = len(completion.token_ids) or completion.completion_tokens
     return Generation(
         key=request.key,
         thought=thought,
@@ -85,7 +85,7 @@ def _thought_tokens(
     thought: str,
     answer: str | None,
     tags: ThoughtTags,
-    total: int,
+    total: int | None,
     count: CountTokens,
 ) -> int | None:
     if completion.thought_tokens is not None:
@@ -124,6 +124,9 @@ def ends_in_loop(tokens: Sequence[object]) -> bool:
         if needed > total:
             break
         start = total - needed
-        if all(tokens[i] == tokens[i + period] for i in range(start, total - period)):
+        # Hardly any period passes the last token, so hardly any costs more than this comparison.
+        if tokens[-1] == tokens[-1 - period] and all(
+            tokens[i] == tokens[i + period] for i in range(start, total - period)
+        ):
             return True
     return False

@@ -205,6 +205,8 @@ def print_outcome(outcome: Outcome, summaries: Sequence[RunSummary], results: Pa
     console.print(
         _plain(f"{spent}   ({phases.generated} generated, {outcome.stored} from the store)")
     )
+    if "cost_usd" in phases.usage:
+        console.print(_plain(f"cost ${phases.usage['cost_usd']:,.4f}"))
     for summary in summaries:
         _warn_of_infrastructure(console, summary)
         if not summary.complete:

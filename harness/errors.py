@@ -3,7 +3,8 @@
     HarnessError        one sentence and its remedy; the command line prints both, exit code 2
     ├── StoreLocked     another process has held the results file for too long
     ├── JournalRejected what a run left behind does not fit into the results file
-    └── EngineError     the engine could not start or died
+    ├── EngineError     the engine could not start or died
+    └── NoVerdict       the gate's machinery failed before there was a verdict; exit code 4
 
 Everything else that escapes is a bug of the harness and keeps its traceback.
 """
@@ -43,6 +44,15 @@ class JournalRejected(HarnessError):
 
 class EngineError(HarnessError):
     """The engine could not start, or died."""
+
+
+class NoVerdict(HarnessError):
+    """The machinery of a gate failed, or was stopped, before there was a verdict.
+
+    Neither 0 nor 1, which are verdicts, and not 2, which is a mistake in the question.
+    """
+
+    exit_code = 4
 
 
 def nearest(word: str, known: Iterable[str], *, most: int = 3) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -15,9 +14,12 @@ from harness.grading import GRADER_VERSION, GraderPool
 from harness.plan import now
 from harness.registry import TaskRegistry
 from harness.store import Journal, Store, queries
-from harness.types import DEFAULT_PROFILE, Item, Verdict
+from harness.types import DEFAULT_PROFILE, Item, Verdict, flat
 
 Told = Callable[[str, str, bool], None]
+
+# Answers that wait for a grader take memory; generating them sooner would not end the run sooner.
+_MOST_BEHIND = 10_000
 
 
 class Judge:
@@ -38,9 +40,22 @@ class Judge:
         self._outstanding = 0
         self._judged = threading.Condition()
 
-    def submit(self, run_id: str, item: Item, key: str, answer: str, *, truncated: bool) -> None:
-        """Have one response judged against one item's gold."""
+    def submit(
+        self,
+        run_id: str,
+        item: Item,
+        key: str,
+        answer: str,
+        *,
+        truncated: bool,
+        then: Callable[[Verdict], None] | None = None,
+    ) -> None:
+        """Have one response judged against one item's gold, and ``then`` told of the verdict.
+
+        Waits where the pool has fallen far behind.
+        """
         with self._judged:
+            self._judged.wait_for(lambda: self._outstanding < _MOST_BEHIND)
             self._outstanding += 1
         self._pool.submit(
             gold=item.gold,
@@ -50,14 +65,21 @@ class Judge:
             tolerance=item.tolerance,
             scorer=item.scorer if self._profile == DEFAULT_PROFILE else "",
             reference=item.reference,
-        ).add_done_callback(partial(self._keep, run_id, item, key))
+        ).add_done_callback(partial(self._keep, run_id, item, key, then))
 
     def wait(self) -> None:
         """Wait until every verdict has been handed to the journal."""
         with self._judged:
             self._judged.wait_for(lambda: self._outstanding == 0)
 
-    def _keep(self, run_id: str, item: Item, key: str, future: Future[Verdict]) -> None:
+    def _keep(
+        self,
+        run_id: str,
+        item: Item,
+        key: str,
+        then: Callable[[Verdict], None] | None,
+        future: Future[Verdict],
+    ) -> None:
         try:
             if not future.cancelled() and future.exception() is None:
                 verdict = future.result()
@@ -65,6 +87,8 @@ class Judge:
                 with contextlib.suppress(HarnessError):
                     self._journal.append("grade", grade_row(key, item, verdict, self._profile))
                 self._told(run_id, item.id, verdict.correct)
+                if then is not None:
+                    then(verdict)
         finally:
             # Not the future's own waiters: they are woken before its callbacks have run.
             with self._judged:
@@ -76,7 +100,7 @@ def grade_row(
     key: str, item: Item, verdict: Verdict, profile: str, version: str = GRADER_VERSION
 ) -> dict[str, Any]:
     """Return what the store keeps about a grade."""
-    return asdict(verdict) | {
+    return flat(verdict) | {
         "key": key,
         "gold_id": item.gold_id,
         "profile": profile,

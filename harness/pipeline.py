@@ -7,44 +7,22 @@ it comes back, and the pool's verdicts go to the journal from the pool's own thr
 from __future__ import annotations
 
 import time
-import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.backends import Backend, BackendOptions
-from harness.completions import read_completion
 from harness.grading import GRADER_VERSION, GraderPool
 from harness.judging import Judge
 from harness.models import expand
-from harness.plan import Settings, TaskPlan, model_row, now, plan_task
+from harness.plan import Settings, TaskPlan, model_row, plan_task
 from harness.registry import load_backend
+from harness.sitting import Observer, Phases, Sitting
 from harness.store import Journal, Store, alone, queries, recover
 from harness.tasks_api import Task
-from harness.types import DEFAULT_PROFILE, Generation, Item, Model, Request
-
-
-class Observer(Protocol):
-    """Is told how an evaluation goes on; the command line draws it."""
-
-    def phase(self, text: str) -> None:
-        """Something that takes a while begins."""
-
-    def notice(self, text: str) -> None:
-        """Something a user should know, in one sentence."""
-
-    def planned(self, *, requests: int, stored: int) -> None:
-        """It is known how many requests there are, and how many the store already holds."""
-
-    def generated(self, completion_tokens: int, status: str) -> None:
-        """A generation has come back; the backend says how it stands."""
-
-    def graded(self, run_id: str, item_id: str, correct: bool, /) -> None:
-        """A sample has been judged."""
+from harness.types import DEFAULT_PROFILE, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +52,6 @@ class Evaluation:
     trust_remote_code: bool = False
 
 
-@dataclass(slots=True)
-class Phases:
-    """Wall clock of one sitting in seconds, by phase."""
-
-    start: float = 0.0
-    generate: float = 0.0
-    grade: float = 0.0
-    generated: int = 0
-    completion_tokens: int = 0
-    engine_settings: Mapping[str, Any] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What an evaluation leaves behind: the runs (their numbers are in the store) and its cost.
@@ -110,6 +76,7 @@ class Outcome:
             total.grade += phases.grade
             total.generated += phases.generated
             total.completion_tokens += phases.completion_tokens
+            total.usage = phases.usage  # counted since the backend was made
         return total
 
 
@@ -132,17 +99,10 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
         plans = _plan(evaluation, backend, observer)
         store = Store(evaluation.results)
         observer.phase(f"opening {store.path.name}")
-        with store.write():
-            pass  # made, brought up to date, or refused, before anything is left beside it
-        recover(store)
+        brought_up_to_date(store)
         every_plan = [plan for of_a_model in plans for plan in of_a_model]
         run_ids = [plan.run.id for plan in every_plan]
-        with alone(store, sorted(set(run_ids))), Journal(store) as journal:
-            for plan in every_plan:
-                journal.append("model", model_row(plan.model))
-                for table, row in plan.rows():
-                    journal.append(table, row)
-            journal.move()
+        with announced(store, every_plan) as journal:
             missing = queries.missing_keys(store, run_ids)
             keys = {request.key for plan in every_plan for request in plan.requests}
             observer.planned(requests=len(keys), stored=len(keys) - len(missing))
@@ -151,6 +111,30 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
             work = _Work(store, journal, backend, observer, longest)
             phases = work.carry_out(plans, missing, began)
     return Outcome(run_ids, len(keys) - len(missing), phases)
+
+
+def brought_up_to_date(store: Store) -> None:
+    """Make, update or refuse a results file, and take in what dead writers left beside it."""
+    with store.write():
+        pass  # before anything is left beside it
+    recover(store)
+
+
+@contextmanager
+def announced(store: Store, plans: Sequence[TaskPlan]) -> Iterator[Journal]:
+    """Tell the store what is going to be asked for, and keep other processes from it meanwhile.
+
+    Raises:
+        HarnessError: Another process is at one of these runs, or the store cannot be written.
+    """
+    run_ids = {plan.run.id for plan in plans}
+    with alone(store, sorted(run_ids)), Journal(store) as journal:
+        for plan in plans:
+            journal.append("model", model_row(plan.model))
+            for table, row in plan.rows():
+                journal.append(table, row)
+        journal.move()
+        yield journal
 
 
 def _plan(evaluation: Evaluation, backend: Backend, observer: Observer) -> list[list[TaskPlan]]:
@@ -193,126 +177,24 @@ class _Work:
         with GraderPool() as pool:
             judge = Judge(pool, self._journal, DEFAULT_PROFILE, self._observer.graded)
             for of_a_model in plans:
-                sitting = _Sitting(of_a_model, self._journal, self._observer, judge)
+                sitting = Sitting(of_a_model, self._journal, self._observer, judge)
                 for row in {row.key: row for row in ungraded}.values():
                     sitting.judge(row.key, row.answer, truncated=row.truncated)
                 phases = Phases(start=time.monotonic() - began)
                 every_phases.append(phases)
-                # The engine goes on with the next model while the last answers are judged.
-                self._serve(sitting, missing, phases, last=of_a_model is plans[-1])
+                sitting.serve(
+                    self._backend,
+                    sitting.waiting(missing),
+                    phases,
+                    longest=self._longest,
+                    # The engine goes on with the next model while the last answers are judged.
+                    finish=of_a_model is plans[-1],
+                )
                 began = time.monotonic()
         return every_phases
-
-    def _serve(self, sitting: _Sitting, missing: set[str], phases: Phases, *, last: bool) -> None:
-        waiting = sitting.waiting(missing)
-        outcome = "failed"
-        began = time.monotonic()
-        try:
-            if waiting:
-                self._observer.phase(f"starting the engine for {sitting.model.name}")
-                phases.engine_settings = self._backend.start(
-                    sitting.model, waiting, longest=self._longest
-                )
-                phases.start += time.monotonic() - began
-                self._observer.phase("generating")
-                sitting.generate(self._backend, waiting, phases)
-            if last:
-                began = time.monotonic()
-                self._observer.phase("grading what is left")
-                sitting.wait()
-                phases.grade = time.monotonic() - began
-            outcome = "finished"
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-            raise
-        finally:
-            if waiting:
-                row = _session_row(phases, outcome, self._backend.usage())
-                for run_id in sitting.run_ids:
-                    self._journal.append("run_session", row | {"run_id": run_id})
-
-
-class _Sitting:
-    """One model's part of the work."""
-
-    def __init__(
-        self, plans: Sequence[TaskPlan], journal: Journal, observer: Observer, judge: Judge
-    ) -> None:
-        self._journal = journal
-        self._observer = observer
-        self._judge = judge
-        self._plans = plans
-        self.model = plans[0].model
-        self.run_ids = [plan.run.id for plan in plans]
-        # One generation may answer several items, where two ask the same question.
-        self._asked: dict[str, list[tuple[TaskPlan, Item]]] = {}
-        for plan in plans:
-            items = {item.id: item for item in plan.items}
-            for request in plan.requests:
-                asked = self._asked.setdefault(request.key, [])
-                asked.append((plan, items[request.item_id]))
-
-    def waiting(self, missing: set[str]) -> list[Request]:
-        """Return what is to be generated, long budgets first so that no tail runs alone."""
-        longest_first = sorted(self._plans, key=lambda plan: -plan.run.protocol.sampling.max_tokens)
-        requests = {
-            request.key: request
-            for plan in longest_first
-            for request in plan.requests
-            if request.key in missing
-        }
-        return list(requests.values())
-
-    def generate(self, backend: Backend, requests: Sequence[Request], phases: Phases) -> None:
-        """Generate, keep and hand to the graders."""
-        by_key = {request.key: request for request in requests}
-        count = partial(backend.count_tokens, self.model)
-        began = time.monotonic()
-        try:
-            for completion in backend.generate(requests):
-                generation = read_completion(by_key[completion.key], completion, count)
-                self._journal.append("generation", self._generation_row(generation))
-                tokens = generation.completion_tokens or 0
-                phases.generated += 1
-                phases.completion_tokens += tokens
-                self._observer.generated(tokens, backend.status())
-                self.judge(generation.key, generation.answer, truncated=generation.truncated)
-        finally:
-            phases.generate = time.monotonic() - began
-
-    def judge(self, key: str, answer: str, *, truncated: bool) -> None:
-        """Have a response judged for every item of this sitting that it answers."""
-        for plan, item in self._asked.get(key, ()):
-            self._judge.submit(plan.run.id, item, key, answer, truncated=truncated)
-
-    def wait(self) -> None:
-        """Wait until everything has been judged."""
-        self._judge.wait()
-
-    def _generation_row(self, generation: Generation) -> dict[str, Any]:
-        restricted = any(plan.task.restricted for plan, _ in self._asked[generation.key])
-        return asdict(generation) | {"restricted": restricted, "finished_at": now()}
 
 
 def _replay_grades(store: Store, run_ids: list[str], observer: Observer) -> None:
     """Tell the observer what the store already knows, so that the running score covers it."""
     for sample in queries.judged(store, run_ids):
         observer.graded(sample.run_id, sample.item_id, sample.correct)
-
-
-def _session_row(phases: Phases, outcome: str, usage: Mapping[str, Any]) -> dict[str, Any]:
-    seconds = phases.start + phases.generate + phases.grade
-    ended = datetime.now(UTC)
-    return {
-        "id": uuid.uuid4().hex[:12],
-        "started_at": (ended - timedelta(seconds=seconds)).isoformat(),
-        "ended_at": ended.isoformat(),
-        "outcome": outcome,
-        "engine_settings": dict(phases.engine_settings),
-        "generated": phases.generated,
-        "completion_tokens": phases.completion_tokens,
-        "start_seconds": phases.start,
-        "generate_seconds": phases.generate,
-        "grade_seconds": phases.grade,
-        "usage": dict(usage),
-    }

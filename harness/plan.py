@@ -229,18 +229,11 @@ def plan_task(task: Task, model: Model, backend: Backend, settings: Settings) ->
     """
     every_item = task.items()
     items = every_item[: settings.limit]
-    messages = [settings.messages(task, item) for item in every_item]
     samples, sampling = settings.of(task)
-    protocol = Protocol(
-        task=task.name,
-        task_version=task.version,
-        data_sha256=data_sha256(every_item),
-        messages_sha256=digest(messages),
-        sampling=sampling,
-    )
+    protocol = protocol_of(task, every_item, settings)
     engine = backend.identity()
     prompts = [
-        backend.render(model, messages[number], settings.chat) for number in range(len(items))
+        backend.render(model, settings.messages(task, item), settings.chat) for item in items
     ]
     _check_room(task, items, prompts, sampling, model.max_context)
     requests = tuple(
@@ -268,6 +261,21 @@ def plan_task(task: Task, model: Model, backend: Backend, settings: Settings) ->
         engine=engine,
     )
     return TaskPlan(run, task, model, tuple(items), requests, settings.chat)
+
+
+def protocol_of(task: Task, items: Sequence[Item], settings: Settings) -> Protocol:
+    """Return the protocol of a task with all its items, whatever model is asked.
+
+    Raises:
+        HarnessError: Many greedy samples are asked for.
+    """
+    return Protocol(
+        task=task.name,
+        task_version=task.version,
+        data_sha256=data_sha256(items),
+        messages_sha256=digest([settings.messages(task, item) for item in items]),
+        sampling=settings.of(task)[1],
+    )
 
 
 def _requests(

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal, TypedDict
 
 # The grading profile that scores are shown by unless another is asked for; the views of the same
@@ -127,9 +128,7 @@ class Item:
     @property
     def gold_id(self) -> str:
         """Names what an answer is judged by: a grade holds for one generation and one of these."""
-        tolerance = asdict(self.tolerance or Tolerance())
-        judged_by = [self.gold, self.answer_type, tolerance, self.scorer, self.reference]
-        return digest(judged_by)[:32]
+        return _gold_id(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +384,17 @@ class Run:
     seed: int
     replicate: int
     engine: EngineIdentity
+
+
+@lru_cache(maxsize=1 << 16)  # asked for with every grade
+def _gold_id(item: Item) -> str:
+    tolerance = asdict(item.tolerance or Tolerance())
+    return digest([item.gold, item.answer_type, tolerance, item.scorer, item.reference])[:32]
+
+
+def flat(record: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass by name; unlike ``asdict`` it looks into none of them."""
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 def canonical_json(value: object) -> str:

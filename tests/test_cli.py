@@ -159,6 +159,16 @@ def test_a_context_too_short_for_the_budget_is_refused(model_folder: Path, tmp_p
         backend.settings(resolve_model("smollm2-135m"), [], 200)
 
 
+def test_more_devices_than_there_are_is_refused(model_folder: Path) -> None:
+    from harness.backends import BackendOptions
+    from harness.backends.vllm import VllmBackend
+    from harness.models import resolve_model
+
+    backend = VllmBackend(BackendOptions(named={"tensor_parallel": 64}))
+    with pytest.raises(HarnessError, match="64 devices; this machine has"):
+        backend.settings(resolve_model("smollm2-135m"), [], 200)
+
+
 def test_what_should_not_happen_is_one_sentence_too(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ if something is missing, is it started.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -97,11 +97,14 @@ class Backend(Protocol):
             EngineError: It cannot start.
         """
 
-    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+    def generate(self, requests: Iterable[Request | None]) -> Generator[Completion, None, None]:
         """Yield the completion of each request as it finishes, in any order.
 
-        Requests are taken from the iterable as the engine has room for them. Closing the iterator
-        aborts what is under way.
+        Requests are taken from the iterable as the engine has room for them. ``None`` among them
+        says that there is nothing more for the moment: the next one is asked for once a completion
+        has been yielded, and the iterable is over if nothing is under way. Closing the generator
+        aborts what is; the tokens made in vain are ``aborted_tokens`` of :meth:`usage`, where that
+        is known.
 
         Raises:
             EngineError: The engine died.

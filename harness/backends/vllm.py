@@ -13,11 +13,11 @@ import os
 import textwrap
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.backends import BackendOptions
-from harness.environment import usable_cores
+from harness.environment import gpus, usable_cores
 from harness.errors import EngineError, HarnessError, nearest
 from harness.models import resolve_model
 from harness.models.checkpoint import Checkpoint
@@ -58,12 +58,13 @@ _CPU_ENVIRONMENT = {
 # Four exact copies of at least 16 tokens: no list or table of an answer was seen to repeat itself
 # so. A shorter period is caught as a multiple of itself; the engine compares every period at every
 # token, which is why the longest is not longer.
-_LOOP = {"min_pattern_size": 16, "max_pattern_size": 64, "min_count": 4}
-# Compiling is worth it when generation is predicted to take longer than this.
-_COMPILE_SECONDS = 240.0
-# Seen with a 135M-parameter model in bfloat16: the product of speed and size, per core.
-_TOKENS_PER_SECOND_AND_CORE = 5e10
-_SHARE_OF_BUDGET = 0.4
+LOOP = {"min_pattern_size": 16, "max_pattern_size": 64, "min_count": 4}
+# Seen on two cores: compiling takes 50 to 56 s and makes generation 6 % faster, so that it is worth
+# it from a quarter of an hour of generation on.
+_COMPILE_SECONDS = 900.0
+# Speed times size of a 135M-parameter model in bfloat16, a core.
+_PARAMETERS_PER_SECOND = 6e10
+_SHARE_OF_BUDGET = 0.5
 _GIB = 1 << 30
 _LONGEST_REASON = 200
 
@@ -100,9 +101,11 @@ class VllmBackend:
         self._engine: Any = None
         self._settings: dict[str, Any] = {}
         self._served: Checkpoint | None = None
-        self._counts = {"engine_starts": 0, "weight_exchanges": 0}
+        self._opened = 0
+        self._counts = {"engine_starts": 0, "weight_exchanges": 0, "aborted_tokens": 0}
 
     def open(self, name: str, revision: str | None) -> Checkpoint:
+        self._opened += 1
         return resolve_model(name, revision=revision)
 
     def identity(self) -> EngineIdentity:
@@ -134,25 +137,47 @@ class VllmBackend:
         self, model: Model, requests: Sequence[Request], *, longest: int
     ) -> Mapping[str, Any]:
         checkpoint = _checkpoint(model)
-        settings = self.settings(checkpoint, requests, longest)
-        if self._served is not None:
-            if self._served.fingerprint == checkpoint.fingerprint or self._exchange(checkpoint):
-                self._served = checkpoint
-                return self._settings
+        if not self._serves(checkpoint):
             self.close()
+            self._load(checkpoint, self.settings(checkpoint, requests, longest))
+        # What a training run writes anew meanwhile is not what the fingerprint was taken of.
+        now = Checkpoint.open(checkpoint.path, name=checkpoint.name, source=checkpoint.source)
+        if now.fingerprint != checkpoint.fingerprint:
+            raise EngineError(
+                f"{checkpoint.path} was changed while it was being loaded.",
+                "Evaluate a folder that nobody writes to.",
+            )
+        self._served = checkpoint
+        return self._settings
+
+    def _serves(self, checkpoint: Checkpoint) -> bool:
+        """Make a running engine serve a checkpoint, if that can be proven to be as good as new."""
+        if self._served is None or self._served.fingerprint == checkpoint.fingerprint:
+            return self._served is not None
+        from harness.backends._vllm_weights import Refused, exchange
+
+        try:
+            exchange(
+                self._engine,
+                self._served.path,
+                checkpoint.path,
+                dtype_given="dtype" in self._engine_args,
+            )
+        except Refused as refused:
+            self._tell(f"The engine is started anew for {checkpoint.name}: {refused}.")
+            return False
+        self._counts["weight_exchanges"] += 1
+        return True
+
+    def _load(self, checkpoint: Checkpoint, settings: dict[str, Any]) -> None:
         level = os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
         # vLLM warns while it is imported, before it has read that level itself.
         logging.getLogger("vllm").setLevel(level)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecations between vLLM and its own libraries
             self._engine = self._make_engine(checkpoint, settings)
-        self._served, self._settings = checkpoint, settings
+        self._settings = settings
         self._counts["engine_starts"] += 1
-        return settings
-
-    def _exchange(self, checkpoint: Checkpoint) -> bool:
-        self._tell(f"The engine is started anew for {checkpoint.name}.")
-        return False
 
     def settings(
         self, checkpoint: Checkpoint, requests: Sequence[Request], longest: int
@@ -176,7 +201,8 @@ class VllmBackend:
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         if self._on_cpu:
             settings |= {
-                "enforce_eager": not worth_compiling(checkpoint, requests),
+                # Compiled code holds on to the weights it was made with.
+                "enforce_eager": self._opened > 1 or not worth_compiling(checkpoint, requests),
                 "max_num_seqs": _CPU_SEQUENCES,
                 "max_num_batched_tokens": _CPU_BATCHED_TOKENS,
                 "kv_cache_memory_bytes": _cpu_cache_bytes(checkpoint, len(requests), longest),
@@ -200,6 +226,16 @@ class VllmBackend:
                 f"with its budget, {longest} tokens.",
                 "Leave it out, or lower --max-tokens.",
             )
+        wanted = int(settings.get("tensor_parallel_size", 1)) * int(
+            settings.get("pipeline_parallel_size", 1)
+        )
+        # Where the driver shows no devices, vLLM itself will know.
+        devices = 1 if self._on_cpu else len(gpus()) or wanted
+        if wanted > devices:
+            raise HarnessError(
+                f"The engine is to spread over {wanted} devices; this machine has {devices}.",
+                f"Give --tensor-parallel {devices} or less, or use a cluster: --backend ray.",
+            )
         if int(settings.get("data_parallel_size", 1)) > 1:
             raise HarnessError(
                 "vLLM's data parallelism does not work from within one process.",
@@ -210,6 +246,8 @@ class VllmBackend:
         try:
             from vllm import EngineArgs
             from vllm.v1.engine.llm_engine import LLMEngine
+
+            from harness.backends._vllm_weights import WORKER_EXTENSION
         except Exception as error:
             raise EngineError(
                 f"vLLM is installed but does not load: {_reason(error)}.",
@@ -226,7 +264,7 @@ class VllmBackend:
             arguments = EngineArgs(
                 model=str(checkpoint.path),
                 trust_remote_code=self._trust_remote_code,
-                **settings,
+                **{"worker_extension_cls": WORKER_EXTENSION, **settings},
             )
             return LLMEngine.from_engine_args(arguments)
         except Exception as error:
@@ -235,24 +273,22 @@ class VllmBackend:
                 "Run again with --debug to see its own messages.",
             ) from error
 
-    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+    def generate(self, requests: Iterable[Request | None]) -> Generator[Completion, None, None]:
         waiting = iter(requests)
         under_way: dict[str, tuple[Request, float]] = {}
+        outputs: Iterator[Any] = iter(())
         # Enough that the scheduler never runs dry, not all: taking a request in costs time too.
         ahead = 2 * int(self._engine.vllm_config.scheduler_config.max_num_seqs)
-        exhausted = False
         try:
             while True:
-                while not exhausted and len(under_way) < ahead:
-                    request = next(waiting, None)
-                    if request is None:
-                        exhausted = True
-                        break
+                # None stands for the end too: it is the end where nothing is under way.
+                while len(under_way) < ahead and (request := next(waiting, None)) is not None:
                     under_way[request.key] = (request, time.monotonic())
                     self._add(request, stop=_stops(request))
                 if not under_way:
                     return
-                for output in self._engine.step():
+                outputs = iter(self._engine.step())
+                for output in outputs:
                     if not output.finished:
                         continue
                     _refuse_failed(output)
@@ -272,7 +308,18 @@ class VllmBackend:
         finally:
             if under_way:
                 with contextlib.suppress(Exception):  # a dead engine has nothing to abort
+                    self._counts["aborted_tokens"] += self._tokens_so_far(under_way)
+                    in_vain = (len(output.outputs[0].token_ids) for output in outputs)
+                    self._counts["aborted_tokens"] += sum(in_vain)
                     self._engine.abort_request(list(under_way))
+
+    def _tokens_so_far(self, keys: Container[str]) -> int:
+        states = self._engine.output_processor.request_states.values()
+        return sum(
+            state.detokenizer.num_output_tokens()
+            for state in states
+            if state.external_req_id in keys
+        )
 
     def _add(self, request: Request, *, stop: Sequence[str]) -> None:
         from vllm import SamplingParams
@@ -280,7 +327,7 @@ class VllmBackend:
 
         sampling = request.sampling
         greedy = sampling.temperature == 0
-        loop = RepetitionDetectionParams(**_LOOP) if sampling.stop_loops else None
+        loop = RepetitionDetectionParams(**LOOP) if sampling.stop_loops else None
         params = SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
@@ -340,7 +387,7 @@ def _stopped_in_thought(request: Request, output: Any) -> bool:
 def worth_compiling(checkpoint: Checkpoint, requests: Sequence[Request]) -> bool:
     """Say whether torch.compile on the CPU is likely to save more time than it takes."""
     tokens = _SHARE_OF_BUDGET * sum(request.sampling.max_tokens for request in requests)
-    speed = _TOKENS_PER_SECOND_AND_CORE * usable_cores() / max(1, checkpoint.parameters or 0)
+    speed = _PARAMETERS_PER_SECOND * usable_cores() / max(1, checkpoint.parameters or 0)
     return tokens / speed > _COMPILE_SECONDS
 
 

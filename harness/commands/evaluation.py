@@ -92,6 +92,12 @@ def evaluate(
     max_concurrency: Annotated[
         int | None, typer.Option(help="Most requests under way.", rich_help_panel=_SERVER)
     ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds for one answer; by its budget if not given.", rich_help_panel=_SERVER
+        ),
+    ] = None,
     price: Annotated[
         str | None,
         typer.Option(
@@ -130,6 +136,7 @@ def evaluate(
         "tensor_parallel": tensor_parallel,
         "base_url": base_url,
         "max_concurrency": max_concurrency,
+        "timeout": timeout,
         "price": price,
         "address": address,
         "replicas": replicas,

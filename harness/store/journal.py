@@ -1,10 +1,10 @@
 """The journal: what a run has finished, on disk within a second, whoever holds the results file.
 
 Each process that writes owns one folder of numbered JSONL files beside the results file. Rows are
-appended and synced to disk by a thread; batches move into DuckDB whenever its lock is free, and a
-file is deleted only after its rows were committed. Rows that are already in the table are left
-out, so moving a file twice does no harm: a crash between commit and delete is healed by the next
-start, which replays every folder whose owner has died.
+appended and synced to disk by one thread; another moves files into DuckDB whenever its lock is
+free, and deletes a file only after its rows were committed. Rows that are already in the table are
+left out, so moving a file twice does no harm: a crash between commit and delete is healed by the
+next start, which replays every folder whose owner has died.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import os
 import queue
 import shutil
 import threading
-import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +27,7 @@ from harness.store.store import Store, absorb, unwritable
 
 MOVE_EVERY_SECONDS = 2.0
 _POLL_SECONDS = 0.2
+_LARGEST_BATCH = 2000
 
 Row = Mapping[str, Any]
 
@@ -56,14 +56,19 @@ class Journal:
             raise unwritable(store.path, error) from error
         # A forked engine would otherwise keep a dead writer's journal locked.
         os.register_at_fork(after_in_child=self._lock.close)
-        self._moving = threading.RLock()
+        # Whoever moves files holds the first, whoever opens, fills or closes one the second: rows
+        # go to disk while others are being moved.
+        self._moving = threading.Lock()
+        self._filling = threading.Lock()
         self._rows: queue.SimpleQueue[tuple[str, Row] | threading.Event] = queue.SimpleQueue()
         self._number = 0
         self._file: IO[bytes] | None = None
         self._closing = threading.Event()
         self._failure: HarnessError | None = None
-        self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
-        self._thread.start()
+        self._writer = threading.Thread(target=self._carry_out, args=[self._write], daemon=True)
+        self._mover = threading.Thread(target=self._carry_out, args=[self._move_often], daemon=True)
+        self._writer.start()
+        self._mover.start()
 
     def append(self, table: str, row: Row) -> None:
         """Queue one row; it is on disk within a second.
@@ -79,7 +84,7 @@ class Journal:
         """Wait until every row appended so far is on disk."""
         written = threading.Event()
         self._rows.put(written)
-        while not written.wait(_POLL_SECONDS) and self._thread.is_alive():
+        while not written.wait(_POLL_SECONDS) and self._writer.is_alive():
             pass
         if self._failure:
             raise self._failure
@@ -91,9 +96,7 @@ class Journal:
             StoreLocked: Somebody else held it all the while; the rows stay in the journal.
         """
         self.sync()
-        with self._moving:
-            self._rotate()
-            _absorb_folder(self._store, self._dir, wait_seconds)
+        self._move_files(wait_seconds)
 
     def close(self) -> None:
         """Stop writing, and move what is left into the results file.
@@ -103,11 +106,10 @@ class Journal:
                 next start of the harness moves them.
         """
         self._closing.set()
-        self._thread.join()
+        self._writer.join()
+        self._mover.join()
         try:
-            with self._moving:
-                self._rotate()
-                _absorb_folder(self._store, self._dir, None)
+            self._move_files(None)
             if self._failure:
                 raise self._failure
         finally:
@@ -124,14 +126,9 @@ class Journal:
             if kind is None:  # else the first error is the one to tell
                 raise
 
-    def _write(self) -> None:
-        last_move = time.monotonic()
+    def _carry_out(self, work: Callable[[], None]) -> None:
         try:
-            while not (self._closing.is_set() and self._rows.empty()):
-                self._write_batch()
-                if time.monotonic() - last_move >= MOVE_EVERY_SECONDS:
-                    self._move_if_possible()
-                    last_move = time.monotonic()
+            work()
         except OSError as error:
             self._failure = unwritable(self._store.path, error)
         except Exception as error:  # noqa: BLE001 - whoever appends next must hear of it
@@ -139,18 +136,22 @@ class Journal:
                 f"The journal in {self._dir} cannot be written: {type(error).__name__}: {error}."
             )
 
+    def _write(self) -> None:
+        while not (self._closing.is_set() and self._rows.empty()):
+            self._write_batch()
+
     def _write_batch(self) -> None:
-        """Append whatever has gathered, with one sync for all of it."""
+        """Append what has gathered, with one sync for all of it."""
         batch = []
         try:
             batch.append(self._rows.get(timeout=_POLL_SECONDS))
-            while True:
+            while len(batch) < _LARGEST_BATCH:
                 batch.append(self._rows.get_nowait())
         except queue.Empty:
             pass
         rows = [entry for entry in batch if not isinstance(entry, threading.Event)]
         if rows:
-            with self._moving:
+            with self._filling:
                 if self._file is None:
                     self._number += 1
                     # Unbuffered: nothing may be left to write when it is closed.
@@ -161,19 +162,24 @@ class Journal:
             if isinstance(entry, threading.Event):
                 entry.set()
 
-    def _rotate(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _move_if_possible(self) -> None:
-        """Move what has gathered.
+    def _move_often(self) -> None:
+        """Move what has gathered, every few seconds.
 
         Whatever stands in the way, the journal goes on: closing it tries again, and tells.
         """
-        with contextlib.suppress(HarnessError), self._moving:
-            self._rotate()
-            _absorb_folder(self._store, self._dir, 0.0)
+        while not self._closing.wait(MOVE_EVERY_SECONDS):
+            with contextlib.suppress(HarnessError):
+                self._move_files(0.0)
+
+    def _move_files(self, wait_seconds: float | None) -> None:
+        """Finish the file at hand, and move all that are finished."""
+        with self._moving:
+            with self._filling:
+                if self._file is not None:
+                    self._file.close()
+                    self._file = None
+                finished = sorted(self._dir.glob("*.jsonl"))
+            _absorb_files(self._store, finished, wait_seconds)
 
 
 @contextmanager
@@ -220,7 +226,7 @@ def recover(store: Store, *, wait_seconds: float | None = None) -> int:
             continue  # its owner lives, or has just tidied up, or it is not ours to move
         with lock:
             try:
-                _absorb_folder(store, folder, wait_seconds)
+                _absorb_files(store, sorted(folder.glob("*.jsonl")), wait_seconds)
             except JournalRejected:
                 folder.rename(folder.with_name(f".rejected-{folder.name}"))
                 raise
@@ -240,8 +246,8 @@ def _lock(folder: Path) -> IO[bytes]:
     return file
 
 
-def _absorb_folder(store: Store, folder: Path, wait_seconds: float | None) -> None:
-    files = sorted(folder.glob("*.jsonl"))
+def _absorb_files(store: Store, files: Sequence[Path], wait_seconds: float | None) -> None:
+    """Move the files of one folder into the store, and delete them."""
     if not files:
         return
     import duckdb
@@ -257,16 +263,22 @@ def _absorb_folder(store: Store, folder: Path, wait_seconds: float | None) -> No
         raise unwritable(store.path, error) from error
     except (duckdb.Error, KeyError) as error:
         raise JournalRejected(
-            f"The journal {folder} does not fit into {store.path}: {str(error).splitlines()[0]}",
-            f"It is kept beside it, in {folder.parent}; other commands go on without it.",
+            f"The journal {files[0].parent} does not fit into {store.path}: "
+            f"{str(error).splitlines()[0]}",
+            f"It is kept beside it, in {store.journal_dir}; other commands go on without it.",
         ) from error
 
 
 def _drop_torn_line(file: Path) -> None:
     """Cut off a last line that a crash left unfinished: it had not been synced."""
-    content = file.read_bytes()
-    if not content.endswith(b"\n"):
-        os.truncate(file, content.rfind(b"\n") + 1)
+    with file.open("rb") as stream:
+        stream.seek(0, os.SEEK_END)
+        if not stream.tell():
+            return
+        stream.seek(-1, os.SEEK_END)
+        if stream.read() == b"\n":
+            return
+    os.truncate(file, file.read_bytes().rfind(b"\n") + 1)
 
 
 def _write_all(file: IO[bytes], content: bytes) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.store.queries import quoted
 from harness.store.store import Store
-from harness.types import DEFAULT_PROFILE
+from harness.types import DEFAULT_PROFILE, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,55 @@ class ItemOutcome:
     def score(self) -> float:
         """Share of right samples, in [0, 1]."""
         return self.correct / self.samples
+
+
+@dataclass(frozen=True, slots=True)
+class SampleOutcome:
+    """One judged sample of a run, without its text.
+
+    Attributes:
+        run_id: The run.
+        item_id: The item.
+        sample_index: 0-based among the samples of the item.
+        correct: Whether the answer equals the gold.
+        status: What became of the grading.
+        truncated: It ran out of budget.
+        loop: It ends in a repetition.
+        completion_tokens: New tokens; 0 where nobody counted.
+    """
+
+    run_id: str
+    item_id: str
+    sample_index: int
+    correct: bool
+    status: Status
+    truncated: bool
+    loop: bool
+    completion_tokens: int
+
+
+def sample_outcomes(
+    store: Store, run_ids: Sequence[str], grader_version: str, *, profile: str = DEFAULT_PROFILE
+) -> list[SampleOutcome]:
+    """Return the samples of these runs that this version of the grader has judged.
+
+    Args:
+        store: The results file.
+        run_ids: The runs' whole ids.
+        grader_version: Whose grades count.
+        profile: Whose grades to take.
+    """
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT run_id, item_id, sample_index, correct, status, truncated, loop,"
+            f" coalesce(completion_tokens, 0) FROM sample_by('{quoted(profile)}')"
+            " WHERE grader_version = ? AND run_id IN (SELECT unnest(?))",
+            [grader_version, list(run_ids)],
+        ).fetchall()
+    return [
+        SampleOutcome(run, item, index, correct, Status(status), truncated, loop, tokens)
+        for run, item, index, correct, status, truncated, loop, tokens in rows
+    ]
 
 
 def item_outcomes(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -34,6 +34,27 @@ class Ungraded(NamedTuple):
     answer: str
     truncated: bool
     item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class MadeWith:
+    """What a run was made with, beside its protocol.
+
+    Attributes:
+        architecture: The model class its config names, or ``unknown``.
+        chat_template_sha256: ``None`` where the model has no chat template, or none is known.
+        chat: What the template was asked for, as in :class:`harness.types.Chat`.
+        output_args: Engine arguments that affect the output, dtype among them.
+        libraries: Versions by name.
+        machine: As :func:`harness.environment.machine` describes it.
+    """
+
+    architecture: str = "unknown"
+    chat_template_sha256: str | None = None
+    chat: Mapping[str, Any] = field(default_factory=dict)
+    output_args: Mapping[str, Any] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +96,7 @@ class RunSummary:
     start_seconds: float
     grade_seconds: float
     session_tokens: int
+    made_with: MadeWith = MadeWith()
 
     @property
     def complete(self) -> bool:
@@ -139,7 +161,8 @@ SELECT r.id, m.name AS model, r.model AS fingerprint, m.parameters, r.task, r.pr
        coalesce(w.generate_seconds, 0) AS generate_seconds,
        coalesce(w.start_seconds, 0) AS start_seconds,
        coalesce(w.grade_seconds, 0) AS grade_seconds,
-       coalesce(w.session_tokens, 0) AS session_tokens
+       coalesce(w.session_tokens, 0) AS session_tokens,
+       m.architecture, m.chat_template_sha256, r.chat, r.output_args, r.libraries, r.machine
 FROM run r
 JOIN model m ON m.fingerprint = r.model
 LEFT JOIN run_score_by('{profile}') s ON s.run_id = r.id
@@ -178,6 +201,20 @@ def ungraded(
         Ungraded(run_id, key, answer, truncated, _judged_item(*judged))
         for run_id, key, answer, truncated, *judged in rows
     ]
+
+
+def grader_versions(
+    store: Store, run_ids: Sequence[str], profile: str
+) -> dict[str, tuple[str, ...]]:
+    """Return, by run, the versions of the grader that its newest grades of this profile are of."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT run_id, list_sort(list(DISTINCT grader_version))"
+            f" FROM sample_by('{quoted(profile)}')"
+            " WHERE correct IS NOT NULL AND run_id IN (SELECT unnest(?)) GROUP BY run_id",
+            [list(run_ids)],
+        ).fetchall()
+    return dict.fromkeys(run_ids, ()) | {run_id: tuple(found) for run_id, found in rows}
 
 
 def judged(store: Store, run_ids: Sequence[str]) -> list[Judged]:
@@ -224,24 +261,45 @@ def find_run(store: Store, prefix: str) -> RunSummary:
     return runs(store, [rows[0][0]])[0]
 
 
+def runs_by_model(store: Store, name: str) -> dict[str, list[str]]:
+    """Return the runs of each model that goes by this name, by fingerprint.
+
+    Args:
+        store: The results file.
+        name: Its name, its source, or the beginning of its fingerprint (8 digits or more).
+    """
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT m.fingerprint, r.id FROM model m LEFT JOIN run r ON r.model = m.fingerprint"
+            " WHERE m.name = $name OR m.source = $name"
+            " OR (length($name) >= 8 AND starts_with(m.fingerprint, $name))",
+            {"name": name},
+        ).fetchall()
+    found: dict[str, list[str]] = {}
+    for fingerprint, run_id in rows:
+        found.setdefault(fingerprint, []).extend([run_id] if run_id else [])
+    return found
+
+
 def samples(
     store: Store,
     run_id: str,
     *,
+    item_id: str | None = None,
     only_wrong: bool = False,
     limit: int | None = None,
     profile: str = DEFAULT_PROFILE,
 ) -> list[Sample]:
-    """Return the samples of a run that have come back, in the order of its items."""
+    """Return the samples of a run, or of one item, that have come back, in the items' order."""
     columns = ", ".join(Sample.__dataclass_fields__)
     wrong = " AND NOT coalesce(correct, false)" if only_wrong else ""
     most = "" if limit is None else f" LIMIT {int(limit)}"
     with store.read() as connection:
         rows = connection.execute(
             f"SELECT {columns} FROM sample_by('{quoted(profile)}')"
-            f" WHERE run_id = ? AND finish_reason IS NOT NULL{wrong}"
-            f" ORDER BY ordinal, sample_index{most}",
-            [run_id],
+            f" WHERE run_id = $run AND item_id = coalesce($item, item_id)"
+            f" AND finish_reason IS NOT NULL{wrong} ORDER BY ordinal, sample_index{most}",
+            {"run": run_id, "item": item_id},
         ).fetchall()
     return [Sample(*row) for row in rows]
 
@@ -343,8 +401,11 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     generated = int(row["generated"])
     shares = {name: row[name] / generated if generated else 0.0 for name in _SHARES}
     shares["no_answer"] = row["no_answer"] / graded if graded else 0.0
-    protocol = json.loads(row["protocol"])
-    return RunSummary(**row | shares | {"score": estimate, "bounds": bounds, "protocol": protocol})
+    told = {name: row.pop(name) for name in MadeWith.__dataclass_fields__}
+    for name in ("chat", "output_args", "libraries", "machine"):
+        told[name] = json.loads(told[name] or "{}")
+    made = {"score": estimate, "bounds": bounds, "made_with": MadeWith(**told)}
+    return RunSummary(**row | shares | made | {"protocol": json.loads(row["protocol"])})
 
 
 def quoted(profile: str) -> str:

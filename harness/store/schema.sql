@@ -126,6 +126,60 @@ CREATE TABLE grade (
     graded_at      TIMESTAMPTZ NOT NULL
 );
 
+-- One verdict of the gate with all that went into it. `outcome` is pass, fail, undecided, or error
+-- where answers that the grader failed on could have changed it. `tasks` holds one object a task
+-- (runs, rule, outcome, guards, and the interval for the drop after each item as `low` and `high`),
+-- `suite` one of the same kind or null. `tokens_full` is what the whole evaluation takes: measured
+-- where it was all read, else estimated.
+CREATE TABLE gate_decision (
+    id             VARCHAR PRIMARY KEY,
+    decided_at     TIMESTAMPTZ NOT NULL,
+    outcome        VARCHAR NOT NULL,
+    exit_code      INTEGER NOT NULL,
+    reason         VARCHAR NOT NULL,
+    candidate      VARCHAR NOT NULL,
+    baseline       VARCHAR NOT NULL,
+    aa             BOOLEAN NOT NULL,
+    config         JSON NOT NULL,
+    tasks          JSON NOT NULL,
+    suite          JSON,
+    warnings       JSON NOT NULL,
+    tokens_spent   BIGINT NOT NULL,
+    tokens_aborted BIGINT NOT NULL,
+    tokens_stored  BIGINT NOT NULL,
+    tokens_full    BIGINT,
+    seconds        DOUBLE NOT NULL,
+    grader_version VARCHAR NOT NULL,
+    libraries      JSON NOT NULL
+);
+
+-- The review queue of critique data: critiques that our grader contradicts, that cannot be read, or
+-- that were drawn to be looked at (`reason`: conflict, unreadable, bare, audit), and what became of
+-- them (`outcome`: kept, flagged, dropped, replaced). `run_id` is the teacher's run. What a human
+-- says comes last: whether the response is right, and whether the critique is free of mistakes.
+CREATE TABLE critique (
+    id              UUID PRIMARY KEY,
+    queued_at       TIMESTAMPTZ NOT NULL,
+    reason          VARCHAR NOT NULL,
+    outcome         VARCHAR NOT NULL,
+    source          VARCHAR NOT NULL,
+    critic          VARCHAR NOT NULL,
+    run_id          VARCHAR,
+    question        VARCHAR NOT NULL,
+    response        VARCHAR NOT NULL,
+    critique        VARCHAR NOT NULL,
+    concludes_right BOOLEAN,
+    graded_right    BOOLEAN,
+    gold            VARCHAR,
+    extracted       VARCHAR,
+    grader_version  VARCHAR NOT NULL,
+    human_right     BOOLEAN,
+    human_sound     BOOLEAN,
+    human_note      VARCHAR,
+    reviewed_by     VARCHAR,
+    reviewed_at     TIMESTAMPTZ
+);
+
 -- Numbers somebody else printed; never mixed up with measured ones.
 CREATE TABLE published_score (
     model            VARCHAR NOT NULL,

@@ -24,7 +24,7 @@ from harness.errors import HarnessError, StoreLocked
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 4
 
 # What makes a row the same row; a row that is already there is left as it is.
 TABLE_KEYS = {
@@ -35,6 +35,8 @@ TABLE_KEYS = {
     "request": ("run_id", "item_id", "sample_index"),
     "generation": ("key",),
     "grade": ("key", "gold_id", "profile", "grader_version"),
+    "gate_decision": ("id",),
+    "critique": ("id",),
 }
 
 WAIT_SECONDS = 20.0

@@ -1,0 +1,220 @@
+"""One sitting: a model's requests through the engine and the graders into the journal.
+
+Grading overlaps generation: each completion goes to the journal and to the grader pool the moment
+it comes back, and the pool's verdicts go to the journal from the pool's own threads.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+from harness.backends import Backend
+from harness.completions import read_completion
+from harness.judging import Judge
+from harness.plan import TaskPlan, now
+from harness.store import Journal
+from harness.types import Generation, Item, Request, Verdict, flat
+
+
+class Observer(Protocol):
+    """Is told how an evaluation goes on; the command line draws it."""
+
+    def phase(self, text: str) -> None:
+        """Something that takes a while begins."""
+
+    def notice(self, text: str) -> None:
+        """Something a user should know, in one sentence."""
+
+    def planned(self, *, requests: int, stored: int) -> None:
+        """It is known how many requests there are, and how many the store already holds."""
+
+    def generated(self, completion_tokens: int, status: str) -> None:
+        """A generation has come back; the backend says how it stands."""
+
+    def graded(self, run_id: str, item_id: str, correct: bool, /) -> None:
+        """A sample has been judged."""
+
+
+class Director(Protocol):
+    """Says what is generated next, and when it is enough; for those who stop early."""
+
+    def requests(self) -> Iterable[Request | None]:
+        """Yield what is to be generated, as :meth:`harness.backends.Backend.generate` takes it."""
+
+    def arrived(self, key: str) -> bool:
+        """Take note that a completion is back; return whether no more is needed."""
+
+    def judged(self, plan: TaskPlan, request: Request, of: Generation, verdict: Verdict) -> None:
+        """Take note of a verdict; called by the pool's threads."""
+
+    def status(self) -> str:
+        """Say in a few words how it stands."""
+
+
+@dataclass(slots=True)
+class Phases:
+    """Wall clock of one sitting in seconds, by phase."""
+
+    start: float = 0.0
+    generate: float = 0.0
+    grade: float = 0.0
+    generated: int = 0
+    completion_tokens: int = 0
+    engine_settings: Mapping[str, Any] = field(default_factory=dict)
+    usage: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Sitting:
+    """One model's part of the work.
+
+    Args:
+        plans: Its runs.
+        journal: Keeps what comes back.
+        observer: Is told how it goes on.
+        judge: Judges.
+        director: Chooses what is generated, in place of everything that is missing.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[TaskPlan],
+        journal: Journal,
+        observer: Observer,
+        judge: Judge,
+        director: Director | None = None,
+    ) -> None:
+        self._journal = journal
+        self._observer = observer
+        self._judge = judge
+        self._plans = plans
+        self._director = director
+        self._model = plans[0].model
+        # One generation may answer several items, where two ask the same question.
+        self._asked: dict[str, list[tuple[TaskPlan, Item, Request]]] = {}
+        for plan in plans:
+            items = {item.id: item for item in plan.items}
+            for request in plan.requests:
+                asked = self._asked.setdefault(request.key, [])
+                asked.append((plan, items[request.item_id], request))
+
+    def waiting(self, missing: set[str]) -> list[Request]:
+        """Return what is to be generated, long budgets first so that no tail runs alone."""
+        longest_first = sorted(self._plans, key=lambda plan: -plan.run.protocol.sampling.max_tokens)
+        requests = {
+            request.key: request
+            for plan in longest_first
+            for request in plan.requests
+            if request.key in missing
+        }
+        return list(requests.values())
+
+    def judge(self, key: str, answer: str, *, truncated: bool) -> None:
+        """Have a stored response judged for every item of this sitting that it answers."""
+        for plan, item, _ in self._asked.get(key, ()):
+            self._judge.submit(plan.run.id, item, key, answer, truncated=truncated)
+
+    def serve(
+        self,
+        backend: Backend,
+        waiting: Sequence[Request],
+        phases: Phases,
+        *,
+        longest: int,
+        finish: bool = True,
+    ) -> None:
+        """Generate and have it judged; leave a record of the sitting, however it ends.
+
+        Args:
+            backend: Generates.
+            waiting: Everything that is missing; with none the engine is not started.
+            phases: Takes the times and counts.
+            longest: As for :meth:`harness.backends.Backend.start`.
+            finish: Wait until everything is judged.
+        """
+        outcome = "failed"
+        began = time.monotonic()
+        try:
+            if waiting:
+                self._observer.phase(f"starting the engine for {self._model.name}")
+                phases.engine_settings = backend.start(self._model, waiting, longest=longest)
+                phases.start += time.monotonic() - began
+                self._observer.phase("generating")
+                self._generate(backend, waiting, phases)
+            if finish:
+                began = time.monotonic()
+                self._observer.phase("grading what is left")
+                self._judge.wait()
+                phases.grade = time.monotonic() - began
+            outcome = "finished"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            phases.usage = backend.usage()
+            if waiting:
+                row = _session_row(phases, outcome)
+                for plan in self._plans:
+                    self._journal.append("run_session", row | {"run_id": plan.run.id})
+
+    def _generate(self, backend: Backend, waiting: Sequence[Request], phases: Phases) -> None:
+        director = self._director
+        count = partial(backend.count_tokens, self._model)
+        began = time.monotonic()
+        completions = backend.generate(director.requests() if director else waiting)
+        try:
+            for completion in completions:
+                request = self._asked[completion.key][0][2]
+                generation = read_completion(request, completion, count)
+                self._journal.append("generation", self._generation_row(generation))
+                tokens = generation.completion_tokens or 0
+                phases.generated += 1
+                phases.completion_tokens += tokens
+                self._submit(generation)
+                told = [backend.status(), director.status() if director else ""]
+                self._observer.generated(tokens, "  ".join(filter(None, told)))
+                if director and director.arrived(generation.key):
+                    break
+        finally:
+            # At once, not when the interpreter gets to it: what is under way costs.
+            completions.close()
+            phases.generate = time.monotonic() - began
+
+    def _submit(self, generation: Generation) -> None:
+        director = self._director
+        for plan, item, request in self._asked[generation.key]:
+            self._judge.submit(
+                plan.run.id,
+                item,
+                generation.key,
+                generation.answer,
+                truncated=generation.truncated,
+                then=partial(director.judged, plan, request, generation) if director else None,
+            )
+
+    def _generation_row(self, generation: Generation) -> dict[str, Any]:
+        restricted = any(plan.task.restricted for plan, _, _ in self._asked[generation.key])
+        return flat(generation) | {"restricted": restricted, "finished_at": now()}
+
+
+def _session_row(phases: Phases, outcome: str) -> dict[str, Any]:
+    seconds = phases.start + phases.generate + phases.grade
+    ended = datetime.now(UTC)
+    return {
+        "id": uuid.uuid4().hex[:12],
+        "started_at": (ended - timedelta(seconds=seconds)).isoformat(),
+        "ended_at": ended.isoformat(),
+        "outcome": outcome,
+        "engine_settings": dict(phases.engine_settings),
+        "generated": phases.generated,
+        "completion_tokens": phases.completion_tokens,
+        "start_seconds": phases.start,
+        "generate_seconds": phases.generate,
+        "grade_seconds": phases.grade,
+        "usage": dict(phases.usage),
+    }
