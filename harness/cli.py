@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
-from harness.commands import evaluation, grading, looking, tasks
+from harness.commands import comparing, evaluation, grading, looking, tasks
 from harness.errors import HarnessError
 
 app = typer.Typer(
@@ -24,6 +25,8 @@ app.command("grade")(grading.grade_file)
 app.command("regrade")(grading.regrade)
 app.command("score")(grading.score)
 app.command("import")(grading.import_file)
+app.command("compare")(comparing.compare)
+app.command("power")(comparing.power)
 app.command("models")(looking.list_models)
 app.command("runs")(looking.list_runs)
 app.command("show")(looking.show)
@@ -60,7 +63,7 @@ def _fail(error: Exception, sentence: str, code: int) -> None:
     from harness.terminal import clean
 
     if os.environ.get("HARNESS_DEBUG"):
-        raise error
+        traceback.print_exception(error)
     print(f"error: {clean(sentence)}", file=sys.stderr)
     sys.exit(code)
 

@@ -15,7 +15,7 @@ from harness.store.queries import Sample
 from harness.types import AnswerType
 from harness.voting import answer_classes
 
-_AT_K = re.compile(r"(pass|maj)@([1-9]\d*)")
+_AT_K = re.compile(r"(pass|all|maj)@([1-9]\d*)")
 
 Reduce = Callable[[Sequence[Sample]], float]
 
@@ -26,7 +26,7 @@ def score_run(store: Store, run_id: str, reducer: str, profile: str) -> Estimate
     Args:
         store: The results file.
         run_id: The run.
-        reducer: ``mean``, ``pass@K`` or ``maj@K``.
+        reducer: ``mean``, ``pass@K``, ``all@K`` or ``maj@K``.
         profile: Whose grades to take.
 
     Raises:
@@ -59,7 +59,7 @@ def _reducer(name: str, fewest: int, pool: GraderPool) -> Reduce:
         return lambda group: reducers.mean([bool(sample.correct) for sample in group])
     match = _AT_K.fullmatch(name)
     if match is None:
-        raise HarnessError(f"There is no reducer {name!r}.", "Known: mean, pass@K, maj@K.")
+        raise HarnessError(f"There is no reducer {name!r}.", "Known: mean, pass@K, all@K, maj@K.")
     k = int(match[2])
     if k > fewest:
         raise HarnessError(
@@ -68,6 +68,8 @@ def _reducer(name: str, fewest: int, pool: GraderPool) -> Reduce:
         )
     if match[1] == "pass":
         return lambda group: reducers.pass_at([bool(sample.correct) for sample in group], k)
+    if match[1] == "all":
+        return lambda group: reducers.all_of([bool(sample.correct) for sample in group], k)
 
     def vote(group: Sequence[Sample]) -> float:
         first = group[:k]

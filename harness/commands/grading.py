@@ -77,7 +77,7 @@ def regrade(
 def score(
     run: Annotated[str, typer.Argument(help="A run's id, or the beginning of it.")],
     reducer: Annotated[
-        str, typer.Option(help="What becomes of an item's samples: mean, pass@K or maj@K.")
+        str, typer.Option(help="What becomes of an item's samples: mean, pass@K, all@K or maj@K.")
     ] = "mean",
     profile: ProfileOption = DEFAULT_PROFILE,
     results: ResultsOption = RESULTS,

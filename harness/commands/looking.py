@@ -53,6 +53,7 @@ def list_runs(results: ResultsOption = RESULTS, as_json: JsonOption = False) -> 
 
 def show(
     run: Annotated[str, typer.Argument(help="A run's id, or the beginning of it.")],
+    item: Annotated[str | None, typer.Option(help="Only the samples of this item.")] = None,
     wrong: Annotated[bool, typer.Option("--wrong", help="Only what was not right.")] = False,
     disagree: Annotated[
         str | None, typer.Option(help="Two profiles: only what they judge differently.")
@@ -70,7 +71,16 @@ def show(
     store = recovered(results)
     summary = queries.find_run(store, run)
     if disagree is None:
-        samples = queries.samples(store, summary.id, only_wrong=wrong, limit=limit, profile=profile)
+        samples = queries.samples(
+            store, summary.id, item_id=item, only_wrong=wrong, limit=limit, profile=profile
+        )
+        if item is not None and not samples and not wrong:
+            raise HarnessError(
+                f"Run {summary.id} has no sample of an item {item!r}.",
+                f"`harness show {summary.id}` shows items with their ids.",
+            )
+    elif item is not None:
+        raise HarnessError("--item and --disagree each choose the samples.", "Give one of them.")
     else:
         first, comma, second = (part.strip() for part in disagree.partition(","))
         if not comma or not second:

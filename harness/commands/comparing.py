@@ -1,0 +1,121 @@
+"""Comparing stored runs, and saying beforehand what a comparison takes."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from harness.commands.options import (
+    RESULTS,
+    JsonOption,
+    ProfileOption,
+    ResultsOption,
+    TasksDirOption,
+    known_profile,
+    recovered,
+)
+from harness.errors import HarnessError
+from harness.types import DEFAULT_PROFILE
+
+
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A B [C ...]", help="Runs (an id or its beginning) or models; two or more."
+        ),
+    ],
+    tasks: Annotated[
+        str, typer.Option("--tasks", help="Only these tasks of the models, separated by commas.")
+    ] = "",
+    by: Annotated[
+        str | None, typer.Option(help="Break the comparison down by subject or level.")
+    ] = None,
+    allow_different: Annotated[
+        bool,
+        typer.Option("--allow-different", help="Compare runs under different protocols too."),
+    ] = False,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    tasks_dir: TasksDirOption = None,
+    results: ResultsOption = RESULTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare runs or models item by item; three or more are ranked.
+
+    Differences are the second less the first. Runs judged by different versions of the grader are
+    judged again first.
+    """
+    from dataclasses import asdict
+
+    from harness import compare as comparing
+    from harness import display, display_compare
+    from harness.registry import TaskRegistry
+
+    known_profile(profile)
+    if len(names) < 2:
+        raise HarnessError("One name alone cannot be compared.", "Name two runs or models.")
+    if by is not None and by not in comparing.BREAK_DOWNS:
+        raise HarnessError(f"--by {by} is neither subject nor level.")
+    if by is not None and len(names) > 2:
+        raise HarnessError("--by breaks down a comparison of two.", "Leave it out, or name two.")
+    only = [name.strip() for name in tasks.split(",") if name.strip()]
+    asked = comparing.Asked(names, profile, only, allow_different)
+    store, registry = recovered(results), TaskRegistry(tasks_dir)
+    compared: comparing.Compared | comparing.Ranked
+    with display.Counting("grading") as counting:
+        if len(names) == 2:
+            compared = comparing.compare(store, asked, registry, counting.told)
+        else:
+            compared = comparing.rank(store, asked, registry, counting.told)
+    if as_json:
+        print(json.dumps({"names": names} | asdict(compared), indent=2))
+    elif isinstance(compared, comparing.Compared):
+        display_compare.print_compared(names, compared, by)
+    else:
+        display_compare.print_ranked(compared)
+
+
+def power(
+    baseline: Annotated[
+        str, typer.Option(help="A run (an id or its beginning), or a model with one run.")
+    ],
+    drop: Annotated[float, typer.Option(help="The drop that matters, in points.")],
+    alpha: Annotated[float, typer.Option(help="Probability of each wrong decision.")] = 0.05,
+    wanted: Annotated[
+        float, typer.Option("--power", help="Probability of the right decision.")
+    ] = 0.8,
+    samples: Annotated[
+        int | None, typer.Option(help="Samples an item by the candidate; several are shown if not.")
+    ] = None,
+    discordance: Annotated[
+        float | None,
+        typer.Option(
+            help="Percent of items on which single samples of two equal models disagree; what the "
+            "baseline's own samples tell, if not given."
+        ),
+    ] = None,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    results: ResultsOption = RESULTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what deciding about a drop takes: items, samples and tokens."""
+    from dataclasses import asdict
+
+    from harness import display_compare
+    from harness.needs import Question, needed
+    from harness.selection import find_one
+    from harness.store.outcomes import item_outcomes
+
+    known_profile(profile)
+    share = None if discordance is None else discordance / 100
+    question = Question(drop / 100, alpha, wanted, samples, share)
+    store = recovered(results)
+    run = find_one(store, baseline, profile)
+    items = list(item_outcomes(store, run.id, profile=profile).values())
+    found = needed(run, items, question)
+    if as_json:
+        print(json.dumps(asdict(found), indent=2))
+    else:
+        display_compare.print_needs(found)

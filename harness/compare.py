@@ -1,0 +1,418 @@
+"""Two or more stored runs on the items they share: what differs, and whether that is noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.comparability import Comparability, differences, heal
+from harness.errors import HarnessError
+from harness.flips import Flip, ShowCommand, telling
+from harness.judging import Told
+from harness.registry import TaskRegistry
+from harness.selection import LeftOut, called, find_runs, line_up
+from harness.statistics import intervals, noise, paired, ranking
+from harness.statistics.intervals import Estimate
+from harness.store import Store
+from harness.store.outcomes import ItemOutcome, item_outcomes
+from harness.store.queries import RunSummary
+from harness.types import DEFAULT_PROFILE
+
+BREAK_DOWNS = ("subject", "level")
+
+RATES: Mapping[str, Callable[[ItemOutcome], int]] = {
+    "truncated": lambda item: item.truncated,
+    "no_answer": lambda item: item.no_answer,
+    "loops": lambda item: item.loops,
+    "grader_failures": lambda item: item.failures,
+}
+"""The mishaps whose rates are compared beside the score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be compared, and how.
+
+    Attributes:
+        names: Runs or models, as :func:`harness.selection.find_runs` reads them.
+        profile: Whose grades count.
+        tasks: Only these; all that every name has a run of if empty.
+        allow_different: Compare runs under different protocols too, and mark them.
+    """
+
+    names: Sequence[str]
+    profile: str = DEFAULT_PROFILE
+    tasks: Collection[str] = ()
+    allow_different: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One run, on the items that are shared.
+
+    Attributes:
+        run: Its id.
+        model: Its model's name.
+        score: Its score on these items alone.
+        samples: Graded samples of these items.
+        complete: Everything the run asked for has come back and been judged.
+        tokens_per_sample: New tokens; ``None`` where nobody counted.
+        tokens_per_item: The same over all samples of an item.
+        noise: Where the score's noise comes from.
+    """
+
+    run: str
+    model: str
+    score: Estimate
+    samples: int
+    complete: bool
+    tokens_per_sample: float | None
+    tokens_per_item: float | None
+    noise: noise.Noise
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often a mishap happened, as shares of samples, and the paired difference."""
+
+    first: float
+    second: float
+    paired: paired.Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The comparison on the items of one subject or level.
+
+    Attributes:
+        name: The subject or level.
+        first: Mean score of the first run on them.
+        second: Mean score of the second.
+        paired: The comparison.
+        p_adjusted: Its p-value after Holm over all groups of the break-down.
+    """
+
+    name: str
+    first: float
+    second: float
+    paired: paired.Comparison
+    p_adjusted: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskComparison:
+    """Two runs of one task; differences are always the second less the first.
+
+    Attributes:
+        task: The task.
+        items: How many items they share.
+        differences: What differs in how they were made.
+        regraded: How many generations were judged again first, by run.
+        first: One run.
+        second: The other.
+        paired: The comparison of their scores.
+        p_adjusted: Its p-value after Holm over all tasks compared at once.
+        rates: Mishaps, by name as in :data:`RATES`.
+        groups: Break-downs by ``subject`` and ``level``, where there are two or more of them.
+        flips: The most telling items.
+    """
+
+    task: str
+    items: int
+    differences: Comparability
+    regraded: Mapping[str, int]
+    first: Side
+    second: Side
+    paired: paired.Comparison
+    p_adjusted: float
+    rates: Mapping[str, Rate]
+    groups: Mapping[str, tuple[Group, ...]]
+    flips: tuple[Flip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """The plain mean over several tasks, each counting the same."""
+
+    first: Estimate
+    second: Estimate
+    effect: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two names compared on every task they share.
+
+    Attributes:
+        profile: Whose grades count.
+        tasks: The comparisons.
+        average: Over them, if there are several.
+        left_out: Tasks not compared.
+    """
+
+    profile: str
+    tasks: tuple[TaskComparison, ...]
+    average: Average | None
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A run among several: its side, its interval that holds with all others, its ranks."""
+
+    side: Side
+    standing: ranking.Standing
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStandings:
+    """Several runs of one task, the best first.
+
+    Attributes:
+        task: The task.
+        items: How many items all of them share.
+        differences: What differs from the first one named, by run.
+        regraded: How many generations were judged again first, by run.
+        placed: The runs.
+    """
+
+    task: str
+    items: int
+    differences: Mapping[str, Comparability]
+    regraded: Mapping[str, int]
+    placed: tuple[Placed, ...]
+
+    def score_of(self, run_id: str) -> Estimate:
+        """Return a run's score."""
+        return next(p.standing.score for p in self.placed if p.side.run == run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Several names ranked on every task they share.
+
+    Attributes:
+        profile: Whose grades count.
+        tasks: The standings.
+        averages: Each model's mean over the tasks, if there are several.
+        left_out: Tasks not compared.
+    """
+
+    profile: str
+    tasks: tuple[TaskStandings, ...]
+    averages: Mapping[str, Estimate]
+    left_out: tuple[LeftOut, ...]
+
+
+def compare(store: Store, asked: Asked, registry: TaskRegistry, told: Told) -> Compared:
+    """Compare two names, item by item, on every task that both have runs of.
+
+    Args:
+        store: The results file.
+        asked: What to compare; two names.
+        registry: Where tasks are loaded from that must be judged again.
+        told: Called with run id, item id and verdict while judging again.
+
+    Raises:
+        HarnessError: A name stands for nothing, the protocols differ, or no item is shared.
+    """
+    lines, left_out = _lines(store, asked)
+    made = [_compare_task(_alike(store, line, asked, registry, told)) for line in lines]
+    adjusted = ranking.holm([task.paired.p for task in made])
+    tasks = tuple(replace(task, p_adjusted=p) for task, p in zip(made, adjusted, strict=True))
+    return Compared(asked.profile, tasks, _average(tasks), tuple(left_out))
+
+
+def rank(store: Store, asked: Asked, registry: TaskRegistry, told: Told) -> Ranked:
+    """Rank several names on every task that all of them have runs of.
+
+    Takes and raises what :func:`compare` does.
+    """
+    lines, left_out = _lines(store, asked)
+    tasks = tuple(_rank_task(_alike(store, line, asked, registry, told)) for line in lines)
+    averages: dict[str, Estimate] = {}
+    if len(tasks) > 1:
+        for name, *runs in zip(asked.names, *lines, strict=True):
+            scores = [task.score_of(run.id) for task, run in zip(tasks, runs, strict=True)]
+            averages[name] = intervals.suite(scores)
+    return Ranked(asked.profile, tasks, averages, tuple(left_out))
+
+
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """Runs of one task, judged alike and cut to the items that all of them share.
+
+    Attributes:
+        runs: The runs.
+        items: Their outcomes on the shared items, in one order.
+        differences: What differs from the first run, by run.
+        regraded: How many generations were judged again, by run.
+        show: Makes the commands that show an item of the first and of the last run.
+    """
+
+    runs: Sequence[RunSummary]
+    items: Sequence[Sequence[ItemOutcome]]
+    differences: Mapping[str, Comparability]
+    regraded: Mapping[str, int]
+    show: ShowCommand
+
+
+def _lines(store: Store, asked: Asked) -> tuple[list[list[RunSummary]], list[LeftOut]]:
+    found = find_runs(store, asked.names, asked.profile)
+    return line_up(found, tasks=asked.tasks, allow_different=asked.allow_different)
+
+
+def _alike(
+    store: Store,
+    runs: Sequence[RunSummary],
+    asked: Asked,
+    registry: TaskRegistry,
+    told: Told,
+) -> _Alike:
+    healing = heal(store, runs, asked.profile, registry, told)
+    found = {}
+    for run in runs[1:]:
+        made = differences(runs[0], run)
+        if run.id in healing.unhealed:
+            made = replace(made, refused=(*made.refused, healing.unhealed[run.id]))
+        if not asked.allow_different:
+            made.check(called(runs[0]), called(run))
+        found[run.id] = made
+    items = _shared_items(store, runs, asked.profile)
+    show = ShowCommand((runs[0].id, runs[-1].id), store.path, asked.profile)
+    return _Alike(runs, items, found, healing.judged, show)
+
+
+def _shared_items(
+    store: Store, runs: Sequence[RunSummary], profile: str
+) -> list[list[ItemOutcome]]:
+    """Return each run's outcomes on the items that all have, judged by the same gold, in order."""
+    outcomes = [item_outcomes(store, run.id, profile=profile) for run in runs]
+    shared = [
+        item.item_id
+        for item in outcomes[0].values()
+        if all(
+            item.item_id in other and other[item.item_id].gold_id == item.gold_id
+            for other in outcomes[1:]
+        )
+    ]
+    if not shared:
+        listed = ", ".join(called(run) for run in runs)
+        raise HarnessError(
+            f"No item is shared by {listed}.",
+            "Compare runs on the same items of one task; `harness runs` lists them.",
+        )
+    return [[of_a_run[item_id] for item_id in shared] for of_a_run in outcomes]
+
+
+def _compare_task(alike: _Alike) -> TaskComparison:
+    first, second = alike.runs
+    one, other = alike.items
+    compared = paired.compare(_scores(one), _scores(other))
+    return TaskComparison(
+        task=first.task,
+        items=len(one),
+        differences=alike.differences[second.id],
+        regraded=alike.regraded,
+        first=_side(first, one),
+        second=_side(second, other),
+        paired=compared,
+        p_adjusted=compared.p,
+        rates={name: _rate(one, other, count) for name, count in RATES.items()},
+        groups=_groups(one, other),
+        flips=telling(one, other, alike.show),
+    )
+
+
+def _rank_task(alike: _Alike) -> TaskStandings:
+    standings = ranking.standings([_scores(items) for items in alike.items])
+    placed = [
+        Placed(_side(run, items), standing)
+        for run, items, standing in zip(alike.runs, alike.items, standings, strict=True)
+    ]
+    placed.sort(key=lambda place: -place.standing.score.value)
+    return TaskStandings(
+        alike.runs[0].task, len(alike.items[0]), alike.differences, alike.regraded, tuple(placed)
+    )
+
+
+def _side(run: RunSummary, items: Sequence[ItemOutcome]) -> Side:
+    samples = [item.samples for item in items]
+    correct = [item.correct for item in items]
+    tokens = sum(item.completion_tokens for item in items)
+    return Side(
+        run=run.id,
+        model=run.model,
+        score=_score(items),
+        samples=sum(samples),
+        complete=run.complete,
+        tokens_per_sample=tokens / sum(samples) if tokens else None,
+        tokens_per_item=tokens / len(items) if tokens else None,
+        noise=noise.decompose(correct, samples),
+    )
+
+
+def _score(items: Sequence[ItemOutcome]) -> Estimate:
+    scores = _scores(items)
+    mean = _mean(scores)
+    return intervals.score(
+        mean=mean,
+        variance=sum((score - mean) ** 2 for score in scores) / max(1, len(scores) - 1),
+        items=len(scores),
+        samples_per_item=max(item.samples for item in items),
+        correct=sum(item.correct for item in items),
+    )
+
+
+def _scores(items: Sequence[ItemOutcome]) -> list[float]:
+    return [item.score for item in items]
+
+
+def _rate(
+    first: Sequence[ItemOutcome],
+    second: Sequence[ItemOutcome],
+    count: Callable[[ItemOutcome], int],
+) -> Rate:
+    one, other = ([count(item) / item.samples for item in items] for items in (first, second))
+    return Rate(_mean(one), _mean(other), paired.compare(one, other))
+
+
+def _groups(
+    first: Sequence[ItemOutcome], second: Sequence[ItemOutcome]
+) -> dict[str, tuple[Group, ...]]:
+    """Break a comparison down by subject and by level, where there are several."""
+    found: dict[str, tuple[Group, ...]] = {}
+    for kind in BREAK_DOWNS:
+        members: dict[str, tuple[list[float], list[float]]] = {}
+        for one, other in zip(first, second, strict=True):
+            scores = members.setdefault(getattr(one, kind), ([], []))
+            scores[0].append(one.score)
+            scores[1].append(other.score)
+        if len(members) < 2:
+            continue
+        names = sorted(members)
+        compared = [paired.compare(*members[name]) for name in names]
+        adjusted = ranking.holm([comparison.p for comparison in compared])
+        found[kind] = tuple(
+            Group(name, _mean(members[name][0]), _mean(members[name][1]), comparison, p)
+            for name, comparison, p in zip(names, compared, adjusted, strict=True)
+        )
+    return found
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _average(tasks: Sequence[TaskComparison]) -> Average | None:
+    if len(tasks) < 2:
+        return None
+    effects = [
+        Estimate(task.paired.effect, task.paired.low, task.paired.high, task.items)
+        for task in tasks
+    ]
+    return Average(
+        intervals.suite([task.first.score for task in tasks]),
+        intervals.suite([task.second.score for task in tasks]),
+        intervals.suite(effects),
+    )

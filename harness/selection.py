@@ -1,0 +1,175 @@
+"""From what a user calls a run or a model to the stored runs that are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.comparability import differences
+from harness.errors import HarnessError, nearest
+from harness.store import Store, queries
+from harness.store.queries import RunSummary
+
+_SHORTEST_FINGERPRINT = 6
+_LISTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A task that is not compared, and why."""
+
+    task: str
+    reason: str
+
+
+def find_runs(store: Store, names: Sequence[str], profile: str) -> list[list[RunSummary]]:
+    """Return the runs that each name stands for, the newest first.
+
+    A name is a run's id or its beginning, or a model: as the leaderboard calls it, its source, its
+    folder, or its fingerprint or the beginning of that. Whole names go before beginnings.
+
+    Args:
+        store: The results file.
+        names: What the user calls them.
+        profile: Whose grades the summaries are to hold.
+
+    Raises:
+        HarnessError: A name stands for nothing, or for several runs or models.
+    """
+    source_of = {fingerprint: source for _, source, _, fingerprint in queries.models(store)}
+    runs = queries.runs(store, profile=profile)
+    return [_meant(name, runs, source_of, store.path) for name in names]
+
+
+def find_one(store: Store, name: str, profile: str) -> RunSummary:
+    """Return the one run that a name stands for, as in :func:`find_runs`.
+
+    Raises:
+        HarnessError: It stands for nothing, or for a model with several runs.
+    """
+    (runs,) = find_runs(store, [name], profile)
+    if len(runs) > 1:
+        listed = ", ".join(f"{run.id} ({run.task})" for run in runs[:_LISTED])
+        raise HarnessError(f"{name} has {len(runs)} runs.", f"Name one, for instance {listed}.")
+    return runs[0]
+
+
+def line_up(
+    found: Sequence[Sequence[RunSummary]],
+    *,
+    tasks: Collection[str] = (),
+    allow_different: bool = False,
+) -> tuple[list[list[RunSummary]], list[LeftOut]]:
+    """Choose, for each task, one run of each name, all under one protocol.
+
+    Of several, complete ones with many items go first, then the newest.
+
+    Args:
+        found: The runs of each name.
+        tasks: Only these; all if empty.
+        allow_different: Take runs under different protocols where there are no others.
+
+    Returns:
+        For each task one run a name, and the tasks left out.
+
+    Raises:
+        HarnessError: Nothing is left; the reason is named.
+    """
+    known = dict.fromkeys(run.task for runs in reversed(found) for run in runs)
+    for task in tasks:
+        if task not in known:
+            raise HarnessError(f"There is no run of the task {task!r} here.", nearest(task, known))
+    if not tasks and all(len(runs) == 1 for runs in found):
+        # Runs named one by one are meant, also where their tasks differ.
+        together = [runs[0] for runs in found]
+        _check(together, allow_different=allow_different)
+        return [together], []
+    lines: list[list[RunSummary]] = []
+    left_out: list[LeftOut] = []
+    refusal: HarnessError | None = None
+    for task in sorted(tasks or known):
+        of_the_task = [[run for run in runs if run.task == task] for runs in found]
+        if not all(of_the_task):
+            left_out.append(LeftOut(task, "not everything named has a run of it"))
+            continue
+        together = _best(of_the_task)
+        try:
+            _check(together, allow_different=allow_different)
+        except HarnessError as error:
+            refusal = refusal or error
+            left_out.append(LeftOut(task, error.message))
+        else:
+            lines.append(together)
+    if not lines:
+        raise refusal or HarnessError("No task has a run of each.", "`harness runs` lists them.")
+    return lines, left_out
+
+
+def _meant(
+    name: str, runs: Sequence[RunSummary], source_of: Mapping[str, str], results: Path
+) -> list[RunSummary]:
+    folder = str(Path(name).expanduser().resolve())
+    enough = len(name) >= _SHORTEST_FINGERPRINT
+    sources = {run.id: source_of[run.fingerprint] for run in runs}
+    ways = (
+        [run for run in runs if run.id == name],
+        [run for run in runs if name in (run.model, run.fingerprint, sources[run.id])],
+        [run for run in runs if sources[run.id] == folder],
+        [run for run in runs if name and run.id.startswith(name)],
+        [run for run in runs if enough and run.fingerprint.startswith(name)],
+    )
+    found = next(filter(None, ways), [])
+    if not found:
+        known = {run.model for run in runs} | {run.id for run in runs}
+        raise HarnessError(
+            f"Nothing in {results.name} is called {name!r}, neither a run nor a model.",
+            nearest(name, known) if known else "Run `harness eval` first.",
+        )
+    if found is ways[3] and len(found) > 1:
+        raise HarnessError(
+            f"{len(found)} runs in {results.name} begin with {name!r}.",
+            "`harness runs` lists them.",
+        )
+    models = {run.fingerprint: None for run in found}
+    if len(models) > 1:
+        listed = ", ".join(fingerprint[:12] for fingerprint in models)
+        raise HarnessError(
+            f"{len(models)} models in {results.name} are called {name!r}.",
+            f"Name one by its fingerprint: {listed}.",
+        )
+    return found
+
+
+def _best(of_the_task: Sequence[Sequence[RunSummary]]) -> list[RunSummary]:
+    """Return one run a name, as alike as can be had: under one protocol, complete, long, new."""
+    ordered = [
+        sorted(runs, key=lambda run: (not run.complete, -run.items, -run.created_at.timestamp()))
+        for runs in of_the_task
+    ]
+    choices = []
+    for first in ordered[0]:
+        together = [first]
+        for runs in ordered[1:]:
+            others = [run for run in runs if run not in together] or list(runs)
+            together.append(min(others, key=lambda run: len(differences(first, run).refused)))
+        refused = sum(len(differences(first, run).refused) for run in together[1:])
+        choices.append((refused, together))
+    return min(choices, key=lambda choice: choice[0])[1]
+
+
+def _check(together: Sequence[RunSummary], *, allow_different: bool) -> None:
+    first = together[0]
+    if len({run.id for run in together}) < len(together):
+        raise HarnessError(
+            f"Run {first.id} would be compared with itself.",
+            "Name two different runs; `harness runs` lists them.",
+        )
+    if not allow_different:
+        for other in together[1:]:
+            differences(first, other).check(called(first), called(other))
+
+
+def called(run: RunSummary) -> str:
+    """Return what to call a run in a message."""
+    return f"{run.model} ({run.id})"
