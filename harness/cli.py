@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands import comparing, evaluation, grading, looking, tasks
+from harness.commands import comparing, evaluation, gating, grading, looking, tasks
 from harness.errors import HarnessError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("eval")(evaluation.evaluate)
+app.command("gate")(gating.gate)
 app.add_typer(tasks.tasks_app, name="tasks", invoke_without_command=True)
 app.command("grade")(grading.grade_file)
 app.command("regrade")(grading.regrade)

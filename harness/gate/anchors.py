@@ -1,0 +1,313 @@
+"""The baseline of a gate: stored runs, one a task, named by whoever set the gate up."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from harness.comparability import protocol_differences
+from harness.errors import HarnessError
+from harness.gate.config import GateConfig, TaskConfig
+from harness.plan import Settings, protocol_of
+from harness.registry import TaskRegistry
+from harness.store import Store, queries
+from harness.store.queries import RunSummary
+from harness.tasks_api import Task
+from harness.types import Chat
+
+BEST = "best"
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The stored run that a candidate is measured against on one task.
+
+    Attributes:
+        task: The task.
+        run: The baseline's run.
+        config: What the gate's configuration says of the task.
+        settings: How the candidate is to be asked: as the baseline was.
+    """
+
+    task: Task
+    run: RunSummary
+    config: TaskConfig
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What one ``--baseline`` stands for: one run, or whatever runs a model has."""
+
+    name: str
+    fingerprint: str
+    runs: list[RunSummary]
+    is_model: bool
+
+
+def find_anchors(
+    store: Store,
+    baselines: Sequence[str],
+    config: GateConfig,
+    names: Sequence[str],
+    suite: str | None,
+    registry: TaskRegistry,
+) -> list[Anchor]:
+    """Find the baseline's run on each task of a gate.
+
+    Args:
+        store: The results file.
+        baselines: Runs or models as the user named them, or ``best``.
+        config: The gate's configuration.
+        names: The tasks; with no suite either, those of the runs.
+        suite: A named list of tasks.
+        registry: Where the tasks are.
+
+    Raises:
+        HarnessError: A baseline is unknown, is missing or incomplete on a task, was measured under
+            another protocol, or was chosen by the very items it would be the measure of.
+    """
+    tasks = registry.load_all(list(names), suite)
+    named = [_named(store, name, tasks) for name in baselines if name != BEST]
+    tasks = tasks or registry.load_all([of.runs[0].task for of in named if not of.is_model], None)
+    if not tasks:
+        raise HarnessError(
+            "There is nothing to gate on.",
+            "Give --tasks or --suite, or name them in gate.toml; see `harness tasks`.",
+        )
+    if BEST in baselines:
+        named.append(_best(store, config, tasks, registry))
+    _refuse_strays(named, tasks)
+    anchors = [_anchor(store, task, named, config) for task in tasks]
+    models = {anchor.run.fingerprint: anchor.run.model for anchor in anchors}
+    if len(models) > 1:
+        raise HarnessError(
+            f"The baseline's runs are of {len(models)} models ({', '.join(models.values())}).",
+            "Name runs of one model: a gate has one anchor.",
+        )
+    return anchors
+
+
+def model_argument(store: Store, fingerprint: str) -> tuple[str, str | None]:
+    """Return how a stored model is named on the command line, and its revision.
+
+    Raises:
+        HarnessError: It was imported, so that there is nothing to ask.
+    """
+    named = {row[3]: (row[0], row[1]) for row in queries.models(store)}
+    name, source = named[fingerprint]
+    kind, _, rest = source.partition(":")
+    if kind == "builtin":
+        return rest, None
+    if kind == "hub":
+        hub_id, _, commit = rest.rpartition("@")
+        return hub_id, commit
+    if kind == "imported":
+        raise HarnessError(
+            f"The responses of {name} were imported: there is no model to ask again.",
+            "Evaluate it here, or name another baseline.",
+        )
+    return (name if kind == "server" else source), None
+
+
+def _eval_command(store: Store, fingerprint: str, task: Task, settings: Settings) -> str:
+    """Return the command that makes a baseline under these settings."""
+    samples, sampling = settings.of(task)
+    model, revision = model_argument(store, fingerprint)
+    words = ["harness", "eval", "--model", model, "--tasks", task.name]
+    words += ["--revision", revision] if revision else []
+    words += ["--results", str(store.path), "--max-tokens", str(sampling.max_tokens)]
+    words += ["--temperature", f"{sampling.temperature:g}", "--n", str(samples)]
+    if sampling.top_p != 1:
+        words += ["--top-p", f"{sampling.top_p:g}"]
+    if sampling.thinking_budget is not None:
+        words += ["--thinking-budget", str(sampling.thinking_budget)]
+    if sampling.stop_loops:
+        words += ["--stop-loops"]
+    if settings.limit is not None:
+        words += ["--limit", str(settings.limit)]
+    if settings.system is not None:
+        words += ["--system", settings.system]
+    return shlex.join(words)
+
+
+def _named(store: Store, name: str, tasks: Sequence[Task]) -> _Named:
+    found = queries.runs_by_model(store, name)
+    if len(found) > 1:
+        raise HarnessError(
+            f"{len(found)} models in {store.path.name} go by the name {name!r}.",
+            f"Name one by its fingerprint ({', '.join(print_[:12] for print_ in sorted(found))}) "
+            "or by a run.",
+        )
+    if found:
+        ((fingerprint, run_ids),) = found.items()
+        return _Named(name, fingerprint, queries.runs(store, run_ids), is_model=True)
+    try:
+        run = queries.find_run(store, name)
+        return _Named(name, run.fingerprint, [run], is_model=False)
+    except HarnessError as error:
+        on = ",".join(task.name for task in tasks) or "TASKS"
+        command = shlex.join(["harness", "eval", "--model", name, "--tasks", on])
+        raise HarnessError(
+            f"There is no run and no model {name!r} in {store.path.name}.",
+            f"`harness runs` lists them; if it is a model, `{command} --results "
+            f"{shlex.quote(str(store.path))}` makes the baseline.",
+        ) from error
+
+
+def _refuse_strays(named: Sequence[_Named], tasks: Sequence[Task]) -> None:
+    known = {task.name for task in tasks}
+    seen: dict[str, str] = {}
+    for of in named:
+        if of.is_model:
+            continue
+        task = of.runs[0].task
+        if task not in known:
+            raise HarnessError(
+                f"The baseline {of.name} is a run of {task}, which is no task of this gate.",
+                f"Add {task} to the tasks, or leave that run out.",
+            )
+        if task in seen:
+            raise HarnessError(
+                f"The baselines {seen[task]} and {of.name} are both runs of {task}.",
+                "Name one run a task.",
+            )
+        seen[task] = of.name
+
+
+def _anchor(store: Store, task: Task, named: Sequence[_Named], config: GateConfig) -> Anchor:
+    own = config.of(task.name)
+    for of in named:
+        if not of.is_model and of.runs[0].task == task.name:
+            settings = _settings(task, own, config, of.runs[0])
+            return _checked(store, Anchor(task, of.runs[0], own, settings))
+    runs = [run for of in named if of.is_model for run in of.runs if run.task == task.name]
+    settings = _settings(task, own, config, None)
+    if not runs:
+        command = _eval_command(store, named[0].fingerprint, task, settings)
+        raise HarnessError(
+            f"The baseline {named[0].name} has no run on {task.name} in {store.path.name}.",
+            f"`{command}` makes one.",
+        )
+    protocol = asdict(protocol_of(task, task.items(), settings))
+    fitting = [
+        run
+        for run in runs
+        if not protocol_differences(run.protocol, protocol) and _thinks_as(run, config.thinking)
+    ]
+    if not fitting:
+        closest = min(runs, key=lambda run: len(protocol_differences(run.protocol, protocol)))
+        _refuse_protocol(store, Anchor(task, closest, own, settings), protocol)
+    # The oldest of several alike: an anchor does not move when another one is made.
+    run = min(fitting, key=lambda r: (not r.complete, -r.samples, -r.items, r.created_at))
+    return _checked(store, Anchor(task, run, own, _settings(task, own, config, run)))
+
+
+def _settings(task: Task, own: TaskConfig, config: GateConfig, like: RunSummary | None) -> Settings:
+    """Return how the candidate is asked: what the configuration says, else as the baseline was."""
+    stored: Mapping[str, Any] = (like.protocol.get("sampling") or {}) if like else {}
+
+    def chosen(name: str, value: Any, default: Any = None) -> Any:
+        return stored.get(name, default) if value is None else value
+
+    temperature = chosen("temperature", own.temperature)
+    greedy = (task.temperature if temperature is None else temperature) == 0
+    thinking = config.thinking
+    template_args: Mapping[str, Any] = {}
+    if like is not None:
+        chat = like.made_with.chat
+        thinking = chat.get("thinking") if thinking is None else thinking
+        template_args = chat.get("template_args") or {}
+    limit = own.limit
+    if like is not None:
+        limit = like.items if limit is None else min(limit, like.items)
+    return Settings(
+        limit=limit,
+        samples=own.samples or (1 if greedy else None),
+        temperature=temperature,
+        top_p=chosen("top_p", config.top_p, 1.0),
+        max_tokens=chosen("max_tokens", own.max_tokens),
+        seed=config.seed,
+        system=config.system,
+        chat=Chat(thinking, template_args),
+        thinking_budget=chosen("thinking_budget", config.thinking_budget),
+        stop_loops=chosen("stop_loops", config.stop_loops, False),
+    )
+
+
+def _thinks_as(run: RunSummary, wanted: bool | None) -> bool:
+    return wanted is None or run.made_with.chat.get("thinking") == wanted
+
+
+def _checked(store: Store, anchor: Anchor) -> Anchor:
+    """Refuse a run that cannot serve as a baseline."""
+    run, task = anchor.run, anchor.task
+    protocol = asdict(protocol_of(task, task.items(), anchor.settings))
+    if protocol_differences(run.protocol, protocol):
+        _refuse_protocol(store, anchor, protocol)
+    if not run.complete:
+        settings = replace(anchor.settings, samples=run.samples, limit=run.items)
+        raise HarnessError(
+            f"The baseline run {run.id} on {task.name} is not complete: "
+            f"{run.requests - run.graded} of {run.requests} samples are missing.",
+            f"`{_eval_command(store, run.fingerprint, task, settings)}` goes on with it.",
+        )
+    return anchor
+
+
+def _refuse_protocol(store: Store, anchor: Anchor, protocol: Mapping[str, Any]) -> None:
+    differences = protocol_differences(anchor.run.protocol, protocol)
+    named = "; ".join(map(str, differences)) or "what its template was asked for (thinking)"
+    command = _eval_command(store, anchor.run.fingerprint, anchor.task, anchor.settings)
+    raise HarnessError(
+        f"The baseline run {anchor.run.id} on {anchor.task.name} was not measured under the "
+        f"gate's protocol: {named} (baseline against gate).",
+        f"Make gate.toml ask as the baseline was asked, or make a new baseline: `{command}`.",
+    )
+
+
+def _best(
+    store: Store, config: GateConfig, tasks: Sequence[Task], registry: TaskRegistry
+) -> _Named:
+    """Return the runs of the model that is best on other items than the gate's."""
+    if not config.chosen_on:
+        raise HarnessError(
+            "The best of several models on the items it is then the measure of owes part of its "
+            "score to luck (the winner's curse), and would fail checkpoints that are as good.",
+            "Name a run or a model as the anchor, or say in gate.toml on which other tasks the "
+            'best is chosen: chosen_on = ["…"].',
+        )
+    chosen_on = registry.load_all(config.chosen_on, None)
+    asked = {item.question for task in tasks for item in task.items()}
+    every_run = queries.runs(store)
+    totals: dict[str, list[float]] = {}
+    for task in chosen_on:
+        items = task.items()
+        if shared := sum(item.question in asked for item in items):
+            raise HarnessError(
+                f"{shared} items of {task.name} are items of this gate: a best model chosen on "
+                "them owes part of its score there to luck (the winner's curse).",
+                "Choose on tasks that share no item with it, or name a run or a model.",
+            )
+        protocol = asdict(protocol_of(task, items, Settings()))
+        of_task = {
+            run.fingerprint: run.score.value
+            for run in every_run
+            if run.task == task.name
+            and run.complete
+            and run.score
+            and not protocol_differences(run.protocol, protocol)
+        }
+        for fingerprint, score in of_task.items():
+            totals.setdefault(fingerprint, []).append(score)
+    whole = {model: sum(of) for model, of in totals.items() if len(of) == len(chosen_on)}
+    if not whole:
+        raise HarnessError(
+            f"No model has complete runs on {', '.join(config.chosen_on)} in {store.path.name}.",
+            "Evaluate them there with the tasks' own settings, or name a run or a model.",
+        )
+    best = max(whole, key=lambda model: whole[model])
+    runs = [run for run in every_run if run.fingerprint == best]
+    return _Named(runs[0].model, best, runs, is_model=True)

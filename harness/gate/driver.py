@@ -1,0 +1,264 @@
+"""Carrying out a gate: generation in order, and a stop as soon as the verdict is certain."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+
+from harness.backends import Backend, BackendOptions
+from harness.errors import HarnessError, NoVerdict
+from harness.gate.anchors import find_anchors
+from harness.gate.config import GateConfig, task_names
+from harness.gate.course import Course, TaskCourse, guards_of, order_of
+from harness.gate.pairing import (
+    Gate,
+    Pair,
+    compared_with_itself,
+    heal,
+    open_candidate,
+    pair_up,
+    plan_candidate,
+    tell_apart,
+)
+from harness.gate.prospects import foresee
+from harness.gate.report import GateReport
+from harness.gate.summary import Costs, summarise
+from harness.grading import GRADER_VERSION, GraderPool
+from harness.judging import Judge
+from harness.pipeline import announced, brought_up_to_date
+from harness.plan import TaskPlan
+from harness.registry import load_backend
+from harness.sitting import Observer, Phases, Sitting
+from harness.statistics.sequential import Rule, divide_alpha
+from harness.store import Journal, Store, queries
+from harness.store.outcomes import SampleOutcome, sample_outcomes
+from harness.types import DEFAULT_PROFILE, Generation, Model, Request, Verdict
+
+_GUARDS = 4
+# Far beyond what the pool gives an answer, in seconds.
+_LONGEST_GRADING = 600.0
+
+
+def carry_out(gate: Gate, observer: Observer) -> GateReport:
+    """Carry out a gate, or go on with one that was interrupted.
+
+    Raises:
+        HarnessError: The question makes no sense as it stands; nothing was generated.
+        NoVerdict: The machinery failed. Whatever was finished is kept.
+        KeyboardInterrupt: The user stopped it. Whatever was finished is kept.
+    """
+    began = time.monotonic()
+    store = Store(gate.results)
+    with store.read():
+        pass  # a gate makes no results file: it needs one with a baseline
+    brought_up_to_date(store)
+    names, suite = task_names(gate.config, gate.tasks, gate.suite)
+    anchors = find_anchors(store, gate.baselines, gate.config, names, suite, gate.registry)
+    options = BackendOptions(
+        engine_args=gate.engine_args,
+        named=gate.backend_options,
+        trust_remote_code=gate.trust_remote_code,
+        tell=observer.notice,
+    )
+    with closing(load_backend(gate.backend)(options)) as backend:
+        observer.phase("checking the candidate")
+        model = open_candidate(gate, store, backend, anchors)
+        observer.phase("rendering prompts")
+        plans = [plan_candidate(gate, anchor, model, backend) for anchor in anchors]
+        warnings = tell_apart(anchors, plans)
+        with _machinery():
+            heal(store, anchors, gate.registry, observer)
+        pairs = [pair_up(store, *sides) for sides in zip(anchors, plans, strict=True)]
+        rules, suite_rule, for_a_guard = _rules(gate.config, pairs)
+        course = _course(gate.config, pairs, model, rules, suite_rule, for_a_guard)
+        prospects = foresee(pairs, rules, gate.config.power)
+        warnings += [*compared_with_itself(pairs), *prospects.remarks]
+        for warning in warnings:
+            observer.notice(warning)
+        trial = _Trial(course, pairs, gate.config.window or prospects.window())
+        report: GateReport | None = None
+        try:
+            with _machinery(), announced(store, plans) as journal:
+                costs = _run(trial, store, journal, backend, observer)
+                costs.seconds = time.monotonic() - began
+                report = summarise(gate, pairs, course, prospects, warnings, costs)
+                journal.append("gate_decision", report.row())
+        except NoVerdict as error:
+            if report is None:
+                raise
+            # The verdict stands; its row waits in the journal.
+            observer.notice(str(error))
+    return report
+
+
+@contextmanager
+def _machinery() -> Iterator[None]:
+    """Whatever goes wrong from here on is no mistake in the question."""
+    try:
+        yield
+    except NoVerdict:
+        raise
+    except HarnessError as error:
+        raise NoVerdict(error.message, error.remedy) from error
+
+
+def _rules(config: GateConfig, pairs: Sequence[Pair]) -> tuple[dict[str, Rule], Rule | None, float]:
+    """Return the rule of each task, that of the suite, and each guard's share of alpha."""
+    shares = divide_alpha(
+        config.alpha, tasks=len(pairs), guards=_GUARDS, guard_share=config.guard_share
+    )
+    rules = {pair.name: Rule(pair.config.margin / 100, shares.test, config.alpha) for pair in pairs}
+    margin = config.suite_margin or config.defaults.margin
+    suite = Rule(margin / 100, shares.test, config.alpha) if len(pairs) > 1 else None
+    return rules, suite, shares.guard
+
+
+def _course(
+    config: GateConfig,
+    pairs: Sequence[Pair],
+    model: Model,
+    rules: dict[str, Rule],
+    suite: Rule | None,
+    for_a_guard: float,
+) -> Course:
+    tasks = [
+        TaskCourse(
+            name=pair.name,
+            order=order_of(
+                list(pair.plan.run.item_ids),
+                config.order_seed,
+                f"{model.fingerprint} {pair.plan.run.replicate}",
+            ),
+            samples=pair.plan.run.samples,
+            baseline=pair.baseline,
+            guards=guards_of(pair.config.guards, for_a_guard),
+        )
+        for pair in pairs
+    ]
+    return Course(tasks, rules, suite)
+
+
+class _Trial:
+    """Directs a sitting: items in their order within a window, until the verdict is certain.
+
+    A request is under way until it has been judged, so that a grader that lags cannot have more
+    generated than is needed. Verdicts come from the pool's threads and wait in a queue; everything
+    else happens in the one thread that takes the completions.
+    """
+
+    def __init__(self, course: Course, pairs: Sequence[Pair], window: int) -> None:
+        self.course = course
+        self.plans = [pair.plan for pair in pairs]
+        self.missing: set[str] = set()
+        self._window = window
+        self._in_engine = 0
+        self._unjudged: set[str] = set()
+        self._requests: dict[tuple[str, str], list[Request]] = {}
+        for plan in self.plans:
+            for request in plan.requests:
+                asked = self._requests.setdefault((plan.task.name, request.item_id), [])
+                asked.append(request)
+        self._names = {plan.run.id: plan.task.name for plan in self.plans}
+        self._verdicts: queue.SimpleQueue[tuple[str, SampleOutcome]] = queue.SimpleQueue()
+
+    def requests(self) -> Iterator[Request | None]:
+        for task, item in self.course.in_order():
+            for request in self._requests[task, item]:
+                if request.key not in self.missing:
+                    continue  # stored, or asked for by an item with the same question
+                while len(self._unjudged) >= self._window:
+                    if self._in_engine:
+                        yield None
+                    else:
+                        self._read(*self._verdicts.get(timeout=_LONGEST_GRADING))
+                if not self.course.needs(task):
+                    break
+                self.missing.discard(request.key)
+                self._unjudged.add(request.key)
+                self._in_engine += 1
+                yield request
+
+    def arrived(self, key: str) -> bool:
+        self._in_engine -= 1
+        self.take_in()
+        return self.course.decided
+
+    def judged(self, plan: TaskPlan, request: Request, of: Generation, verdict: Verdict) -> None:
+        sample = SampleOutcome(
+            run_id=plan.run.id,
+            item_id=request.item_id,
+            sample_index=request.sample_index,
+            correct=verdict.correct,
+            status=verdict.status,
+            truncated=of.truncated,
+            loop=of.loop,
+            completion_tokens=of.completion_tokens or 0,
+        )
+        self._verdicts.put((request.key, sample))
+
+    def take_in(self) -> None:
+        """Read the verdicts that have come in."""
+        while not self._verdicts.empty():
+            self._read(*self._verdicts.get())
+
+    def read(self, samples: Sequence[SampleOutcome]) -> None:
+        """Read samples that the store holds."""
+        for sample in samples:
+            self.course.arrive(self._names[sample.run_id], sample)
+
+    def _read(self, key: str, sample: SampleOutcome) -> None:
+        self._unjudged.discard(key)
+        self.read([sample])
+
+    def status(self) -> str:
+        tests = self.course.reading.tasks.items()
+        return "  ".join(
+            f"{name} {evidence.items} read, drop {100 * evidence.drop:.1f} "
+            f"[{100 * evidence.low:.1f}, {100 * evidence.high:.1f}]"
+            for name, evidence in tests
+        )
+
+
+def _run(
+    trial: _Trial, store: Store, journal: Journal, backend: Backend, observer: Observer
+) -> Costs:
+    """Read what is stored, then generate what it takes; return what that cost."""
+    run_ids = [plan.run.id for plan in trial.plans]
+    trial.missing = queries.missing_keys(store, run_ids)
+    ungraded = queries.ungraded(store, run_ids, DEFAULT_PROFILE, GRADER_VERSION)
+    keys = {request.key for plan in trial.plans for request in plan.requests}
+    observer.planned(requests=len(keys), stored=len(keys) - len(trial.missing))
+    if not trial.missing and not ungraded:
+        stored = sample_outcomes(store, run_ids, GRADER_VERSION)
+        trial.read(stored)
+        return Costs(stored=stored)
+    # Before the engine: on the CPU it binds this process, and workers would inherit that.
+    with GraderPool() as pool:
+        judge = Judge(pool, journal, DEFAULT_PROFILE, observer.graded)
+        sitting = Sitting(trial.plans, journal, observer, judge, trial)
+        if ungraded:
+            observer.phase("grading what is stored")
+            for row in {row.key: row for row in ungraded}.values():
+                sitting.judge(row.key, row.answer, truncated=row.truncated)
+            judge.wait()
+            journal.move()
+        stored = sample_outcomes(store, run_ids, GRADER_VERSION)
+        trial.read(stored)
+        # The engine is made for all that may be needed.
+        waiting = [] if trial.course.decided else sitting.waiting(trial.missing)
+        longest = max(plan.longest for plan in trial.plans)
+        phases = Phases()
+        sitting.serve(backend, waiting, phases, longest=longest)
+        trial.take_in()
+    if not trial.course.decided and trial.course.unread():
+        raise NoVerdict(
+            f"{trial.course.unread()} items came back without a verdict.",
+            "What was finished is kept: run the same command again to go on.",
+        )
+    return Costs(
+        stored=stored,
+        generated_tokens=phases.completion_tokens,
+        aborted_tokens=int(phases.usage.get("aborted_tokens", 0)),
+    )

@@ -1,0 +1,129 @@
+"""The report as Markdown, for a job's summary or a comment on a pull request."""
+
+from __future__ import annotations
+
+import string
+
+from harness.gate.report import (
+    GateReport,
+    GuardReport,
+    RuleReport,
+    TaskReport,
+    percent,
+    points,
+    would_take,
+)
+from harness.terminal import clean
+
+_MARKS = {
+    "pass": "\N{WHITE HEAVY CHECK MARK} pass",
+    "fail": "\N{CROSS MARK} fail",
+    "undecided": "\N{WHITE QUESTION MARK ORNAMENT} undecided",
+    "error": "\N{WARNING SIGN} no verdict",
+}
+_HARMLESS = frozenset(string.ascii_letters + string.digits + " ")
+
+
+def markdown(report: GateReport) -> str:
+    """Return the report; names of models, runs and items are shown as they are and do nothing."""
+    title = "A/A: the baseline sampled anew" if report.aa else "Gate"
+    lines = [
+        f"## {title}: {_MARKS[report.outcome]}",
+        "",
+        f"{_name(report.candidate.name)} against the baseline {_name(report.baseline.name)}",
+        "",
+        _text(report.reason),
+        "",
+        "| task | verdict | drop in points | at least | at most | margin | items read |"
+        " baseline | candidate | worse / better |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+        *(_task_row(task) for task in report.tasks),
+    ]
+    if report.suite is not None:
+        lines.append(f"| together | {_figures(report.suite)} | | | |")
+    takes = [would_take(report, task) for task in report.tasks]
+    lines += ["", *(f"{_text(take)}\n" for take in takes if take)]
+    lines += _guards(report)
+    lines += ["", _text(costs(report)), ""]
+    lines += [f"- {_text(warning)}" for warning in report.warnings]
+    lines += ["", *(_lost(task) for task in report.tasks if task.most_lost)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def markdown_of_error(message: str) -> str:
+    """Return what there is to say where no verdict was reached."""
+    return f"## Gate: {_MARKS['error']}\n\n{_text(message)}\n"
+
+
+def costs(report: GateReport) -> str:
+    """Say what the gate took, and what the whole evaluation takes."""
+    spent = f"{report.tokens_spent:,} new tokens"
+    if report.tokens_aborted:
+        spent += f" ({report.tokens_aborted:,} of them cut off when the verdict was certain)"
+    if report.tokens_full is not None and report.share is not None:
+        about = "about " if report.estimated else ""
+        spent += f", {percent(report.share)} of a full evaluation's {about}{report.tokens_full:,}"
+    stored = f"; {report.stored:,} samples were in the store already" if report.stored else ""
+    return f"{spent}, in {report.seconds:,.1f} s{stored}."
+
+
+def noise_floor(task: TaskReport) -> str:
+    """Say how much two sets of samples of one model differ."""
+    differing = (task.worse + task.better) / task.read if task.read else 0.0
+    decidable = f"{points(task.would_take.margin, 1)} points" if task.would_take else "any"
+    return (
+        f"{task.task}: the model differs from itself on {percent(differing)} of the items read; "
+        f"the smallest margin that all {task.items} items decide is {decidable}."
+    )
+
+
+def _task_row(task: TaskReport) -> str:
+    return (
+        f"| {_name(task.task)} | {_figures(task)} | {percent(task.baseline_score)} |"
+        f" {percent(task.candidate_score)} | {task.worse} / {task.better} |"
+    )
+
+
+def _figures(test: RuleReport) -> str:
+    return (
+        f"{_MARKS[test.outcome]} | {points(test.drop)} | {points(test.least)} |"
+        f" {points(test.most)} | {points(test.margin)} | {test.read} of {test.items}"
+    )
+
+
+def _guards(report: GateReport) -> list[str]:
+    def row(task: TaskReport, guard: GuardReport) -> str:
+        state = "**breached**" if guard.breached else "held"
+        return (
+            f"| {_name(task.task)} | {guard.title} | {percent(guard.baseline)} |"
+            f" {percent(guard.candidate)} | {points(guard.tolerance)} | {state} |"
+        )
+
+    return [
+        "| task | guard | baseline | candidate | may rise by | |",
+        "|---|---|--:|--:|--:|---|",
+        *(row(task, guard) for task in report.tasks for guard in task.guards),
+    ]
+
+
+def _lost(task: TaskReport) -> str:
+    items = ", ".join(_name(item) for item in task.most_lost)
+    command = f"harness compare {task.baseline_run} {task.candidate_run}"
+    return f"Lost most on {_name(task.task)}: {items}; `{command}` shows them.\n"
+
+
+def _name(text: str) -> str:
+    """Return a stranger's text as code that nothing in it can end, link or address anybody."""
+    return f"<code>{_entities(text, _HARMLESS)}</code>"
+
+
+def _text(text: str) -> str:
+    """Return a sentence of ours, which may hold a stranger's name, as plain text."""
+    return _entities(text, _HARMLESS | set(",.;:%()'/+\N{MINUS SIGN}\N{EN DASH}"))
+
+
+def _entities(text: str, harmless: frozenset[str] | set[str]) -> str:
+    return "".join(
+        character if character in harmless else f"&#{ord(character)};"
+        for character in " ".join(clean(text).split())
+    )

@@ -1,0 +1,101 @@
+"""``gate.toml``: every key is known and every value makes sense, or the gate does not start."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.gate import config as module
+from harness.gate.config import GateConfig, Guards, read_config, task_names
+from tests.conftest import REPOSITORY
+
+WHOLE = """
+tasks = ["gsm8k", "aime24"]
+margin = 2.0
+samples = 1
+alpha = 0.05
+undecided = "neutral"
+
+[guards]
+loop = 1.0
+
+[task.aime24]
+margin = 5
+samples = 8
+temperature = 0.7
+guards = { truncation = 4.0 }
+"""
+
+
+def _read(tmp_path: Path, text: str) -> GateConfig:
+    path = tmp_path / "gate.toml"
+    path.write_text(text)
+    return read_config(path)
+
+
+def test_a_task_takes_what_it_does_not_say_from_the_top(tmp_path: Path) -> None:
+    config = _read(tmp_path, WHOLE)
+    assert config.of("gsm8k").margin == 2.0 and config.of("gsm8k").guards == Guards(loop=1.0)
+    own = config.of("aime24")
+    assert (own.margin, own.samples, own.temperature) == (5, 8, 0.7)
+    assert own.guards == Guards(truncation=4.0, loop=1.0)
+    assert config.undecided == "neutral" and config.suite_margin is None
+    assert task_names(config, [], None) == (("gsm8k", "aime24"), None)
+    assert task_names(config, ["quick"], None) == (["quick"], None)
+
+
+def test_nothing_needs_to_be_said() -> None:
+    assert read_config(None) == GateConfig()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("margn = 2", "no key 'margn'. Did you mean margin"),
+        ("[guards]\ntruncated = 1", "no key 'truncated'. Did you mean truncation"),
+        ('tasks = ["a"]\n[task.a]\nalpha = 0.1', "[task.a] has no key 'alpha'"),
+        ('tasks = ["gsm8k"]\n[task.gms8k]\nmargin = 1', "Did you mean gsm8k"),
+        ("[task]\nquick = 3", "[task.quick] is not a table"),
+        ("margin = 0", "margin = 0 is not a number of points above 0"),
+        ("margin = true", "margin = True is not"),
+        ("margin = nan", "margin = nan is not"),
+        ("alpha = 0.6", "at most 0.5"),
+        ("samples = 1.5", "a whole number above 0"),
+        ("samples = 0", "a whole number above 0"),
+        ("power = 1", "between 0 and 1"),
+        ("window = -1", "a whole number above 0"),
+        ("order_seed = -1", "0 or more"),
+        ('undecided = "pass"', '"fail" or "neutral"'),
+        ('tasks = "gsm8k"', "a list of names"),
+        ("[guards]\nloop = -1", "0 or more"),
+        ("guards = 3", "a table"),
+        ("margin = ", "is not TOML"),
+    ],
+)
+def test_a_slip_is_refused_with_what_was_meant(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(HarnessError) as refused:
+        _read(tmp_path, text)
+    assert said in str(refused.value) and refused.value.remedy
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"none\.toml cannot be read"):
+        read_config(tmp_path / "none.toml")
+
+
+def test_the_documentation_names_every_key_and_its_default() -> None:
+    text = (REPOSITORY / "docs" / "gate.md").read_text()
+    documented = set(re.findall(r"^\| `([a-z_.]+)`", text, flags=re.MULTILINE))
+    guards = {f"guards.{name}" for name in module._GUARD_KEYS}
+    assert documented == (module._KEYS.keys() - {"guards", "task"}) | guards
+
+
+def test_the_example_in_the_documentation_is_valid(tmp_path: Path) -> None:
+    text = (REPOSITORY / "docs" / "gate.md").read_text()
+    examples = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    assert examples
+    for example in examples:
+        _read(tmp_path, example)
