@@ -20,6 +20,10 @@ REFRESH_SECONDS = 2.0
 _WAIT_SECONDS = 1.0
 
 
+# The task under which a teacher's critiques are stored (train_cft): no benchmark.
+CRITIQUES = "critique"
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The store as the ranking needs it.
@@ -99,7 +103,8 @@ def readable() -> bool:
 def _read(path: str, stamp: tuple[int, ...], _wait_seconds: float) -> Snapshot:
     # Streamlit leaves arguments with a leading underscore out of the key it caches under.
     results = Store(Path(path), wait_seconds=_wait_seconds)
-    return Snapshot(queries.runs(results), queries.published(results))
+    measured = [run for run in queries.runs(results) if run.task != CRITIQUES]
+    return Snapshot(measured, queries.published(results))
 
 
 _cached_read = st.cache_resource(_read, max_entries=4, show_spinner=False)

@@ -1,0 +1,147 @@
+"""A command line, a benchmark of the tests' own, and runs in a real results file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.grading import GRADER_VERSION
+from harness.plan import item_row
+from harness.store import Journal, Store
+from harness.types import AnswerType, Item
+from tests.conftest import Finished
+from tests.store import rows
+
+TrainCft = Callable[..., Finished]
+RUN = "aaaaaaaaaaaa"
+
+BENCHMARK = '''"""A benchmark of the tests' own."""
+from harness.tasks_api import Source, Task
+from harness.types import Item
+
+SOURCE = Source("own.jsonl", None, "", "", "", None, "MIT")
+
+def load():
+    yield Item("a", "A farmer has seven red hens and eight blue geese in nine small green barns; "
+               "how many birds has he?", "15")
+    yield Item("b", "What is the capital number?", "4")
+
+def prompt(item):
+    return [{"role": "user", "content": item.question}]
+
+TASK = Task("own", "1", load, prompt, source=SOURCE)
+'''
+
+
+@pytest.fixture(autouse=True)
+def no_benchmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the benchmarks' files be missing, so that none is looked for on the hub."""
+    folder = tmp_path / "no-benchmarks"
+    folder.mkdir()
+    monkeypatch.setenv("HARNESS_DATA_DIR", str(folder))
+
+
+@pytest.fixture
+def own_tasks(tmp_path: Path) -> Path:
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    (folder / "own.py").write_text(BENCHMARK)
+    return folder
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results.duckdb"
+
+
+@pytest.fixture
+def train_cft(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], results: Path
+) -> TrainCft:
+    """Call the command line in this process, with a results file of its own."""
+    from train_cft.cli import main
+
+    monkeypatch.setenv("HARNESS_RESULTS", str(results))
+
+    def call(*arguments: object) -> Finished:
+        monkeypatch.setattr(sys, "argv", ["train-cft", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        printed = capsys.readouterr()
+        return Finished(code, printed.out, printed.err)
+
+    return call
+
+
+def write_jsonl(path: Path, lines: Iterable[Mapping[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def read_jsonl(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def sums(count: int) -> list[dict[str, str]]:
+    """Make questions with right (even) and wrong (odd) responses, alike in nothing but form."""
+    return [
+        {
+            "question": f"Adding {n * 37} to {n * 91} gives what?",
+            "response": f"We add: {n * 37} + {n * 91} = {n * 128 + n % 2}. "
+            f"The answer is \\boxed{{{n * 128 + n % 2}}}.",
+            "gold": str(n * 128),
+        }
+        for n in range(1, count + 1)
+    ]
+
+
+@dataclass(frozen=True)
+class Response:
+    """One generation of a run that a test makes."""
+
+    question: str
+    answer: str
+    correct: bool | None
+    gold: str = "4"
+    truncated: bool = False
+    loop: bool = False
+    status: str = "ok"
+
+
+def write_run(
+    results: Path, responses: Iterable[Response], *, task: str = "own", restricted: bool = False
+) -> None:
+    """Put a run with these generations into a results file."""
+    with Journal(Store(results)) as journal:
+        journal.append("model", rows.model())
+        listed = list(responses)
+        questions = {response.question: response for response in listed}
+        run = rows.run(items=len(questions), requests=len(listed))
+        journal.append("run", run | {"task": task, "restricted": restricted})
+        items = {}
+        for ordinal, (question, response) in enumerate(questions.items()):
+            item = Item(f"item-{ordinal}", question, response.gold, AnswerType.INTEGER)
+            items[question] = item
+            journal.append("item", item_row(item, task, rows.PROTOCOL.data_sha256, ordinal))
+        for number, response in enumerate(listed):
+            item = items[response.question]
+            key = {"key": rows.key(number)}
+            asked = {"item_id": item.id, "gold_id": item.gold_id, "sample_index": number}
+            journal.append("request", rows.request(number) | asked | key)
+            generation = rows.generation(number, answer=response.answer)
+            cut = {"truncated": response.truncated, "loop": response.loop}
+            journal.append("generation", generation | cut)
+            if response.correct is not None:
+                grade = rows.grade(number, correct=response.correct, status=response.status)
+                judged = {"gold_id": item.gold_id, "grader_version": GRADER_VERSION}
+                journal.append("grade", grade | judged | {"extracted": "5"})

@@ -1,0 +1,55 @@
+"""The critic that needs no model writes only what it can show."""
+
+from __future__ import annotations
+
+from train_cft import conclusions, reference
+from train_cft.examples import Example
+
+
+def _example(
+    response: str, *, right: bool | None, extracted: str = "", solution: str = ""
+) -> Example:
+    return Example(
+        "What is 17 * 3?",
+        response,
+        "s",
+        gold="51",
+        right=right,
+        extracted=extracted,
+        solution=solution,
+    )
+
+
+def test_a_wrong_step_is_quoted_and_put_right() -> None:
+    example = _example("3 + 4 = 7. Then 17 * 3 = 41, so 41.", right=False, extracted="41")
+    critique, reason = reference.criticise(example)
+    assert not reason
+    assert "`17 * 3 = 41` is wrong: `17 * 3` is 51." in critique
+    assert "should be `51`, but the solution gives `41`" in critique
+    assert critique.endswith("Conclusion: wrong [END]")
+
+
+def test_the_reference_solution_stands_in_for_a_step() -> None:
+    critique, _ = reference.criticise(_example("41.", right=False, solution="Take 50 and 1."))
+    assert "Take 50 and 1." in critique and "does not give one" in critique
+
+
+def test_steps_that_hold_speak_for_a_right_response() -> None:
+    critique, _ = reference.criticise(_example("17 * 3 = 51", right=True, extracted="51"))
+    assert "`17 * 3 = 51`" in critique
+    found = conclusions.read(critique)
+    assert found is not None and found.right and found.reasons
+
+
+def test_a_bare_verdict_is_no_critique() -> None:
+    assert reference.criticise(_example("41", right=False)) == ("", reference.NO_MATERIAL)
+    assert reference.criticise(_example("51", right=True)) == ("", reference.NO_MATERIAL)
+    # Steps that hold say nothing about why an answer is wrong.
+    holding = _example("3 + 4 = 7, so 41", right=False)
+    assert reference.criticise(holding) == ("", reference.NO_MATERIAL)
+
+
+def test_a_right_answer_through_a_wrong_step_is_left_out() -> None:
+    example = _example("17 * 3 = 41, no matter: 51", right=True)
+    assert reference.criticise(example) == ("", reference.LUCKY)
+    assert reference.criticise(_example("51", right=None)) == ("", reference.NO_VERDICT)

@@ -1,0 +1,161 @@
+"""Taking out of the data what the benchmarks ask.
+
+Held against every benchmark that ``tasks`` knows and that can be loaded here; the others are named.
+Nothing of a restricted benchmark is written anywhere: rows that repeat it are removed before they
+are stored, sent or counted by more than a number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from harness.errors import HarnessError
+from harness.registry import TaskRegistry
+from harness.tasks_api import DATA_DIR_VARIABLE, Task
+from harness.types import Item
+from train_cft import splits
+from train_cft.examples import Example
+from train_cft.overlap import BenchmarkIndex, Hit, normalised
+
+_FAMILY = "fresh"
+
+
+@dataclass(slots=True)
+class Removed:
+    """How many examples one benchmark took out.
+
+    Attributes:
+        exact: They ask one of its questions.
+        stretch: They share a stretch of 13 words with one.
+    """
+
+    exact: int = 0
+    stretch: int = 0
+
+
+@dataclass(slots=True)
+class Cleaned:
+    """What is left, and what was held against what.
+
+    Attributes:
+        kept: Examples that repeat nothing, or only what they are exempt from.
+        index: The benchmarks.
+        not_checked: Benchmarks that could not be loaded, with the reason.
+        removed: By benchmark; an example may repeat several.
+        rows_removed: How many examples were removed in all.
+        allowed: Questions that may be trained on, normalised: those of the build split.
+        exempt: The items of the build split that an example repeats, by the example's id.
+    """
+
+    kept: list[Example] = field(default_factory=list)
+    index: BenchmarkIndex = field(default_factory=BenchmarkIndex)
+    not_checked: dict[str, str] = field(default_factory=dict)
+    removed: dict[str, Removed] = field(default_factory=lambda: defaultdict(Removed))
+    rows_removed: int = 0
+    allowed: set[str] = field(default_factory=set)
+    exempt: dict[str, list[Hit]] = field(default_factory=dict)
+
+
+def clean(
+    examples: Sequence[Example],
+    registry: TaskRegistry,
+    against: Collection[str],
+    tell: Callable[[str], None],
+) -> Cleaned:
+    """Remove what repeats a benchmark item.
+
+    Args:
+        examples: What there is.
+        registry: The benchmarks.
+        against: Further tasks, such as ``fresh:chain_sum@7``.
+        tell: Is told which benchmark is being loaded.
+
+    Raises:
+        HarnessError: One of ``against`` cannot be loaded.
+    """
+    cleaned = Cleaned()
+    _load(cleaned, registry, _wanted(examples, registry, against), against, tell)
+    tell("comparing with the benchmarks")
+    for example in examples:
+        hits = cleaned.index.hits(
+            example.question, [example.response, example.critique, example.solution]
+        )
+        foreign = [hit for hit in hits if hit.question not in cleaned.allowed]
+        if foreign:
+            cleaned.rows_removed += 1
+            _count(cleaned.removed, foreign)
+            continue
+        if hits:
+            cleaned.exempt[example.id] = hits
+        cleaned.kept.append(example)
+    return cleaned
+
+
+def exempt_items(cleaned: Cleaned, examples: Sequence[Example]) -> dict[str, list[str]]:
+    """Return the items of the build split that ``examples`` repeat, by every benchmark.
+
+    They are to be dropped from each report on that benchmark.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for example in examples:
+        for hit in cleaned.exempt.get(example.id, ()):
+            found[hit.task].add(hit.item_id)
+    return {task: sorted(found[task]) for task in sorted(found)}
+
+
+def _wanted(
+    examples: Sequence[Example], registry: TaskRegistry, against: Collection[str]
+) -> list[str]:
+    """Name the benchmarks: all single tasks, and the test seed of each generator trained on."""
+    single = [
+        entry.name
+        for entry in registry.entries()
+        if not entry.is_family and entry.name not in splits.PARTS
+    ]
+    trained = sorted({example.task for example in examples})
+    fresh = [name.partition("@")[0] for name in trained if name.partition(":")[0] == _FAMILY]
+    return list(dict.fromkeys([*single, *fresh, *against]))
+
+
+def _load(
+    cleaned: Cleaned,
+    registry: TaskRegistry,
+    names: Sequence[str],
+    against: Collection[str],
+    tell: Callable[[str], None],
+) -> None:
+    for name in names:
+        tell(f"loading {name}")
+        try:
+            task = registry.load(name)
+            items = task.items()
+        except HarnessError as error:
+            if name in against:
+                raise
+            # The card is the same wherever the benchmarks lie.
+            folder = os.environ.get(DATA_DIR_VARIABLE) or "\0"
+            cleaned.not_checked[name] = error.message.replace(folder, f"${DATA_DIR_VARIABLE}")
+            continue
+        cleaned.index.add(name, items, exact_only=_is_generated(task))
+        if name == splits.PARENT:
+            cleaned.allowed |= _build_questions(items)
+
+
+def _build_questions(items: Sequence[Item]) -> set[str]:
+    build = splits.build_ids([item.id for item in items])
+    return {normalised(item.question) for item in items if item.id in build}
+
+
+def _is_generated(task: Task) -> bool:
+    return task.source is None
+
+
+def _count(removed: dict[str, Removed], hits: Sequence[Hit]) -> None:
+    for task in {hit.task for hit in hits}:
+        if any(hit.exact for hit in hits if hit.task == task):
+            removed[task].exact += 1
+        else:
+            removed[task].stretch += 1

@@ -1,0 +1,143 @@
+"""A model that writes critiques, through the harness's own engines and store.
+
+Each response to be criticised becomes an item of a task whose gold is our grader's verdict: the
+harness plans, sends, resumes and stores the teacher's critiques as it does any generation, and its
+score is how often the teacher's conclusion is our grader's. Asking again is a new replicate for
+those items alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.models import expand
+from harness.pipeline import Evaluation, evaluate
+from harness.plan import Settings
+from harness.sitting import Observer
+from harness.store import Store, queries
+from harness.tasks_api import Task
+from harness.types import AnswerType, Item, Message
+from train_cft import conclusions
+from train_cft.examples import Example
+
+TASK = "critique"
+# As the paper made its critiques.
+TEMPERATURE = 0.3
+TOP_P = 0.95
+MAX_TOKENS = 3200
+
+_SYSTEM = (
+    "You are an expert in science and mathematics who marks a student's work. Judge whether the "
+    "student's solution to the question is correct. Go through it briefly: where it is wrong, name "
+    "the first mistake and put it right; where it is right, say why each step holds. Finish with "
+    "a line that reads 'Conclusion: right [END]' or 'Conclusion: wrong [END]'."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """Which model criticises, and how it is asked.
+
+    Attributes:
+        model: As ``harness eval --model`` takes it.
+        backend: Name of the backend.
+        settings: Sampling.
+        engine_args: Passed through to the engine.
+        backend_options: The backend's own options.
+        results: The results file, which keeps what it wrote.
+    """
+
+    model: str
+    backend: str
+    settings: Settings
+    results: Path
+    engine_args: Mapping[str, Any] = field(default_factory=dict)
+    backend_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a teacher wrote about one example.
+
+    Attributes:
+        text: The critique, without the teacher's thought.
+        run_id: The run it is of, which ``harness show`` shows.
+        conclusion: What it concludes and why; ``None`` where that cannot be read.
+    """
+
+    text: str
+    run_id: str
+    conclusion: conclusions.Conclusion | None
+
+
+def ask(
+    teacher: Teacher, examples: Sequence[Example], observer: Observer, *, attempt: int = 0
+) -> dict[str, Answer]:
+    """Have every example criticised, or what is missing of it; return the answers by example.
+
+    Args:
+        teacher: Who is asked.
+        examples: What about.
+        observer: Is told how it goes on.
+        attempt: Asking again is another attempt, which gets an answer of its own.
+
+    Raises:
+        HarnessError: The teacher stopped answering, or a prompt does not fit. What it wrote is
+            kept, and the same call goes on.
+    """
+    if len(models := expand([teacher.model])) != 1:
+        raise HarnessError(f"--teacher {teacher.model} names {len(models)} models.", "Name one.")
+    settings = replace(teacher.settings, replicate=teacher.settings.replicate + attempt)
+    evaluation = Evaluation(
+        models=[teacher.model],
+        tasks=[critique_task(examples)],
+        results=teacher.results,
+        settings=settings,
+        backend=teacher.backend,
+        engine_args=teacher.engine_args,
+        backend_options=teacher.backend_options,
+    )
+    (run_id,) = evaluate(evaluation, observer).run_ids
+    return {
+        sample.item_id: Answer(sample.answer, run_id, conclusions.read(sample.answer))
+        for sample in queries.samples(Store(teacher.results), run_id)
+    }
+
+
+def critique_task(examples: Sequence[Example]) -> Task:
+    """Return the task of criticising these examples."""
+    items = [
+        Item(
+            example.id,
+            example.input,
+            gold=_verdict(example),
+            answer_type=AnswerType.TEXT,
+            subject=example.task,
+            scorer="train_cft.conclusions:score",
+            reference=_verdict(example),
+        )
+        for example in examples
+    ]
+    return Task(
+        TASK,
+        "1",
+        lambda: iter(items),
+        _prompt,
+        max_tokens=MAX_TOKENS,
+        temperature=TEMPERATURE,
+    )
+
+
+def _verdict(example: Example) -> str:
+    return "" if example.right is None else conclusions.word(example.right)
+
+
+def _prompt(item: Item) -> Sequence[Message]:
+    return [
+        {"role": "system", "content": _SYSTEM},
+        {"role": "user", "content": item.question},
+    ]
