@@ -1,0 +1,490 @@
+"""Engines on a Ray cluster: each in an actor, all taking from one queue in this process.
+
+This process renders, hands out, and is the only one to write; actors turn tokens into completions.
+What a lost replica had under way goes to the front of the queue, and others do it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import math
+import os
+import pickle
+import queue
+import time
+from collections import Counter, deque
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.backends import BackendOptions
+from harness.backends._cluster import Place, find_place, join, last_line
+from harness.backends._replica import Job, ReplicaHost, Started, engine_class, files_of
+from harness.errors import EngineError, HarnessError
+from harness.types import Chat, Completion, EngineIdentity, Message, Model, Prompt, Request
+
+_ENGINE = "harness.backends.vllm:VllmBackend"
+# A message costs the driver far more than one more completion in it, so the more replicas there
+# are, the longer each gathers.
+_MESSAGES_PER_SECOND = 250
+_LEAST_PATIENCE = 1.0
+# Where an engine does not say how many it runs at once: vLLM's default on the largest devices.
+_SEQUENCES = 1024
+# Engines are set up by how much there is to do; beyond this many requests nothing changes.
+_ENOUGH_REQUESTS = 10_000
+_RESTARTS = 3
+_POISON = 3
+_START_SECONDS = 1800.0
+_COMEBACK_SECONDS = 600.0
+_NOTICE_SECONDS = 30.0
+_CLOSE_SECONDS = 10.0
+_ABORT_SECONDS = 10.0
+_KEPT = "What was finished is kept: run the same command again to go on."
+
+
+@dataclass(eq=False, slots=True)
+class _Replica:
+    """One engine in the cluster, as it is seen from here.
+
+    Attributes:
+        number: Which of the replicas; one that is started anew keeps it.
+        host: Its actor.
+        slot: Which of the actor's engines.
+        returning: Started anew after a loss: the others do not wait for it.
+        node: Where it is, once it serves.
+        window: Most requests it may have.
+        serving: It has said that it is ready.
+        call: What it was asked and has not answered; other answers of its do not count.
+        outstanding: What it has been given and not given back.
+    """
+
+    number: int
+    host: Any
+    slot: int
+    returning: bool
+    node: str = ""
+    window: int = 0
+    serving: bool = False
+    call: Future[Any] | None = None
+    outstanding: dict[str, Request] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"Replica {self.number}" + (f" on {self.node}" if self.node else "")
+
+
+class _Queue:
+    """What is to be generated, handed out from the front.
+
+    Args:
+        requests: As :meth:`harness.backends.Backend.generate` takes them.
+    """
+
+    def __init__(self, requests: Iterable[Request | None]) -> None:
+        self._source = iter(requests)
+        self._ready: deque[Request] = deque()
+        self._losses: dict[str, int] = {}
+        self._outstanding = 0
+        self.dry = False
+
+    @property
+    def unfinished(self) -> bool:
+        return bool(self._outstanding or self._ready) or not self.dry
+
+    def fill(self, room: int) -> int:
+        """Take more from the source if the cluster has ``room`` for it; return what is known of.
+
+        That is everything that is left once the source is dry.
+        """
+        while self._outstanding + len(self._ready) < room:
+            request = next(self._source, None)
+            self.dry = request is None
+            if request is None:
+                break
+            self._ready.append(request)
+        return self._outstanding + len(self._ready)
+
+    def take(self, most: int, replica: _Replica) -> list[Request]:
+        """Give up to ``most`` requests to a replica.
+
+        Of those that two replicas were lost with it gets one at a time: should that end a third,
+        it is known which one it was.
+        """
+        taken: list[Request] = []
+        held_back: list[Request] = []
+        has_suspect = bool(self._losses) and any(map(self._suspect, replica.outstanding))
+        while self._ready and len(taken) < most:
+            request = self._ready.popleft()
+            suspect = self._suspect(request.key)
+            (held_back if suspect and has_suspect else taken).append(request)
+            has_suspect |= suspect
+        self._ready.extendleft(reversed(held_back))
+        replica.outstanding.update((request.key, request) for request in taken)
+        self._outstanding += len(taken)
+        return taken
+
+    def finish(self, key: str, replica: _Replica) -> None:
+        """Note that a replica has done a request."""
+        del replica.outstanding[key]
+        self._outstanding -= 1
+        if self._losses:
+            self._losses.pop(key, None)
+
+    def give_back(self, replica: _Replica) -> int:
+        """Put what a lost replica had to the front again; return how many those are.
+
+        Raises:
+            EngineError: One of them has been lost with its replica once too often.
+        """
+        lost = list(replica.outstanding.values())
+        replica.outstanding.clear()
+        self._outstanding -= len(lost)
+        self._ready.extendleft(reversed(lost))
+        for request in lost:
+            self._losses[request.key] = self._losses.get(request.key, 0) + 1
+            if self._losses[request.key] >= _POISON:
+                raise EngineError(
+                    f"{_POISON} engines died one after another with item {request.item_id} (sample "
+                    f"{request.sample_index}, request {request.key}).",
+                    f"{_KEPT} A smaller --max-tokens or --engine-arg max_num_seqs may help it.",
+                )
+        return len(lost)
+
+    def _suspect(self, key: str) -> bool:
+        return self._losses.get(key, 0) >= _POISON - 1
+
+
+class RayBackend:
+    """Replicas of one engine on a Ray cluster; see :class:`harness.backends.Backend`."""
+
+    def __init__(self, options: BackendOptions) -> None:
+        # Only Python can set the second row: which engine, how many of them share an actor (in a
+        # simulation), and how long to wait for a replica when there is none left.
+        known = ["address", "replicas", "tensor_parallel"]
+        known += ["engine", "engines_per_actor", "comeback_seconds"]
+        options.refuse_unknown("ray", known)
+        if importlib.util.find_spec("ray") is None:
+            raise HarnessError(
+                "The backend ray needs the package `ray`.", "pip install 'cft-harness[ray]'."
+            )
+        named = dict(options.named)
+        self._address: str | None = named.get("address")
+        self._wanted: int | None = named.get("replicas")
+        if self._wanted is not None and self._wanted < 1:
+            raise HarnessError(f"--replicas {self._wanted} leaves no engine.", "Give 1 or more.")
+        self._engine = str(named.get("engine", _ENGINE))
+        self._per_actor = int(named.get("engines_per_actor", 1))
+        self._comeback_seconds = float(named.get("comeback_seconds", _COMEBACK_SECONDS))
+        self._tell = options.tell
+        of_the_engine = {k: v for k, v in named.items() if k == "tensor_parallel"}
+        self._options = BackendOptions(
+            options.engine_args, of_the_engine, trust_remote_code=options.trust_remote_code
+        )
+        # Opens and renders here, as the same engine does without a cluster.
+        self._local = engine_class(self._engine)(self._options)
+        self._ray: Any = None
+        self._joined = False
+        self._place: Place | None = None
+        self._job: Any = None
+        self._replicas: list[_Replica] = []
+        self._serving = 0
+        self._events: queue.SimpleQueue[tuple[_Replica, Future[Any]]] = queue.SimpleQueue()
+        self._restarts: Counter[int] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._done: Counter[str] = Counter()
+        self._aborted: dict[_Replica, int] = {}
+        self._opened = 0
+
+    def open(self, name: str, revision: str | None) -> Model:
+        self._opened += 1
+        model: Model = self._local.open(name, revision)
+        return model
+
+    def identity(self) -> EngineIdentity:
+        # The engine's own, so that results are shared with the same engine without a cluster.
+        identity: EngineIdentity = self._local.identity()
+        return identity
+
+    def render(self, model: Model, messages: Sequence[Message], chat: Chat) -> Prompt:
+        prompt: Prompt = self._local.render(model, messages, chat)
+        return prompt
+
+    def count_tokens(self, model: Model, text: str) -> int | None:
+        count: int | None = self._local.count_tokens(model, text)
+        return count
+
+    def start(
+        self, model: Model, requests: Sequence[Request], *, longest: int
+    ) -> Mapping[str, Any]:
+        if self._place is None:
+            self._ray, self._joined = join(self._address)
+            self._place = self._find_place()
+        count = self._place.replicas
+        share = requests[: min(_ENOUGH_REQUESTS, math.ceil(len(requests) / count))]
+        job = Job(model, share, longest, self.identity(), files_of(model))
+        first = self._job is None
+        self._job = self._ray.put(job)
+        for replica in list(self._replicas):
+            if replica.serving:
+                self._begin(replica)
+            else:
+                self._drop(replica)
+        there = {replica.number for replica in self._replicas}
+        missing = [number for number in range(count) if number not in there]
+        self._spawn(missing, returning=not first)
+        return self._wait_for_start() | {"replicas": count}
+
+    def _together(self) -> int:
+        """Return how many devices one engine takes."""
+        given = self._options.engine_args
+        tensor = self._options.named.get("tensor_parallel", given.get("tensor_parallel_size", 1))
+        return int(tensor) * int(given.get("pipeline_parallel_size", 1))
+
+    def _find_place(self) -> Place:
+        return find_place(
+            [node["Resources"] for node in self._ray.nodes() if node["Alive"]],
+            on_gpus=self.identity().device == "cuda",
+            together=self._together(),
+            wanted=self._wanted,
+            per_actor=self._per_actor,
+        )
+
+    def _engine_args(self) -> dict[str, Any]:
+        """Return what engines are told here beyond what the user says; none of it is in a key."""
+        given = dict(self._options.engine_args)
+        if self._together() > 1:
+            # One node, one actor: vLLM must not spread its workers over the cluster by itself.
+            return {"distributed_executor_backend": "mp"} | given
+        if self._opened > 1 and self.identity().device == "cpu":
+            # Compiled code holds on to its weights, and within an actor the engine does not know
+            # that more checkpoints are to come.
+            return {"enforce_eager": True} | given
+        return given
+
+    def _spawn(self, numbers: Sequence[int], *, returning: bool) -> None:
+        """Ask for actors that hold these replicas; Ray makes each where there is room for it."""
+        assert self._place is not None, "found before anything is started"
+        actor = self._ray.remote(ReplicaHost)
+        options = replace(self._options, engine_args=self._engine_args())
+        environment = {k: v for k, v in os.environ.items() if k.startswith("VLLM_")}
+        for at in range(0, len(numbers), self._per_actor):
+            together = numbers[at : at + self._per_actor]
+            host = actor.options(
+                max_concurrency=len(together) + 1,
+                scheduling_strategy="SPREAD",
+                **self._place.asks,
+            ).remote(self._engine, options, len(together), environment, self._place.shares_node)
+            for slot, number in enumerate(together):
+                replica = _Replica(number, host, slot, returning)
+                self._replicas.append(replica)
+                self._begin(replica)
+
+    def _begin(self, replica: _Replica) -> None:
+        self._serving -= replica.serving
+        replica.serving = False
+        self._call(replica, replica.host.start.remote(replica.slot, self._job))
+
+    def _call(self, replica: _Replica, reference: Any) -> None:
+        """Have a call's answer put among the events once it is there."""
+        call = replica.call = reference.future()
+        call.add_done_callback(lambda done: self._events.put((replica, done)))
+
+    def _wait_for_start(self) -> dict[str, Any]:
+        """Wait until every replica serves that is not merely to return; return one's settings."""
+        deadline = time.monotonic() + _START_SECONDS
+        settings: dict[str, Any] = {}
+        while any(not (replica.serving or replica.returning) for replica in self._replicas):
+            try:
+                replica, done = self._events.get(timeout=_NOTICE_SECONDS)
+            except queue.Empty:
+                if time.monotonic() > deadline:
+                    raise EngineError(
+                        f"After {_START_SECONDS:.0f} s only {self.status()} serve.",
+                        "`ray status` on a node shows what the cluster is short of.",
+                    ) from None
+                self._tell(f"{self.status()} serve; the others are being started.")
+                continue
+            if done is not replica.call:
+                continue
+            error = done.exception()
+            if error is None:
+                settings = self._serves(replica, done.result())
+            elif replica.returning or (replica.node and _cause(error) is None):
+                self._lose(replica, error, 0)
+            else:
+                raise _as_engine_error(f"{replica.name} cannot start", error) from error
+        return settings
+
+    def _serves(self, replica: _Replica, started: Started) -> dict[str, Any]:
+        for notice in started.notices:
+            self._tell(f"{replica.name}: {notice}")
+        if replica.returning:
+            self._tell(f"Replica {replica.number} serves again, on {started.node}.")
+        replica.node, replica.call = started.node, None
+        replica.serving, replica.returning = True, False
+        self._serving += 1
+        replica.window = 2 * int(started.settings.get("max_num_seqs") or _SEQUENCES)
+        return dict(started.settings)
+
+    def generate(self, requests: Iterable[Request | None]) -> Generator[Completion, None, None]:
+        waiting = _Queue(requests)
+        try:
+            self._ask_all(waiting)
+            while waiting.unfinished:
+                replica, done = self._next_event()
+                error = done.exception()
+                if error is not None:
+                    self._lose(replica, error, waiting.give_back(replica))
+                elif replica.serving:
+                    replica.call = None
+                    completions: list[Completion] = pickle.loads(done.result())
+                    self._done[replica.name] += len(completions)
+                    for completion in completions:
+                        waiting.finish(completion.key, replica)
+                    self._ask(replica, waiting)
+                    yield from completions
+                else:
+                    self._serves(replica, done.result())
+                    self._ask(replica, waiting)
+                if error is not None or waiting.dry:
+                    self._ask_all(waiting)
+        finally:
+            self._abort()
+
+    def _ask_all(self, waiting: _Queue) -> None:
+        for replica in self._replicas:
+            self._ask(replica, waiting)
+
+    def _ask(self, replica: _Replica, waiting: _Queue) -> None:
+        """Give a replica as much more as it may have, and ask for what it has finished."""
+        if replica.call or not replica.serving:
+            return
+        left = waiting.fill(self._serving * replica.window)
+        # Towards the end each gets an equal share, so that none is left with all of the rest.
+        window = min(replica.window, math.ceil(left / self._serving))
+        more = waiting.take(window - len(replica.outstanding), replica)
+        if replica.outstanding:
+            gather = self._serving / _MESSAGES_PER_SECOND
+            patience = max(_LEAST_PATIENCE, 5 * gather)
+            message = pickle.dumps(more)
+            exchange = replica.host.exchange
+            self._call(replica, exchange.remote(replica.slot, message, gather, patience))
+
+    def _abort(self) -> None:
+        """Have the engines give up what they have under way; do without those that do not."""
+        busy = [replica for replica in self._replicas if replica.outstanding]
+        calls = [replica.host.abort.remote(replica.slot) for replica in busy]
+        if calls:
+            self._ray.wait(calls, num_returns=len(calls), timeout=_ABORT_SECONDS)
+        for replica, call in zip(busy, calls, strict=True):
+            replica.call = None
+            replica.outstanding.clear()
+            try:
+                self._aborted[replica] = self._ray.get(call, timeout=0)
+            except Exception:  # noqa: BLE001 - dead or too slow
+                self._drop(replica)
+
+    def _next_event(self) -> tuple[_Replica, Future[Any]]:
+        """Return the next answer of a replica that is not lost.
+
+        Raises:
+            EngineError: None is left, and none has returned in time.
+        """
+        deadline = time.monotonic() + self._comeback_seconds
+        while True:
+            if not self._replicas:
+                raise EngineError("Every replica is lost and was started anew in vain.", _KEPT)
+            try:
+                replica, done = self._events.get(timeout=_LEAST_PATIENCE)
+            except queue.Empty:
+                if not self._serving and time.monotonic() > deadline:
+                    raise EngineError(
+                        f"Every replica is lost, and none returned within "
+                        f"{self._comeback_seconds:.0f} s.",
+                        _KEPT,
+                    ) from None
+                continue
+            if done is replica.call:
+                return replica, done
+
+    def _lose(self, replica: _Replica, error: BaseException, requeued: int) -> None:
+        """Do without a replica, and have it started anew unless that was done often enough."""
+        self._drop(replica)
+        self._counts["lost"] += 1
+        self._counts["requeued"] += requeued
+        again = self._restarts[replica.number] < _RESTARTS
+        what = (
+            f"{replica.name} is lost ({_why(error)})"
+            if replica.node
+            else (f"{replica.name} could not be started anew ({_why(error)})")
+        )
+        told = [f"{requeued} requests go to others"] if requeued else []
+        told += ["it is started anew where there is room"] if again else ["it is given up"]
+        self._tell(f"{what}: {', '.join(told)}; {self.status()} serve.")
+        if again:
+            self._restarts[replica.number] += 1
+            self._spawn([replica.number], returning=True)
+
+    def _drop(self, replica: _Replica) -> None:
+        self._serving -= replica.serving
+        replica.serving, replica.call = False, None
+        self._replicas.remove(replica)
+        with contextlib.suppress(Exception):  # it may well be dead
+            self._ray.kill(replica.host)
+
+    def status(self) -> str:
+        return f"{self._serving} of {self._place.replicas if self._place else 0} replicas"
+
+    def usage(self) -> Mapping[str, Any]:
+        replicas = self._place.replicas if self._place else 0
+        return {
+            "replicas": replicas,
+            "lost": self._counts["lost"],
+            "requeued": self._counts["requeued"],
+            "completions": dict(self._done),
+            "aborted_tokens": sum(self._aborted.values()),
+        }
+
+    def close(self) -> None:
+        if self._ray is None:
+            return
+        # Engines over several GPUs have processes of their own, which are to end in order.
+        hosts = list({id(replica.host): replica.host for replica in self._replicas}.values())
+        calls = [host.close.remote() for host in hosts]
+        with contextlib.suppress(Exception):
+            self._ray.wait(calls, num_returns=len(calls), timeout=_CLOSE_SECONDS)
+        for replica in list(self._replicas):
+            self._drop(replica)
+        if self._joined:
+            self._ray.shutdown()
+        self._ray = self._place = self._job = None
+
+
+def _cause(error: BaseException) -> HarnessError | None:
+    """Return what a replica itself had to say, if that is what ended it."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, HarnessError) else None
+
+
+def _as_engine_error(what: str, error: BaseException) -> HarnessError:
+    cause = _cause(error)
+    if cause is not None:
+        return type(cause)(cause.message, cause.remedy)
+    return EngineError(f"{what}: {_why(error)}.", "`ray status` and Ray's logs may say more.")
+
+
+def _why(error: BaseException) -> str:
+    """Say in a few words what happened to a replica."""
+    told = _cause(error)
+    if told is not None:
+        return told.message.rstrip(".")
+    cause = getattr(error, "cause", None)
+    if cause is not None:
+        return f"{type(cause).__name__}: {last_line(str(cause))}"
+    name = type(error).__name__
+    return "its process or node died" if name == "ActorDiedError" else name
+
+
+BACKEND = RayBackend
