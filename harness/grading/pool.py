@@ -10,10 +10,10 @@ import os
 import signal
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,9 @@ class _Job:
     key: _Key
     waiting: list[tuple[Future[Verdict], str]] = field(default_factory=list)
     attempts: int = 0
+
+
+_Started = tuple[_Job, "Future[Verdict]"]
 
 
 class GraderPool:
@@ -159,14 +162,19 @@ class GraderPool:
                 raise RuntimeError("The grader pool is closed.")
             known = self._memo.get(key)
             if known is None:
+                started = []
                 job = self._jobs.get(key)
                 if job is None:
                     job = self._jobs[key] = _Job(key)
-                    self._dispatch(job)
+                    started = [self._dispatch(job)]
                 job.waiting.append((future, found.rule))
-                return future
-            self._memo.move_to_end(key)
-        future.set_result(replace(_as_found(known, found.answer, found.rule), seconds=0.0))
+            else:
+                self._memo.move_to_end(key)
+        if known is None:
+            self._watch(started)
+        else:
+            verdict = _as_found(known, found.answer, found.rule)
+            future.set_result(replace(verdict, seconds=0.0))
         return future
 
     def close(self, *, wait: bool = True) -> None:
@@ -197,8 +205,8 @@ class GraderPool:
             context=_context(),
         )
 
-    def _dispatch(self, job: _Job) -> None:
-        """Hand a job to a worker; called with the lock held."""
+    def _dispatch(self, job: _Job) -> _Started:
+        """Hand a job to a worker; called with the lock held, and to be watched without it."""
         cpu_seconds = self._cpu_seconds * _SHARES[job.attempts]
         job.attempts += 1
         call: dict[str, Any] = {
@@ -212,35 +220,42 @@ class GraderPool:
             threading.Thread(target=_dispose, args=(self._pool,), daemon=True).start()
             self._pool = self._new_pool()
             task = self._pool.schedule(**call)
-        task.add_done_callback(lambda done: self._finished(job, done))
+        return job, task
+
+    def _watch(self, started: Iterable[_Started]) -> None:
+        """Take the outcome of jobs once they have one, which they may have already."""
+        for job, task in started:
+            task.add_done_callback(partial(self._finished, job))
 
     def _finished(self, job: _Job, task: Future[Verdict]) -> None:
-        """Take a job's outcome; called by one of pebble's threads."""
+        """Take a job's outcome; called by one of pebble's threads, or by the one that watches."""
         verdict, by_wall_clock = _outcome(task)
         with self._lock:
             if self._jobs.get(job.key) is not job:
                 return
-            if verdict.status in INFRASTRUCTURE_FAILURES and job.attempts < len(_SHARES):
-                if by_wall_clock:
-                    self._postponed.append(job)
-                else:
-                    self._dispatch(job)
-                self._retry_postponed()
-                return
-            del self._jobs[job.key]
-            self._memo[job.key] = verdict
-            if len(self._memo) > _MEMO_SIZE:
-                self._memo.popitem(last=False)
-            self._retry_postponed()
-            self._idle.notify_all()
-        self._resolve(job, verdict)
+            started = []
+            final = verdict.status not in INFRASTRUCTURE_FAILURES or job.attempts == len(_SHARES)
+            if final:
+                del self._jobs[job.key]
+                self._memo[job.key] = verdict
+                if len(self._memo) > _MEMO_SIZE:
+                    self._memo.popitem(last=False)
+                self._idle.notify_all()
+            elif by_wall_clock:
+                self._postponed.append(job)
+            else:
+                started.append(self._dispatch(job))
+            started += self._retry_postponed()
+        self._watch(started)
+        if final:
+            self._resolve(job, verdict)
 
-    def _retry_postponed(self) -> None:
+    def _retry_postponed(self) -> list[_Started]:
         """Try again what the wall clock cut off once nothing else is under way."""
-        if self._postponed and len(self._jobs) == len(self._postponed):
-            jobs, self._postponed = self._postponed, []
-            for job in jobs:
-                self._dispatch(job)
+        if not self._postponed or len(self._jobs) != len(self._postponed):
+            return []
+        jobs, self._postponed = self._postponed, []
+        return [self._dispatch(job) for job in jobs]
 
     def _resolve(self, job: _Job, verdict: Verdict) -> None:
         for future, rule in job.waiting:

@@ -200,3 +200,23 @@ def test_easy_answers_are_judged_by_the_thousand() -> None:
         ]
         assert all(future.result(60).correct for future in futures)
         assert time.perf_counter() - started < 8
+
+
+def test_a_verdict_that_is_there_before_anyone_waits_for_it_is_taken(
+    bare: GraderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = bare._pool.schedule
+
+    def finished_at_once(**call: object) -> Future[Verdict]:
+        task: Future[Verdict] = schedule(**call)
+        task.exception()
+        return task
+
+    monkeypatch.setattr(bare._pool, "schedule", finished_at_once)
+    verdicts: list[Verdict] = []
+    asking = threading.Thread(
+        target=lambda: verdicts.append(ask(bare, "4711", "4711").result(20)), daemon=True
+    )
+    asking.start()
+    asking.join(30)
+    assert verdicts and verdicts[0].correct
