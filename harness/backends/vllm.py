@@ -207,6 +207,11 @@ class VllmBackend:
                 "max_num_batched_tokens": _CPU_BATCHED_TOKENS,
                 "kv_cache_memory_bytes": _cpu_cache_bytes(checkpoint, len(requests), longest),
             }
+            if any(request.sampling.temperature for request in requests):
+                # Where a seeded request's prompt is taken in by parts, vLLM 0.32 sets its random
+                # state back, which the CPU's random generators cannot do: the engine would die.
+                settings["enable_chunked_prefill"] = False
+                settings["max_num_batched_tokens"] = max(_CPU_BATCHED_TOKENS, longest)
             for name, value in _CPU_ENVIRONMENT.items():
                 os.environ.setdefault(name, value)
         tags = next((r.prompt.tags for r in requests if r.sampling.thinking_budget), None)
