@@ -28,6 +28,8 @@ from harness.store.store import Store, absorb, unwritable
 MOVE_EVERY_SECONDS = 2.0
 _POLL_SECONDS = 0.2
 _LARGEST_BATCH = 2000
+# DuckDB takes some twenty times a file's size while it takes it in.
+_LARGEST_FILE = 8 << 20
 
 Row = Mapping[str, Any]
 
@@ -149,18 +151,30 @@ class Journal:
                 batch.append(self._rows.get_nowait())
         except queue.Empty:
             pass
-        rows = [entry for entry in batch if not isinstance(entry, threading.Event)]
-        if rows:
-            with self._filling:
-                if self._file is None:
-                    self._number += 1
-                    # Unbuffered: nothing may be left to write when it is closed.
-                    self._file = (self._dir / f"{self._number:06d}.jsonl").open("ab", 0)
-                _write_all(self._file, b"".join(_line(table, row) for table, row in rows))
+        with self._filling:
+            for entry in batch:
+                if not isinstance(entry, threading.Event):
+                    self._write_line(_line(*entry))
+            if self._file is not None:
                 os.fsync(self._file.fileno())
         for entry in batch:
             if isinstance(entry, threading.Event):
                 entry.set()
+
+    def _write_line(self, line: bytes) -> None:
+        if self._file is None:
+            self._number += 1
+            # Unbuffered: nothing may be left to write when it is closed.
+            self._file = (self._dir / f"{self._number:06d}.jsonl").open("ab", 0)
+        _write_all(self._file, line)
+        if self._file.tell() >= _LARGEST_FILE:
+            self._finish_file()
+
+    def _finish_file(self) -> None:
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
 
     def _move_often(self) -> None:
         """Move what has gathered, every few seconds.
@@ -175,9 +189,7 @@ class Journal:
         """Finish the file at hand, and move all that are finished."""
         with self._moving:
             with self._filling:
-                if self._file is not None:
-                    self._file.close()
-                    self._file = None
+                self._finish_file()
                 finished = sorted(self._dir.glob("*.jsonl"))
             _absorb_files(self._store, finished, wait_seconds)
 
@@ -247,17 +259,16 @@ def _lock(folder: Path) -> IO[bytes]:
 
 
 def _absorb_files(store: Store, files: Sequence[Path], wait_seconds: float | None) -> None:
-    """Move the files of one folder into the store, and delete them."""
+    """Move the files of one folder into the store, and delete them, each by itself."""
     if not files:
         return
     import duckdb
 
     try:
-        with store.write(wait_seconds=wait_seconds) as connection:
-            for file in files:
-                _drop_torn_line(file)
-                absorb(connection, file)
         for file in files:
+            _drop_torn_line(file)
+            with store.write(wait_seconds=wait_seconds) as connection:
+                absorb(connection, file)
             file.unlink()
     except OSError as error:
         raise unwritable(store.path, error) from error

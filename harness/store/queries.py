@@ -236,7 +236,9 @@ def runs(
     parameters = [] if run_ids is None else [list(run_ids)]
     with store.read() as connection:
         summary = _SUMMARY.format(profile=quoted(profile))
-        cursor = connection.execute(summary + where + " ORDER BY r.created_at DESC", parameters)
+        cursor = connection.execute(
+            summary + where + " ORDER BY r.created_at DESC, r.id", parameters
+        )
         names = [column[0] for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     return [_summary(row) for row in rows]

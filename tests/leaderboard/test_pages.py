@@ -204,7 +204,8 @@ def test_a_newer_schema_says_what_to_do(served: Path, visit: Visit) -> None:
 def test_a_file_held_by_another_process_says_who_and_the_page_recovers(
     served: Path, visit: Visit
 ) -> None:
-    ranking, samples = visit("?task=gsm8k"), visit("samples")
+    of_a_run = f"samples?run={run_id('made-up-small', 'gsm8k')}"
+    ranking, samples = visit("?task=gsm8k"), visit(of_a_run)
     expect(row(ranking, "made-up-small")).to_be_visible()
     expect(samples.locator(".sample-head").first).to_be_visible()
     hold = (

@@ -16,6 +16,7 @@ from harness.grading import GraderPool
 from harness.judging import Judge
 from harness.plan import item_row
 from harness.store import SCHEMA_VERSION, Journal, Store, alone, queries, recover
+from harness.store import journal as journal_module
 from harness.types import AnswerType, Item, Tolerance
 from tests.conftest import held_by_another_process
 from tests.store.rows import generation, grade, item, model, request, run
@@ -106,6 +107,23 @@ def test_another_process_can_open_the_file_between_batches(store: Store) -> None
             check=True,
         )
     assert counted.stdout.strip() == "1"
+
+
+def test_a_long_wait_fills_many_small_files_which_move_one_by_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "_LARGEST_FILE", 10_000)
+    with held_by_another_process(store.path) as holder, Journal(store) as journal:
+        for number in range(100):
+            journal.append("generation", generation(number, answer="x" * 1000))
+        journal.sync()
+        files = list(store.journal_dir.glob("*/*.jsonl"))
+        assert len(files) >= 10 and max(file.stat().st_size for file in files) < 12_000
+        holder.kill()
+        holder.wait()
+        journal.move()
+        assert _count(store, "generation") == 100
+        assert not list(store.journal_dir.glob("*/*.jsonl"))
 
 
 def test_what_a_killed_writer_had_finished_is_taken_in_by_the_next(store: Store) -> None:
