@@ -155,7 +155,7 @@ class Journal:
             for entry in batch:
                 if not isinstance(entry, threading.Event):
                     self._write_line(_line(*entry))
-            if self._file is not None:
+            if batch and self._file is not None:
                 os.fsync(self._file.fileno())
         for entry in batch:
             if isinstance(entry, threading.Event):
