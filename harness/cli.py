@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-import traceback
 from typing import Annotated
 
 import typer
 
 from harness.commands import comparing, evaluation, gating, grading, looking, tasks
-from harness.errors import HarnessError
+from harness.commands.ending import run
 
 app = typer.Typer(
     name="harness",
@@ -50,23 +48,8 @@ def _common(
 
 
 def main() -> None:
-    """Run the command line; print an error as one sentence and its remedy."""
-    try:
-        app()
-    except HarnessError as error:
-        _fail(error, str(error), error.exit_code)
-    except Exception as error:  # noqa: BLE001 - a bug, and told without a page of traceback
-        found = f"{type(error).__name__}: {error}"
-        _fail(error, f"This should not have happened ({found}). --debug shows where.", 1)
-
-
-def _fail(error: Exception, sentence: str, code: int) -> None:
-    from harness.terminal import clean
-
-    if os.environ.get("HARNESS_DEBUG"):
-        traceback.print_exception(error)
-    print(f"error: {clean(sentence)}", file=sys.stderr)
-    sys.exit(code)
+    """Run the command line."""
+    run(app)
 
 
 if __name__ == "__main__":

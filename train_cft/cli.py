@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.commands.ending import run
 from harness.commands.options import (
     RESULTS,
     JsonOption,
@@ -290,23 +289,8 @@ def _print(build: Build, report: Report) -> None:
 
 
 def main() -> None:
-    """Run the command line; print an error as one sentence and its remedy."""
-    try:
-        app()
-    except HarnessError as error:
-        _fail(error, str(error), error.exit_code)
-    except Exception as error:  # noqa: BLE001 - a bug, and told without a page of traceback
-        found = f"{type(error).__name__}: {error}"
-        _fail(error, f"This should not have happened ({found}). --debug shows where.", 1)
-
-
-def _fail(error: Exception, sentence: str, code: int) -> None:
-    from harness.terminal import clean
-
-    if os.environ.get("HARNESS_DEBUG"):
-        traceback.print_exception(error)
-    print(f"error: {clean(sentence)}", file=sys.stderr)
-    sys.exit(code)
+    """Run the command line."""
+    run(app)
 
 
 if __name__ == "__main__":
