@@ -38,7 +38,7 @@ clean:
 	@touch $@
 
 .venv/.everything: .venv/.engine pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[$(ENGINE),fresh,hub,lm-eval,leaderboard,openai,ray,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[$(ENGINE),fresh,hub,lm-eval,leaderboard,openai,ray,train,dev]'
 	@$(MAKE) --no-print-directory .matching-torch
 	@touch $@
 

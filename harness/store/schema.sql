@@ -180,6 +180,68 @@ CREATE TABLE critique (
     reviewed_at     TIMESTAMPTZ
 );
 
+-- One training of train_cft: its recipe in full, the model it started from (a fingerprint, and the
+-- name it was given), and the folder of its checkpoints. The same command goes on with the same id.
+CREATE TABLE training (
+    id            VARCHAR PRIMARY KEY,
+    name          VARCHAR NOT NULL,
+    objective     VARCHAR NOT NULL,
+    base          VARCHAR NOT NULL,
+    base_name     VARCHAR NOT NULL,
+    data_sha256   VARCHAR NOT NULL,
+    recipe        JSON NOT NULL,
+    seed          BIGINT NOT NULL,
+    output        VARCHAR NOT NULL,
+    planned_steps INTEGER NOT NULL,
+    libraries     JSON NOT NULL,
+    machine       JSON NOT NULL,
+    started_at    TIMESTAMPTZ NOT NULL
+);
+
+-- What was logged of an optimiser step. `tokens` and `seconds` count from the start of the training,
+-- over all its sittings.
+CREATE TABLE training_step (
+    training_id   VARCHAR NOT NULL,
+    step          INTEGER NOT NULL,
+    loss          DOUBLE,
+    learning_rate DOUBLE,
+    grad_norm     DOUBLE,
+    tokens        BIGINT,
+    seconds       DOUBLE,
+    recorded_at   TIMESTAMPTZ NOT NULL
+);
+
+-- A checkpoint that a training saved; by its fingerprint a measured model finds its parent.
+CREATE TABLE training_checkpoint (
+    training_id VARCHAR NOT NULL,
+    step        INTEGER NOT NULL,
+    fingerprint VARCHAR NOT NULL,
+    path        VARCHAR NOT NULL,
+    saved_at    TIMESTAMPTZ NOT NULL
+);
+
+-- Which checkpoint was chosen, by which rule, on which task. `runs` holds the run of each step.
+CREATE TABLE training_choice (
+    training_id VARCHAR NOT NULL,
+    task        VARCHAR NOT NULL,
+    rule        VARCHAR NOT NULL,
+    step        INTEGER NOT NULL,
+    runs        JSON NOT NULL,
+    warnings    JSON NOT NULL,
+    chosen_at   TIMESTAMPTZ NOT NULL
+);
+
+-- What a human says of a grade: beside the machine's, never over it. The newest of a sample counts.
+CREATE TABLE human_label (
+    id          UUID PRIMARY KEY,
+    key         UUID NOT NULL,
+    gold_id     UUID NOT NULL,
+    correct     BOOLEAN NOT NULL,
+    note        VARCHAR NOT NULL,
+    labelled_by VARCHAR NOT NULL,
+    labelled_at TIMESTAMPTZ NOT NULL
+);
+
 -- Numbers somebody else printed; never mixed up with measured ones.
 CREATE TABLE published_score (
     model            VARCHAR NOT NULL,

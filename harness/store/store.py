@@ -24,7 +24,7 @@ from harness.errors import HarnessError, StoreLocked
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 # What makes a row the same row; a row that is already there is left as it is.
 TABLE_KEYS = {
@@ -37,6 +37,11 @@ TABLE_KEYS = {
     "grade": ("key", "gold_id", "profile", "grader_version"),
     "gate_decision": ("id",),
     "critique": ("id",),
+    "training": ("id",),
+    "training_step": ("training_id", "step"),
+    "training_checkpoint": ("training_id", "step"),
+    "training_choice": ("training_id", "task", "rule"),
+    "human_label": ("id",),
 }
 
 WAIT_SECONDS = 20.0
