@@ -220,10 +220,10 @@ class OpenAIBackend:
                 except _GivenUp as failure:
                     given_up.append(failure)
                     continue
-                except EngineError:
-                    yield from self._finished()
-                    raise
                 yield completion
+        except (EngineError, KeyboardInterrupt):
+            yield from self._finished()
+            raise
         finally:
             self._cancel()
         if given_up:

@@ -48,6 +48,8 @@ _SPEED_ONLY = frozenset(
         "use_tqdm_on_load",
     }
 )
+# Settings that some requests need and others can do without; see VllmBackend.settings.
+_FOR_REQUESTS = ("enable_chunked_prefill", "reasoning_config")
 _CPU_SEQUENCES = 256
 # The profile pass at start-up grows with this one; larger did not generate faster on two cores.
 _CPU_BATCHED_TOKENS = 1024
@@ -137,9 +139,10 @@ class VllmBackend:
         self, model: Model, requests: Sequence[Request], *, longest: int
     ) -> Mapping[str, Any]:
         checkpoint = _checkpoint(model)
-        if not self._serves(checkpoint):
+        settings = self.settings(checkpoint, requests, longest)
+        if not self._serves(checkpoint, settings):
             self.close()
-            self._load(checkpoint, self.settings(checkpoint, requests, longest))
+            self._load(checkpoint, settings)
         # What a training run writes anew meanwhile is not what the fingerprint was taken of.
         now = Checkpoint.open(checkpoint.path, name=checkpoint.name, source=checkpoint.source)
         if now.fingerprint != checkpoint.fingerprint:
@@ -150,10 +153,23 @@ class VllmBackend:
         self._served = checkpoint
         return self._settings
 
-    def _serves(self, checkpoint: Checkpoint) -> bool:
+    def _serves(self, checkpoint: Checkpoint, wanted: Mapping[str, Any]) -> bool:
         """Make a running engine serve a checkpoint, if that can be proven to be as good as new."""
-        if self._served is None or self._served.fingerprint == checkpoint.fingerprint:
-            return self._served is not None
+        if self._served is None:
+            return False
+        lacking = [
+            name
+            for name in _FOR_REQUESTS
+            if name in wanted and wanted[name] != self._settings.get(name)
+        ]
+        if lacking:
+            self._tell(
+                f"The engine is started anew for {checkpoint.name}: what is missing now needs "
+                f"{' and '.join(lacking)} set otherwise."
+            )
+            return False
+        if self._served.fingerprint == checkpoint.fingerprint:
+            return True
         from harness.backends._vllm_weights import Refused, exchange
 
         try:
@@ -176,7 +192,8 @@ class VllmBackend:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecations between vLLM and its own libraries
             self._engine = self._make_engine(checkpoint, settings)
-        self._settings = settings
+        running = self._engine.vllm_config.scheduler_config.max_num_seqs
+        self._settings = settings | {"max_num_seqs": int(running)}
         self._counts["engine_starts"] += 1
 
     def settings(
@@ -250,6 +267,7 @@ class VllmBackend:
     def _make_engine(self, checkpoint: Checkpoint, settings: Mapping[str, Any]) -> Any:
         try:
             from vllm import EngineArgs
+            from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.llm_engine import LLMEngine
 
             from harness.backends._vllm_weights import WORKER_EXTENSION
@@ -271,7 +289,8 @@ class VllmBackend:
                 trust_remote_code=self._trust_remote_code,
                 **{"worker_extension_cls": WORKER_EXTENSION, **settings},
             )
-            return LLMEngine.from_engine_args(arguments)
+            # For this use vLLM plans as many sequences at once as the device has room for.
+            return LLMEngine.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
         except Exception as error:
             raise EngineError(
                 f"vLLM cannot start with {checkpoint.name}: {_reason(error)}.",
