@@ -174,6 +174,7 @@ def carry_out(arguments: argparse.Namespace) -> dict[str, Any]:
     (replicas,) = arguments.replicas
     # As many cores as actors, or Ray would not start them all here.
     ray.init(
+        address="local",  # never a cluster that is already there
         num_cpus=ACTORS,
         include_dashboard=False,
         log_to_driver=False,

@@ -15,6 +15,18 @@ _SHORTEST_FINGERPRINT = 6
 _LISTED = 3
 
 
+class NothingCalled(HarnessError):
+    """Nothing in the results file goes by that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a name stands for: one run, or whatever runs a model has."""
+
+    runs: list[RunSummary]
+    is_model: bool
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """A task that is not compared, and why."""
@@ -24,7 +36,12 @@ class LeftOut:
 
 
 def find_runs(store: Store, names: Sequence[str], profile: str) -> list[list[RunSummary]]:
-    """Return the runs that each name stands for, the newest first.
+    """Return the runs that each name stands for, the newest first; see :func:`find`."""
+    return [found.runs for found in find(store, names, profile)]
+
+
+def find(store: Store, names: Sequence[str], profile: str) -> list[Found]:
+    """Find what each name stands for.
 
     A name is a run's id or its beginning, or a model: as the leaderboard calls it, its source, its
     folder, or its fingerprint or the beginning of that. Whole names go before beginnings.
@@ -34,8 +51,12 @@ def find_runs(store: Store, names: Sequence[str], profile: str) -> list[list[Run
         names: What the user calls them.
         profile: Whose grades the summaries are to hold.
 
+    Returns:
+        For each name its runs, the newest first.
+
     Raises:
-        HarnessError: A name stands for nothing, or for several runs or models.
+        NothingCalled: A name stands for nothing that has a run.
+        HarnessError: A name stands for several runs or models.
     """
     source_of = {fingerprint: source for _, source, _, fingerprint in queries.models(store)}
     runs = queries.runs(store, profile=profile)
@@ -108,7 +129,7 @@ def line_up(
 
 def _meant(
     name: str, runs: Sequence[RunSummary], source_of: Mapping[str, str], results: Path
-) -> list[RunSummary]:
+) -> Found:
     folder = str(Path(name).expanduser().resolve())
     enough = len(name) >= _SHORTEST_FINGERPRINT
     sources = {run.id: source_of[run.fingerprint] for run in runs}
@@ -122,7 +143,7 @@ def _meant(
     found = next(filter(None, ways), [])
     if not found:
         known = {run.model for run in runs} | {run.id for run in runs}
-        raise HarnessError(
+        raise NothingCalled(
             f"Nothing in {results.name} is called {name!r}, neither a run nor a model.",
             nearest(name, known) if known else "Run `harness eval` first.",
         )
@@ -138,7 +159,7 @@ def _meant(
             f"{len(models)} models in {results.name} are called {name!r}.",
             f"Name one by its fingerprint: {listed}.",
         )
-    return found
+    return Found(found, is_model=found is not ways[0] and found is not ways[3])
 
 
 def _best(of_the_task: Sequence[Sequence[RunSummary]]) -> list[RunSummary]:

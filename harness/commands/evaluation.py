@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.commands.options import (
     RESULTS,
+    AddressOption,
+    BackendOption,
+    BaseUrlOption,
+    ConcurrencyOption,
+    EngineArgOption,
     JsonOption,
+    PriceOption,
+    ReplicasOption,
     ResultsOption,
+    RevisionOption,
+    SuiteOption,
     TasksDirOption,
+    TasksOption,
+    TensorParallelOption,
+    TimeoutOption,
+    TrustOption,
+    engine_args,
+    given,
     key_value,
+    listed,
 )
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.pipeline import Evaluation
-
-_ENGINE = "Engine"
-_SERVER = "A server (--backend openai)"
-_CLUSTER = "A cluster (--backend ray)"
 
 
 def evaluate(
@@ -33,8 +45,8 @@ def evaluate(
             "given several times.",
         ),
     ],
-    tasks: Annotated[str, typer.Option("--tasks", help="Tasks, separated by commas.")] = "",
-    suite: Annotated[str | None, typer.Option(help="A named list of tasks.")] = None,
+    tasks: TasksOption = "",
+    suite: SuiteOption = None,
     tasks_dir: TasksDirOption = None,
     limit: Annotated[int | None, typer.Option(help="Only the first items of each task.")] = None,
     n: Annotated[
@@ -68,56 +80,17 @@ def evaluate(
         bool, typer.Option("--stop-loops", help="End a generation that repeats itself.")
     ] = False,
     results: ResultsOption = RESULTS,
-    backend: Annotated[
-        str, typer.Option(help="What generates: vllm, openai or ray.", rich_help_panel=_ENGINE)
-    ] = "vllm",
-    engine_arg: Annotated[
-        list[str] | None,
-        typer.Option(help="key=value, passed through to the engine.", rich_help_panel=_ENGINE),
-    ] = None,
-    tensor_parallel: Annotated[
-        int | None, typer.Option(help="GPUs that share one engine.", rich_help_panel=_ENGINE)
-    ] = None,
-    revision: Annotated[str | None, typer.Option(help="Commit of a hub model.")] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run the checkpoint's own Python.")
-    ] = False,
-    base_url: Annotated[
-        str | None,
-        typer.Option(
-            help="Its address, as in http://localhost:8000/v1; the key comes from OPENAI_API_KEY.",
-            rich_help_panel=_SERVER,
-        ),
-    ] = None,
-    max_concurrency: Annotated[
-        int | None, typer.Option(help="Most requests under way.", rich_help_panel=_SERVER)
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            help="Seconds for one answer; by its budget if not given.", rich_help_panel=_SERVER
-        ),
-    ] = None,
-    price: Annotated[
-        str | None,
-        typer.Option(
-            help="USD per million tokens as IN,OUT, to state what it cost.",
-            rich_help_panel=_SERVER,
-        ),
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            help="A running cluster's; a cluster on this machine if not given.",
-            rich_help_panel=_CLUSTER,
-        ),
-    ] = None,
-    replicas: Annotated[
-        int | None,
-        typer.Option(
-            help="Engines; as many as there are devices if not given.", rich_help_panel=_CLUSTER
-        ),
-    ] = None,
+    backend: BackendOption = "vllm",
+    engine_arg: EngineArgOption = None,
+    tensor_parallel: TensorParallelOption = None,
+    revision: RevisionOption = None,
+    trust_remote_code: TrustOption = False,
+    base_url: BaseUrlOption = None,
+    max_concurrency: ConcurrencyOption = None,
+    timeout: TimeoutOption = None,
+    price: PriceOption = None,
+    address: AddressOption = None,
+    replicas: ReplicasOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate models: generate, grade while generating, store, and print the scores."""
@@ -126,21 +99,12 @@ def evaluate(
     from harness.registry import TaskRegistry
     from harness.types import Chat
 
-    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    names = listed(tasks)
     if not names and suite is None:
         raise HarnessError(
             "Nothing to evaluate on.", "Give --tasks or --suite; see `harness tasks`."
         )
     template_args = dict(key_value(text, "--template-arg") for text in template_arg or [])
-    named: dict[str, Any] = {
-        "tensor_parallel": tensor_parallel,
-        "base_url": base_url,
-        "max_concurrency": max_concurrency,
-        "timeout": timeout,
-        "price": price,
-        "address": address,
-        "replicas": replicas,
-    }
     evaluation = Evaluation(
         models=model,
         tasks=TaskRegistry(tasks_dir).load_all(names, suite),
@@ -160,8 +124,16 @@ def evaluate(
         ),
         revision=revision,
         backend=backend,
-        engine_args=dict(key_value(text, "--engine-arg") for text in engine_arg or []),
-        backend_options={name: value for name, value in named.items() if value is not None},
+        engine_args=engine_args(engine_arg),
+        backend_options=given(
+            tensor_parallel=tensor_parallel,
+            base_url=base_url,
+            max_concurrency=max_concurrency,
+            timeout=timeout,
+            price=price,
+            address=address,
+            replicas=replicas,
+        ),
         trust_remote_code=trust_remote_code,
     )
     _carry_out(evaluation, as_json=as_json)

@@ -6,24 +6,37 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.commands.options import (
     RESULTS,
+    AddressOption,
+    BackendOption,
+    BaseUrlOption,
+    ConcurrencyOption,
+    EngineArgOption,
     JsonOption,
+    PriceOption,
+    ReplicasOption,
     ResultsOption,
+    RevisionOption,
+    SuiteOption,
     TasksDirOption,
-    key_value,
+    TasksOption,
+    TensorParallelOption,
+    TimeoutOption,
+    TrustOption,
+    engine_args,
+    given,
+    listed,
 )
 from harness.errors import EngineError, HarnessError, JournalRejected, NoVerdict, StoreLocked
 
 if TYPE_CHECKING:
     from harness.gate.pairing import Gate
     from harness.gate.report import GateReport
-
-_ENGINE = "Engine"
 
 
 def gate(
@@ -41,8 +54,8 @@ def gate(
     config: Annotated[
         Path | None, typer.Option(help="gate.toml; docs/gate.md lists its keys.")
     ] = None,
-    tasks: Annotated[str, typer.Option("--tasks", help="Tasks, separated by commas.")] = "",
-    suite: Annotated[str | None, typer.Option(help="A named list of tasks.")] = None,
+    tasks: TasksOption = "",
+    suite: SuiteOption = None,
     tasks_dir: TasksDirOption = None,
     aa: Annotated[
         bool,
@@ -56,26 +69,17 @@ def gate(
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Where to write it for a CI server.")] = None,
     results: ResultsOption = RESULTS,
-    backend: Annotated[
-        str, typer.Option(help="What generates: vllm, openai or ray.", rich_help_panel=_ENGINE)
-    ] = "vllm",
-    engine_arg: Annotated[
-        list[str] | None,
-        typer.Option(help="key=value, passed through to the engine.", rich_help_panel=_ENGINE),
-    ] = None,
-    tensor_parallel: Annotated[
-        int | None, typer.Option(help="GPUs that share one engine.", rich_help_panel=_ENGINE)
-    ] = None,
-    base_url: Annotated[
-        str | None, typer.Option(help="Address of a server.", rich_help_panel=_ENGINE)
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option(help="Address of a cluster.", rich_help_panel=_ENGINE)
-    ] = None,
-    revision: Annotated[str | None, typer.Option(help="Commit of a hub model.")] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run the checkpoint's own Python.")
-    ] = False,
+    backend: BackendOption = "vllm",
+    engine_arg: EngineArgOption = None,
+    tensor_parallel: TensorParallelOption = None,
+    base_url: BaseUrlOption = None,
+    max_concurrency: ConcurrencyOption = None,
+    timeout: TimeoutOption = None,
+    price: PriceOption = None,
+    address: AddressOption = None,
+    replicas: ReplicasOption = None,
+    revision: RevisionOption = None,
+    trust_remote_code: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say whether a checkpoint is worse than a stored baseline: pass, fail or undecided.
@@ -90,25 +94,28 @@ def gate(
 
         if candidate is None and not aa:
             raise HarnessError("There is no --candidate.", "Name a checkpoint, or give --aa.")
-        named: dict[str, Any] = {
-            "tensor_parallel": tensor_parallel,
-            "base_url": base_url,
-            "address": address,
-        }
         asked = Gate(
             candidate=candidate,
             baselines=baseline,
             config=read_config(config),
             results=results,
             registry=TaskRegistry(tasks_dir),
-            tasks=[name.strip() for name in tasks.split(",") if name.strip()],
+            tasks=listed(tasks),
             suite=suite,
             aa=aa,
             replicate=replicate,
             revision=revision,
             backend=backend,
-            engine_args=dict(key_value(text, "--engine-arg") for text in engine_arg or []),
-            backend_options={name: value for name, value in named.items() if value is not None},
+            engine_args=engine_args(engine_arg),
+            backend_options=given(
+                tensor_parallel=tensor_parallel,
+                base_url=base_url,
+                max_concurrency=max_concurrency,
+                timeout=timeout,
+                price=price,
+                address=address,
+                replicas=replicas,
+            ),
             trust_remote_code=trust_remote_code,
         )
         report = _carry_out(asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,61 @@ TasksDirOption = Annotated[
     typer.Option("--tasks-dir", envvar="HARNESS_TASKS_DIR", help="A folder of your own tasks."),
 ]
 ProfileOption = Annotated[str, typer.Option("--profile", help="Name of a grading profile.")]
+TasksOption = Annotated[str, typer.Option("--tasks", help="Tasks, separated by commas.")]
+SuiteOption = Annotated[str | None, typer.Option(help="A named list of tasks.")]
+
+ENGINE = "Engine"
+SERVER = "A server (--backend openai)"
+CLUSTER = "A cluster (--backend ray)"
+BackendOption = Annotated[
+    str, typer.Option(help="What generates: vllm, openai or ray.", rich_help_panel=ENGINE)
+]
+EngineArgOption = Annotated[
+    list[str] | None,
+    typer.Option(help="key=value, passed through to the engine.", rich_help_panel=ENGINE),
+]
+TensorParallelOption = Annotated[
+    int | None, typer.Option(help="GPUs that share one engine.", rich_help_panel=ENGINE)
+]
+RevisionOption = Annotated[str | None, typer.Option(help="Commit of a hub model.")]
+TrustOption = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run the checkpoint's own Python.")
+]
+BaseUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Its address, as in http://localhost:8000/v1; the key comes from OPENAI_API_KEY.",
+        rich_help_panel=SERVER,
+    ),
+]
+ConcurrencyOption = Annotated[
+    int | None, typer.Option(help="Most requests under way.", rich_help_panel=SERVER)
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds for one answer; by its budget if not given.", rich_help_panel=SERVER
+    ),
+]
+PriceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="USD per million tokens as IN,OUT, to state what it cost.", rich_help_panel=SERVER
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A running cluster's; a cluster on this machine if not given.",
+        rich_help_panel=CLUSTER,
+    ),
+]
+ReplicasOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Engines; as many as there are devices if not given.", rich_help_panel=CLUSTER
+    ),
+]
 RESULTS = Path("results.duckdb")
 
 
@@ -48,6 +104,21 @@ def recovered(results: Path) -> Store:
     with contextlib.suppress(StoreLocked):  # reading may still go through, and says so if not
         recover(store, wait_seconds=1.0)
     return store
+
+
+def listed(text: str) -> list[str]:
+    """Return names that were given separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def engine_args(texts: Iterable[str] | None) -> dict[str, Any]:
+    """Read every ``--engine-arg``."""
+    return dict(key_value(text, "--engine-arg") for text in texts or [])
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def key_value(text: str, option: str) -> tuple[str, Any]:

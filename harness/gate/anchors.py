@@ -12,10 +12,11 @@ from harness.errors import HarnessError
 from harness.gate.config import GateConfig, TaskConfig
 from harness.plan import Settings, protocol_of
 from harness.registry import TaskRegistry
+from harness.selection import Found, NothingCalled, find
 from harness.store import Store, queries
 from harness.store.queries import RunSummary
 from harness.tasks_api import Task
-from harness.types import Chat
+from harness.types import DEFAULT_PROFILE, Chat
 
 BEST = "best"
 
@@ -39,12 +40,22 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What one ``--baseline`` stands for: one run, or whatever runs a model has."""
+    """What one ``--baseline`` stands for."""
 
     name: str
-    fingerprint: str
-    runs: list[RunSummary]
-    is_model: bool
+    found: Found
+
+    @property
+    def runs(self) -> list[RunSummary]:
+        return self.found.runs
+
+    @property
+    def is_model(self) -> bool:
+        return self.found.is_model
+
+    @property
+    def fingerprint(self) -> str:
+        return self.runs[0].fingerprint
 
 
 def find_anchors(
@@ -134,20 +145,9 @@ def _eval_command(store: Store, fingerprint: str, task: Task, settings: Settings
 
 
 def _named(store: Store, name: str, tasks: Sequence[Task]) -> _Named:
-    found = queries.runs_by_model(store, name)
-    if len(found) > 1:
-        raise HarnessError(
-            f"{len(found)} models in {store.path.name} go by the name {name!r}.",
-            f"Name one by its fingerprint ({', '.join(print_[:12] for print_ in sorted(found))}) "
-            "or by a run.",
-        )
-    if found:
-        ((fingerprint, run_ids),) = found.items()
-        return _Named(name, fingerprint, queries.runs(store, run_ids), is_model=True)
     try:
-        run = queries.find_run(store, name)
-        return _Named(name, run.fingerprint, [run], is_model=False)
-    except HarnessError as error:
+        (found,) = find(store, [name], DEFAULT_PROFILE)
+    except NothingCalled as error:
         on = ",".join(task.name for task in tasks) or "TASKS"
         command = shlex.join(["harness", "eval", "--model", name, "--tasks", on])
         raise HarnessError(
@@ -155,6 +155,7 @@ def _named(store: Store, name: str, tasks: Sequence[Task]) -> _Named:
             f"`harness runs` lists them; if it is a model, `{command} --results "
             f"{shlex.quote(str(store.path))}` makes the baseline.",
         ) from error
+    return _Named(name, found)
 
 
 def _refuse_strays(named: Sequence[_Named], tasks: Sequence[Task]) -> None:
@@ -310,4 +311,4 @@ def _best(
         )
     best = max(whole, key=lambda model: whole[model])
     runs = [run for run in every_run if run.fingerprint == best]
-    return _Named(runs[0].model, best, runs, is_model=True)
+    return _Named(runs[0].model, Found(runs, is_model=True))

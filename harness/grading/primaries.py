@@ -23,6 +23,7 @@ class Cursor:
         self._at = 0
         self._bars = 0  # open absolute values
         self._no_bar = False  # inside a set, where "|" means "such that"
+        self._indices: frozenset[str] = frozenset()  # of the series that is being read
 
     # -- tokens ------------------------------------------------------------------------------
 
@@ -152,7 +153,7 @@ class Primaries(Cursor):
 
     def _symbol(self) -> Node:
         name = self._next().value
-        if name in ("e", "i", "I") and not self._is("op", "_"):
+        if name in ("e", "i", "I") and not self._is("op", "_") and name not in self._indices:
             return Node("const", value="e" if name == "e" else "i")
         if self._accept("op", "_"):
             name = f"{name}_{self._subscript()}"
@@ -326,7 +327,10 @@ class Primaries(Cursor):
         variable, first = start.args
         if variable.kind == "const":  # "i" as an index
             variable = Node("sym", value=str(variable.value))
+        outer = self._indices
+        self._indices = outer | {str(variable.value)}
         body = self._product()
+        self._indices = outer
         return Node("series", (variable, first, bounds["^"], body), kind)
 
     def _environment(self) -> Node:

@@ -173,6 +173,22 @@ def test_a_killed_engine_comes_back_and_serves_again(cluster: TwoNodes, tmp_path
     assert any("serves again" in text for text in watcher.notices)
 
 
+def test_ctrl_c_keeps_what_came_back_and_the_same_command_goes_on(
+    cluster: TwoNodes, tmp_path: Path
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    results = tmp_path / "results.duckdb"
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(evaluation(results, 200, cluster), Watcher(at=80, act=interrupt))
+    kept = stored(results)[0]
+    assert 80 <= kept < 200
+    rest = evaluate(evaluation(results, 200, cluster), Watcher())
+    assert (rest.stored, rest.total.generated) == (kept, 200 - kept)
+    assert stored(results) == (200, 200, 200, 200)
+
+
 @pytest.fixture
 def backend(cluster: TwoNodes) -> Iterator[Callable[..., RayBackend]]:
     made: list[RayBackend] = []
