@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands import comparing, evaluation, gating, grading, looking, tasks
+from harness.commands import comparing, evaluation, exporting, gating, grading, looking, tasks
 from harness.commands.ending import run
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("grade")(grading.grade_file)
 app.command("regrade")(grading.regrade)
 app.command("score")(grading.score)
 app.command("import")(grading.import_file)
+app.command("export")(exporting.export)
 app.command("compare")(comparing.compare)
 app.command("power")(comparing.power)
 app.command("models")(looking.list_models)

@@ -42,6 +42,8 @@ _MODEL_ARGS = frozenset(
         "tokenizer", "tokenizer_mode", "tokenizer_revision",
     }
 )  # fmt: skip
+# Our own runs always tell these; ``None`` is an import's that does not.
+_ALWAYS_TOLD = frozenset({"temperature", "top_p", "max_tokens", "stop"})
 # They change neither what is generated nor how it is judged.
 _IRRELEVANT_LIBRARIES = frozenset({"duckdb", "streamlit"})
 
@@ -209,17 +211,27 @@ def heal(
                 f"{profile} has judged nothing of run {run_id}.",
                 f"Run `harness regrade {run_id} --profile {profile}` first.",
             )
-    named = [" and ".join(versions[run_id]) for run_id in ids]
-    what = f"grader version{obstacle}"
-    others = dict(zip(ids[1:], named[1:], strict=True))
-    return Healing(
-        judged,
-        {
-            run_id: Difference(what, named[0], version)
-            for run_id, version in others.items()
-            if version != named[0]
-        },
-    )
+    return Healing(judged, _version_differences(versions, f"grader version{obstacle}"))
+
+
+def judged_differently(
+    store: Store, runs: Sequence[RunSummary], profile: str
+) -> dict[str, Difference]:
+    """Say, by run, how the grader's version differs from the first run's; nothing is mended."""
+    versions = queries.grader_versions(store, [run.id for run in runs], profile)
+    return _version_differences(versions, "grader version")
+
+
+def _version_differences(
+    versions: Mapping[str, tuple[str, ...]], what: str
+) -> dict[str, Difference]:
+    named = {run_id: " and ".join(found) for run_id, found in versions.items()}
+    first = next(iter(named.values()))
+    return {
+        run_id: Difference(what, first, version)
+        for run_id, version in named.items()
+        if version != first
+    }
 
 
 def _setup(made: RunSummary | TaskPlan) -> _Setup:
@@ -256,17 +268,27 @@ def _sampling_differences(
         "stop": ("stop strings", _listed),
         "stop_loops": ("ending of loops", _switch),
     }
-    return tuple(
-        difference
-        for name, (what, say) in words.items()
-        for difference in _different(what, say(one[name]), say(other[name]))
-    )
+    found: list[Difference] = []
+    for name, (what, say) in words.items():
+        # Of an import it may be unknown, and two unknown values are not known to be equal.
+        unknown = name in _ALWAYS_TOLD and None in (one[name], other[name])
+        first_told, second_told = (
+            UNKNOWN if unknown and sampling[name] is None else say(sampling[name])
+            for sampling in (one, other)
+        )
+        if unknown:
+            found.append(Difference(what, first_told, second_told))
+        else:
+            found += _different(what, first_told, second_told)
+    return tuple(found)
 
 
 def _sampling_words(sampling: Mapping[str, Any] | None) -> str:
     if not sampling:
         return f"{UNKNOWN} (imported)"
-    return f"temperature {sampling['temperature']}, {_tokens(sampling['max_tokens'])}"
+    temperature, budget = sampling["temperature"], sampling["max_tokens"]
+    told = UNKNOWN if temperature is None else temperature
+    return f"temperature {told}, {UNKNOWN if budget is None else _tokens(budget)}"
 
 
 def _argument_differences(

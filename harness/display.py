@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from harness.check import Findings
     from harness.doctor import Finding
     from harness.grade_file import Report
+    from harness.importing import Agreement
     from harness.pipeline import Outcome
     from harness.store.queries import RunSummary, Sample
 
@@ -368,6 +370,23 @@ def print_unmatched(questions: Sequence[str], count: int) -> None:
         console.print(_plain(f"  {question}"), overflow="ellipsis", no_wrap=True)
 
 
+def print_import(run_id: str, agreed: Agreement, notes: Sequence[str]) -> None:
+    """Print how our grades and a log's own compare, and what the log lacks."""
+    console = _console()
+    if agreed.share is not None:
+        console.print(
+            _plain(
+                f"our grades and the source's agree on {_percent(agreed.share)} % of "
+                f"{agreed.judged} responses: right to us alone {agreed.only_ours}, right to the "
+                f"source alone {agreed.only_source}"
+            )
+        )
+        if agreed.share < 1:
+            console.print(_plain(f"`harness show {run_id} --disagree strict,source` shows them"))
+    for note in notes:
+        console.print(_plain(note, style="yellow"))
+
+
 def print_findings(findings: Sequence[Finding]) -> None:
     """Print what the doctor found."""
     console = _console()
@@ -395,8 +414,11 @@ def outcome_json(outcome: Outcome, summaries: Sequence[RunSummary]) -> dict[str,
 
 def run_json(summary: RunSummary) -> dict[str, Any]:
     """Return a run for a script; shares are in [0, 1]."""
-    return asdict(summary) | {
-        "created_at": summary.created_at.isoformat(),
+    told = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(summary).items()
+    }
+    return told | {
         "complete": summary.complete,
         "tokens_per_second": summary.tokens_per_second,
     }

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.completions import split_thought
 from harness.environment import libraries, machine
 from harness.errors import HarnessError
 from harness.grading import GraderPool
-from harness.importers import ImportedSample
+from harness.importers import ImportedRun, ImportedSample, letter
 from harness.judging import Judge, Told, grade_row
 from harness.plan import item_row, now
+from harness.registry import TaskRegistry
 from harness.store import Journal, Store
 from harness.tasks_api import Task, data_sha256
 from harness.types import DEFAULT_PROFILE, Item, Status, ThoughtTags, Verdict, digest
 
 SOURCE_PROFILE = "source"
+_CUT_OFF = ("length", "repetition")
+# A benchmark whose authors ask that it is kept to oneself, in whatever name a log has for it.
+_RESTRICTED = "gpqa"
+# What an item's question must have at least to be looked for within a prompt, once normalised.
+_SHORTEST_WITHIN = 24
+_OPTIONS = re.compile(
+    r"\s*(?:\n\s*(?:answer choices|options|choices)\s*:?\s*)?\n\s*\(?A[).:]\s.*",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +41,64 @@ class Origin:
         file_sha256: Hash of the file.
         model: What the leaderboard is to call the model.
         task: Name of the task they answer.
+        made_by: The program that asked the model, and its version.
+        sampling: As in :class:`harness.types.Sampling`, with ``None`` for each part that the
+            source does not tell; ``None`` where it tells nothing.
+        prompts_sha256: Hash of what the source tells of its prompts.
+        told: Further facts of the protocol that the source tells.
     """
 
     format: str
     file_sha256: str
     model: str
     task: str
+    made_by: str = ""
+    sampling: Mapping[str, Any] | None = None
+    prompts_sha256: str | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What is known of how the responses came about."""
+        protocol: dict[str, Any] = {
+            "task": self.task,
+            "imported": self.format,
+            "file_sha256": self.file_sha256,
+        }
+        if self.sampling is not None:
+            protocol["sampling"] = dict(self.sampling)
+        if self.prompts_sha256 is not None:
+            protocol["messages_sha256"] = self.prompts_sha256
+        if self.made_by:
+            protocol["made_by"] = self.made_by
+        return protocol | {name: value for name, value in self.told.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How our grades and the source's compare, over the responses that both judged.
+
+    Attributes:
+        both_right: Right to both.
+        both_wrong: Wrong to both.
+        only_ours: Right to us alone.
+        only_source: Right to the source alone.
+    """
+
+    both_right: int
+    both_wrong: int
+    only_ours: int
+    only_source: int
+
+    @property
+    def judged(self) -> int:
+        """How many responses both judged."""
+        return self.both_right + self.both_wrong + self.only_ours + self.only_source
+
+    @property
+    def share(self) -> float | None:
+        """The share they agree on; ``None`` where there is nothing to compare."""
+        return (self.both_right + self.both_wrong) / self.judged if self.judged else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +116,91 @@ class Imported:
     unmatched: list[str]
 
 
+def check_one_task(logs: Sequence[ImportedRun], task: str | None) -> None:
+    """Refuse to take several benchmarks for one task.
+
+    Raises:
+        HarnessError: The logs are of several, and ``task`` names one.
+    """
+    names = list(dict.fromkeys(log.task for log in logs))
+    if task is not None and len(names) > 1:
+        raise HarnessError(
+            f"There are {len(names)} benchmarks here, and --task names one: {', '.join(names)}.",
+            "Choose with --only, or leave out --task.",
+        )
+
+
+def plan(
+    form: str,
+    log: ImportedRun,
+    model: str | None,
+    task: str | None,
+    match: bool | None,
+    registry: TaskRegistry,
+) -> tuple[Origin, Task | None]:
+    """Decide what a log's run is called, and whose items it answers.
+
+    Args:
+        form: Name of the format.
+        log: The log.
+        model: What to call the model; ``None`` for the log's own name.
+        task: The task; ``None`` for ours of the log's name, else that name itself.
+        match: Take items and golds from our task; ``None`` for where a log's task is ours.
+        registry: Our tasks.
+
+    Returns:
+        The origin, and our task where its items are to be taken.
+
+    Raises:
+        HarnessError: The log does not name model or task, or would bring text that its authors ask
+            to keep to oneself.
+    """
+    model = model or log.model
+    if not model:
+        raise HarnessError("The file does not say which model this is.", "Name it with --model.")
+    ours = _ours(task or log.task, registry)
+    called = task or ours or log.task
+    if not called:
+        raise HarnessError("The file does not say which task this is.", "Name it with --task.")
+    if match and ours is None:
+        registry.load(called)  # says what is near
+    known = registry.load(ours) if ours is not None else None
+    matched = match if match is not None else bool(log.made_by)
+    secret = known.restricted if known else _RESTRICTED in _squashed(f"{called} {log.task}")
+    if secret and not (known and matched):
+        raise HarnessError(
+            f"{called} asks that its text is kept to itself, so the file's own copy is not stored.",
+            "Add --match to take items and golds from our task, named with --task.",
+        )
+    return Origin(
+        format=form,
+        file_sha256=log.sha256,
+        model=model,
+        task=called,
+        made_by=log.made_by,
+        sampling=log.sampling,
+        prompts_sha256=log.prompts_sha256,
+        told=log.told,
+    ), known if matched else None
+
+
+def _ours(name: str, registry: TaskRegistry) -> str | None:
+    """Return our task of this name, however others write it: ``math_500`` is ``math500``."""
+    known = [entry.name for entry in registry.entries() if not entry.is_family]
+    if name in known or ":" in name and _is_ours(name, registry):
+        return name
+    return next((each for each in known if _squashed(each) == _squashed(name)), None)
+
+
+def _is_ours(name: str, registry: TaskRegistry) -> bool:
+    stem = name.partition(":")[0]
+    return any(entry.name.partition(":")[0] == stem for entry in registry.entries())
+
+
+def _squashed(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
 def import_samples(
     store: Store,
     samples: Sequence[ImportedSample],
@@ -67,7 +214,7 @@ def import_samples(
         store: The results file.
         samples: From an importer.
         origin: Where they come from.
-        task: Our task, whose items then replace the file's own by equal question text; ``None``
+        task: Our task, whose items then replace the file's own, found by question or id; ``None``
             keeps the file's items and gold answers.
         told: Called with run id, item id and verdict as they come.
 
@@ -78,7 +225,8 @@ def import_samples(
     if not items:
         raise HarnessError(
             f"None of the file's questions is an item of {origin.task}.",
-            "Leave out --match to import it with its own questions and answers.",
+            "Name another --task, or give --no-match to import it with its own questions and "
+            "answers.",
         )
     listed = list({item.id: item for item in items.values()}.values())
     kept = [sample for sample in samples if sample.item_id in items]
@@ -95,13 +243,31 @@ def import_samples(
             journal.append("request", _request(run_id, item, sample, key))
             journal.append("generation", generation)
             if sample.correct is not None:
-                verdict = Verdict(sample.correct, Status.OK, method=origin.format)
-                row = grade_row(key, item, verdict, SOURCE_PROFILE, origin.format)
+                verdict = Verdict(
+                    sample.correct, Status.OK, extracted=sample.extracted, method=origin.format
+                )
+                version = origin.made_by or origin.format
+                row = grade_row(key, item, verdict, SOURCE_PROFILE, version)
                 journal.append("grade", row)
             truncated = bool(generation["truncated"])
             judge.submit(run_id, item, key, generation["answer"], truncated=truncated)
         judge.wait()
     return Imported(run_id, len(kept), unmatched)
+
+
+def agreement(store: Store, run_id: str) -> Agreement:
+    """Count on how many of a run's responses our grader and the source agree."""
+    with store.read() as connection:
+        row = connection.execute(
+            f"SELECT count(*) FILTER (WHERE a.correct AND b.correct),"
+            f" count(*) FILTER (WHERE NOT a.correct AND NOT b.correct),"
+            f" count(*) FILTER (WHERE a.correct AND NOT b.correct),"
+            f" count(*) FILTER (WHERE NOT a.correct AND b.correct)"
+            f" FROM sample_by('{DEFAULT_PROFILE}') a JOIN sample_by('{SOURCE_PROFILE}') b"
+            f" USING (run_id, item_id, sample_index) WHERE run_id = ?",
+            [run_id],
+        ).fetchone()
+    return Agreement(*(row or (0, 0, 0, 0)))
 
 
 def _match(
@@ -110,26 +276,81 @@ def _match(
     """Return the item of each of the file's ids, and the questions without one."""
     if task is None:
         return {sample.item_id: _own_item(sample) for sample in samples}, []
-    by_question: dict[str, list[Item]] = defaultdict(list)
-    for item in task.items():
-        by_question[_plain(item.question)].append(item)
+    known = _Known(task.items())
     items: dict[str, Item] = {}
-    unmatched: list[str] = []
-    taken: set[str] = set()
+    unmatched: dict[str, str] = {}
     for sample in samples:
-        if sample.item_id in items:
+        if sample.item_id in items or sample.item_id in unmatched:
             continue
+        if item := known.take(sample):
+            items[sample.item_id] = item
+        else:
+            unmatched[sample.item_id] = sample.question or sample.prompt or sample.item_id
+    return items, list(unmatched.values())
+
+
+class _Known:
+    """A task's items, each to be taken once, by question or by id."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._by_question: dict[str, list[Item]] = defaultdict(list)
+        self._by_beginning: dict[str, list[tuple[str, Item]]] = defaultdict(list)
+        self._by_id = {item.id: item for item in items}
+        self._taken: set[str] = set()
+        for item in items:
+            whole, stem = _plain(item.question), _plain(_OPTIONS.sub("", item.question))
+            for text in dict.fromkeys((whole, stem)):
+                self._by_question[text].append(item)
+            if len(stem) >= _SHORTEST_WITHIN:
+                self._by_beginning[stem[:_SHORTEST_WITHIN]].append((stem, item))
+
+    def take(self, sample: ImportedSample) -> Item | None:
+        """Return the item that a sample answers, as it is to be judged."""
+        question = _plain(sample.question)
         # A benchmark may ask one question twice, of two pictures: the gold tells them apart, and
         # no two questions of the file become one item.
-        asked = by_question.get(_plain(sample.question), [])
-        same = [item for item in asked if item.id not in taken]
-        same.sort(key=lambda item: _plain(item.gold) != _plain(sample.gold))
-        if same:
-            items[sample.item_id] = same[0]
-            taken.add(same[0].id)
-        elif sample.sample_index == 0:
-            unmatched.append(sample.question)
-    return items, unmatched
+        found = self._free(self._by_question.get(question, []), sample)
+        for text in dict.fromkeys((question, _plain(sample.prompt))):
+            found = found or self._free(self._within(text), sample)
+        # A number is a place in somebody's list, and says nothing where there is a question.
+        if not found and sample.item_id in self._by_id:
+            named = not sample.item_id.isdecimal() or not (sample.question or sample.prompt)
+            found = self._free([self._by_id[sample.item_id]] if named else [], sample)
+        if not found:
+            return None
+        item = _as_asked(found[0], sample)
+        if item is not None:
+            self._taken.add(item.id)
+        return item
+
+    def _free(self, items: Sequence[Item], sample: ImportedSample) -> list[Item]:
+        free = [item for item in items if item.id not in self._taken]
+        free.sort(key=lambda item: _plain(item.gold) != _plain(sample.gold))
+        return free
+
+    def _within(self, text: str) -> list[Item]:
+        """Return the items whose question ends last in a prompt: examples stand before it."""
+        found: list[Item] = []
+        last = (0, 0)
+        for start in range(len(text) - _SHORTEST_WITHIN + 1):
+            for stem, item in self._by_beginning.get(text[start : start + _SHORTEST_WITHIN], ()):
+                place = (start + len(stem), len(stem))
+                if place >= last and text.startswith(stem, start):
+                    found = [*found, item] if place == last else [item]
+                    last = place
+        return found
+
+
+def _as_asked(item: Item, sample: ImportedSample) -> Item | None:
+    """Return an item as the source asked it; ``None`` where that cannot be known.
+
+    Where we shuffle the options, the source's letters stand for others than ours: then its letter
+    is the gold.
+    """
+    if not item.option_order:
+        return item
+    asked = letter(sample.gold)
+    return replace(item, gold=asked, option_order=()) if asked else None
 
 
 def _own_item(sample: ImportedSample) -> Item:
@@ -158,8 +379,8 @@ def _head(
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return the model, run and item rows."""
     fingerprint = digest(["imported", origin.model])
-    # How it was sampled is not known, so that no other run has an equal protocol.
-    protocol = {"task": origin.task, "imported": origin.format, "file_sha256": origin.file_sha256}
+    # The file's hash in it keeps it from being equal to that of any other run.
+    protocol = origin.protocol
     model = {
         "fingerprint": fingerprint,
         "name": origin.model,
@@ -182,7 +403,7 @@ def _head(
         "items": len(items),
         "requests": len(samples),
         "backend": "imported",
-        "engine_version": origin.format,
+        "engine_version": origin.made_by or origin.format,
         "device": "unknown",
         "output_args": {},
         "chat": {},
@@ -192,10 +413,15 @@ def _head(
         "created_at": now(),
     }
     rows: list[tuple[str, dict[str, Any]]] = [("model", model), ("run", run)]
+    shuffled = {item.id for item in task.items() if item.option_order} if task else set()
     for ordinal, item in enumerate(items):
         row = item_row(item, origin.task, data, ordinal)
         if task and task.restricted:
-            del row["question"], row["gold"]
+            del row["question"]
+            # The source's letter for its own order of the options: it tells nothing of them, and
+            # loading the task does not bring it back.
+            if item.id not in shuffled:
+                del row["gold"]
         rows.append(("item", row))
     return rows
 
@@ -211,18 +437,27 @@ def _request(run_id: str, item: Item, sample: ImportedSample, key: str) -> dict[
 
 
 def _generation(key: str, sample: ImportedSample, *, restricted: bool) -> dict[str, Any]:
-    thought, answer = split_thought(sample.response, ThoughtTags(), starts_in_thought=False)
+    thought, answer = _thought_and_answer(sample)
+    cut_off = sample.finish_reason in _CUT_OFF
     return {
         "key": key,
         "thought": thought,
         "answer": answer or "",
-        "finish_reason": "unknown",
-        "truncated": answer is None,
+        "finish_reason": sample.finish_reason,
+        "truncated": answer is None or cut_off,
         "loop": False,
-        "prompt_tokens": None,
-        "completion_tokens": None,
-        "thought_tokens": None,
-        "seconds": None,
+        "prompt_tokens": sample.prompt_tokens,
+        "completion_tokens": sample.completion_tokens,
+        "thought_tokens": sample.thought_tokens,
+        "seconds": sample.seconds,
         "restricted": restricted,
         "finished_at": now(),
     }
+
+
+def _thought_and_answer(sample: ImportedSample) -> tuple[str, str | None]:
+    """Return thought and answer; the answer is ``None`` where the thought never ended."""
+    if sample.thought is None:
+        return split_thought(sample.response, ThoughtTags(), starts_in_thought=False)
+    unfinished = not sample.response and sample.finish_reason in _CUT_OFF
+    return sample.thought, None if unfinished else sample.response

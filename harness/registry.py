@@ -27,7 +27,7 @@ from harness.errors import HarnessError, nearest
 
 if TYPE_CHECKING:
     from harness.backends import Backend
-    from harness.importers import Reader
+    from harness.importers import LogReader
     from harness.tasks_api import Family, Task
 
 ENTRY_POINT_GROUP = "harness.tasks"
@@ -151,7 +151,13 @@ def load_backend(name: str) -> type[Backend]:
     return backend
 
 
-def load_importer(name: str, mapping: Sequence[str]) -> Reader:
+def importer_entries() -> list[Entry]:
+    """List the import formats by name."""
+    plain = Entry("jsonl", "Plain rows, their columns named with --map.")
+    return [plain, *_entries(_package("harness.importers"))]
+
+
+def load_importer(name: str, mapping: Sequence[str]) -> LogReader:
     """Import one format's reader.
 
     Args:
@@ -161,21 +167,26 @@ def load_importer(name: str, mapping: Sequence[str]) -> Reader:
     Raises:
         HarnessError: There is no format of that name, or the mapping is not one.
     """
-    known = ["jsonl", *(entry.name for entry in _entries(_package("harness.importers")))]
-    if name not in known:
-        raise HarnessError(f"There is no import format {name!r}. {nearest(name, known)}")
-    if name != "jsonl":
-        reader: Reader = importlib.import_module(f"harness.importers.{name}").read
-        return reader
-    from harness.importers import column_reader
+    from harness.importers import column_reader, rows_as_log
 
+    known = [entry.name for entry in importer_entries()]
+    wanted = name.replace("-", "_")
+    if wanted not in known:
+        raise HarnessError(
+            f"There is no import format {name!r}. {nearest(name, known)}",
+            f"Formats: {', '.join(known)}.",
+        )
+    if wanted != "jsonl":
+        module = importlib.import_module(f"harness.importers.{wanted}")
+        log_reader: LogReader | None = getattr(module, "read_log", None)
+        return log_reader or rows_as_log(module.read)
     columns = {"gold": "gold", "response": "response", "question": "question", "id": "id"}
     for pair in mapping:
         ours, equals, theirs = pair.partition("=")
         if not equals or not theirs:
             raise HarnessError(f"--map {pair!r} is not ours=theirs.")
         columns[ours] = theirs
-    return column_reader(columns)
+    return rows_as_log(column_reader(columns))
 
 
 def suites() -> dict[str, list[str]]:

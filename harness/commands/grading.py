@@ -17,7 +17,6 @@ from harness.commands.options import (
     known_profile,
     recovered,
 )
-from harness.errors import HarnessError
 from harness.types import DEFAULT_PROFILE
 
 
@@ -101,13 +100,34 @@ def score(
 
 
 def import_file(
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help="jsonl, qwen_math or theoremqa.")],
-    path: Annotated[Path, typer.Argument(help="The file.")],
-    model: Annotated[str, typer.Option(help="What to call the model.")],
-    task: Annotated[str, typer.Option(help="The task that the responses answer.")],
+    form: Annotated[
+        str,
+        typer.Argument(
+            metavar="FORMAT", help="inspect, jsonl, lighteval, lm-eval, qwen_math or theoremqa."
+        ),
+    ],
+    path: Annotated[Path, typer.Argument(help="The file, or a log's folder.")],
+    model: Annotated[
+        str | None, typer.Option(help="What to call the model; else the log's own name for it.")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="The task that the responses answer; else the log's own name for it."),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Of a folder, only what the log calls so.")
+    ] = None,
     match: Annotated[
-        bool, typer.Option("--match", help="Take items and golds from our task, by question.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--match/--no-match",
+            help="Take items and golds from our task, by question or id. Logs are matched where "
+            "the task is ours, JSONL only when asked.",
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Whose judgement of the log to keep; else its first.")
+    ] = None,
     mapping: Annotated[
         list[str] | None, typer.Option("--map", help="ours=theirs, for the format jsonl.")
     ] = None,
@@ -115,33 +135,39 @@ def import_file(
     results: ResultsOption = RESULTS,
     as_json: JsonOption = False,
 ) -> None:
-    """Take in responses generated elsewhere as a run, and judge them."""
-    import hashlib
+    """Take in responses generated elsewhere as runs, and judge them beside their own grades."""
+    from dataclasses import asdict
 
-    from harness import display, importers, importing
+    from harness import display, importing
     from harness.registry import TaskRegistry, load_importer
     from harness.store import Store, queries
 
-    samples = importers.read_file(path, load_importer(form, mapping or []))
-    origin = importing.Origin(form, hashlib.sha256(path.read_bytes()).hexdigest(), model, task)
+    logs = load_importer(form, mapping or [])(path, metric, only)
+    importing.check_one_task(logs, task)
     registry = TaskRegistry(tasks_dir)
-    known = {entry.name for entry in registry.entries()}
-    ours = registry.load(task) if match or task in known else None
-    if ours is not None and ours.restricted and not match:
-        raise HarnessError(
-            f"{task} asks that its text is kept to itself, so the file's own copy is not stored.",
-            "Add --match to take items and golds from our task.",
-        )
+    plans = [importing.plan(form, log, model, task, match, registry) for log in logs]
     store = Store(results)
-    with display.Counting("grading") as counting:
-        done = importing.import_samples(
-            store, samples, origin, ours if match else None, counting.told
-        )
-    unmatched = [] if ours is not None and ours.restricted else done.unmatched
-    (summary,) = queries.runs(store, [done.run_id])
+    shown = []
+    for (origin, ours), log in zip(plans, logs, strict=True):
+        with display.Counting("grading") as counting:
+            done = importing.import_samples(store, log.samples, origin, ours, counting.told)
+        unmatched = [] if ours is not None and ours.restricted else done.unmatched
+        (summary,) = queries.runs(store, [done.run_id])
+        agreed = importing.agreement(store, done.run_id)
+        if as_json:
+            shown.append(
+                {
+                    "run": display.run_json(summary),
+                    "matched": ours is not None,
+                    "unmatched": unmatched,
+                    "unmatched_count": len(done.unmatched),
+                    "agreement": asdict(agreed) | {"share": agreed.share},
+                    "notes": list(log.notes),
+                }
+            )
+        else:
+            display.print_runs([summary])
+            display.print_import(done.run_id, agreed, log.notes)
+            display.print_unmatched(unmatched, len(done.unmatched))
     if as_json:
-        shown = {"run": display.run_json(summary), "unmatched": unmatched}
-        print(json.dumps(shown, indent=2))
-    else:
-        display.print_runs([summary])
-        display.print_unmatched(unmatched, len(done.unmatched))
+        print(json.dumps(shown[0] if len(shown) == 1 else shown, indent=2))

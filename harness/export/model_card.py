@@ -1,0 +1,136 @@
+"""Metadata for a model card on the Hugging Face hub: ``model-index`` with every score.
+
+Scores are in percent. The interval, the number of items and the protocol stand beside each, so that
+the number can be told from another harness's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.export.protocol import in_words, kind, truncation
+from harness.registry import TaskRegistry
+from harness.store.queries import RunSummary
+from harness.terminal import clean
+
+
+def render(runs: Sequence[RunSummary], profile: str, registry: TaskRegistry) -> str:
+    """Return a model card of one model's runs: YAML metadata, and the same in a table.
+
+    Args:
+        runs: All of one model; those without a grade are left out.
+        profile: Whose grades the scores are of.
+        registry: Where tasks name their data set.
+
+    Raises:
+        HarnessError: They are of several models, or none has a score.
+    """
+    scored = [run for run in runs if run.score is not None]
+    names = dict.fromkeys(run.model for run in scored)
+    if len({run.fingerprint for run in scored}) > 1:
+        listed = ", ".join(map(clean, names))
+        raise HarnessError(
+            f"A model card is of one model, and these runs are of {listed}.",
+            "Choose one with --model.",
+        )
+    if not scored:
+        raise HarnessError("None of these runs has a score.", "Finish or regrade them first.")
+    (name,) = names
+    metadata = {
+        "model-index": [
+            {"name": name, "results": [_result(run, profile, registry) for run in scored]}
+        ]
+    }
+    lines = ["---", *_yaml(metadata, 0), "---", "", "## Evaluation", ""]
+    lines += [
+        "| benchmark | score, % | 95 % interval | items | protocol |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [_row(run) for run in scored]
+    return "\n".join(lines) + "\n"
+
+
+def _result(run: RunSummary, profile: str, registry: TaskRegistry) -> dict[str, Any]:
+    assert run.score is not None, "runs without a score were left out"
+    cut_off = truncation(run)
+    metric = {
+        "type": "accuracy",
+        "name": f"accuracy, percent ({kind(run)}, graded by {profile})",
+        "value": round(100 * run.score.value, 2),
+        "args": {
+            "interval_95_low": round(100 * run.score.low, 2),
+            "interval_95_high": round(100 * run.score.high, 2),
+            "items": run.score.items,
+            "samples_per_item": run.samples,
+            "complete": run.complete,
+            "truncated_percent": None if cut_off is None else round(100 * cut_off, 2),
+            "protocol": in_words(run),
+            "protocol_sha256": run.protocol_sha256,
+            "run": run.id,
+        },
+    }
+    return {
+        "task": {"type": "text-generation", "name": "Reasoning"},
+        "dataset": _dataset(run, registry),
+        "metrics": [metric],
+    }
+
+
+def _dataset(run: RunSummary, registry: TaskRegistry) -> dict[str, Any]:
+    """Name the data set as the hub does, where the task is ours and says."""
+    # Results on the same data set, split and revision are taken for one: the run tells them apart.
+    found: dict[str, Any] = {"type": run.task, "name": run.task, "args": {"run": run.id}}
+    try:
+        source = registry.load(run.task).source
+    except HarnessError:
+        return found
+    if source is not None and source.hub_id:
+        found["type"] = source.hub_id
+        named = {"config": source.hub_config, "split": source.hub_split}
+        named |= {"revision": source.hub_revision or ""}
+        found |= {name: value for name, value in named.items() if value}
+    return found
+
+
+def _row(run: RunSummary) -> str:
+    assert run.score is not None, "runs without a score were left out"
+    score = run.score
+    cells = (
+        run.task,
+        f"{100 * score.value:.1f}",
+        f"{100 * score.low:.1f} – {100 * score.high:.1f}",
+        f"{score.items}" + ("" if run.complete else f" of {run.items}, unfinished"),
+        in_words(run),
+    )
+    return "| " + " | ".join(map(_cell, cells)) + " |"
+
+
+def _cell(text: str) -> str:
+    """Make a text safe inside a Markdown table: much of it is somebody else's."""
+    escaped = "".join(f"\\{mark}" if mark in "\\`*_[]|<>!~#&" else mark for mark in clean(text))
+    return escaped.replace("\n", " ")
+
+
+def _yaml(value: object, depth: int) -> list[str]:
+    """Write nested mappings and lists as YAML; every scalar as JSON, which YAML takes as it is."""
+    pad = "  " * depth
+    lines: list[str] = []
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if isinstance(inner, Mapping | list):
+                lines += [f"{pad}{name}:", *_yaml(inner, depth + 1)]
+            else:
+                lines.append(f"{pad}{name}: {_scalar(inner)}")
+    elif isinstance(value, list):
+        for inner in value:
+            first, *rest = _yaml(inner, depth + 1)
+            lines += [f"{pad}- {first.lstrip()}", *rest]
+    return lines
+
+
+def _scalar(value: object) -> str:
+    plain = clean(value) if isinstance(value, str) else value
+    return json.dumps(plain, ensure_ascii=False)
