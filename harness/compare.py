@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from harness.comparability import Comparability, differences, heal
+from harness.comparability import Comparability, differences, heal, judged_differently
 from harness.errors import HarnessError
 from harness.flips import Flip, ShowCommand, telling
 from harness.judging import Told
@@ -38,12 +38,14 @@ class Asked:
         profile: Whose grades count.
         tasks: Only these; all that every name has a run of if empty.
         allow_different: Compare runs under different protocols too, and mark them.
+        without: Items that do not count, by task.
     """
 
     names: Sequence[str]
     profile: str = DEFAULT_PROFILE
     tasks: Collection[str] = ()
     allow_different: bool = False
+    without: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,23 @@ class Ranked:
     left_out: tuple[LeftOut, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AsStored:
+    """Runs of one task side by side as they stand: for it nothing is judged again or written.
+
+    Attributes:
+        runs: The runs, the one that the others are compared with first.
+        items: Their outcomes on the items that all of them share, in one order.
+        comparisons: Each other run against the first, with Holm's adjustment over them.
+        standings: All of them, the best first.
+    """
+
+    runs: tuple[RunSummary, ...]
+    items: tuple[tuple[ItemOutcome, ...], ...]
+    comparisons: tuple[TaskComparison, ...]
+    standings: TaskStandings
+
+
 def compare(store: Store, asked: Asked, registry: TaskRegistry, told: Told) -> Compared:
     """Compare two names, item by item, on every task that both have runs of.
 
@@ -216,8 +235,8 @@ def compare(store: Store, asked: Asked, registry: TaskRegistry, told: Told) -> C
     Raises:
         HarnessError: A name stands for nothing, the protocols differ, or no item is shared.
     """
-    lines, left_out = _lines(store, asked)
-    made = [_compare_task(_alike(store, line, asked, registry, told)) for line in lines]
+    found, left_out = alike(store, asked, registry, told)
+    made = [_compare_task(runs) for runs in found]
     adjusted = ranking.holm([task.paired.p for task in made])
     tasks = tuple(replace(task, p_adjusted=p) for task, p in zip(made, adjusted, strict=True))
     return Compared(asked.profile, tasks, _average(tasks), tuple(left_out))
@@ -228,18 +247,54 @@ def rank(store: Store, asked: Asked, registry: TaskRegistry, told: Told) -> Rank
 
     Takes and raises what :func:`compare` does.
     """
-    lines, left_out = _lines(store, asked)
-    tasks = tuple(_rank_task(_alike(store, line, asked, registry, told)) for line in lines)
+    found, left_out = alike(store, asked, registry, told)
+    tasks = tuple(_rank_task(runs) for runs in found)
     averages: dict[str, Estimate] = {}
     if len(tasks) > 1:
-        for name, *runs in zip(asked.names, *lines, strict=True):
-            scores = [task.score_of(run.id) for task, run in zip(tasks, runs, strict=True)]
+        for place, name in enumerate(asked.names):
+            scores = [
+                task.score_of(runs.runs[place].id) for task, runs in zip(tasks, found, strict=True)
+            ]
             averages[name] = intervals.suite(scores)
     return Ranked(asked.profile, tasks, averages, tuple(left_out))
 
 
+def as_stored(
+    store: Store, runs: Sequence[RunSummary], *, profile: str = DEFAULT_PROFILE
+) -> AsStored:
+    """Compare runs of one task as they are stored; what speaks against it is told, not refused.
+
+    Args:
+        store: The results file, which is only read.
+        runs: Two or more, the one that the others are compared with first.
+        profile: Whose grades count.
+
+    Raises:
+        HarnessError: No item is shared.
+    """
+    judged = judged_differently(store, runs, profile)
+    found = {}
+    for run in runs[1:]:
+        made = differences(runs[0], run)
+        refused = (*made.refused, judged[run.id]) if run.id in judged else made.refused
+        found[run.id] = replace(made, refused=refused)
+    items = _shared_items(store, runs, profile)
+    compared = []
+    for run, outcomes in zip(runs[1:], items[1:], strict=True):
+        show = ShowCommand((runs[0].id, run.id), store.path, profile)
+        compared.append(_compare_task(Alike((runs[0], run), (items[0], outcomes), found, {}, show)))
+    adjusted = ranking.holm([comparison.p_adjusted for comparison in compared])
+    show = ShowCommand((runs[0].id, runs[-1].id), store.path, profile)
+    return AsStored(
+        tuple(runs),
+        tuple(map(tuple, items)),
+        tuple(replace(one, p_adjusted=p) for one, p in zip(compared, adjusted, strict=True)),
+        _rank_task(Alike(runs, items, found, {}, show)),
+    )
+
+
 @dataclass(frozen=True, slots=True)
-class _Alike:
+class Alike:
     """Runs of one task, judged alike and cut to the items that all of them share.
 
     Attributes:
@@ -248,6 +303,7 @@ class _Alike:
         differences: What differs from the first run, by run.
         regraded: How many generations were judged again, by run.
         show: Makes the commands that show an item of the first and of the last run.
+        without: The items they share that do not count.
     """
 
     runs: Sequence[RunSummary]
@@ -255,11 +311,33 @@ class _Alike:
     differences: Mapping[str, Comparability]
     regraded: Mapping[str, int]
     show: ShowCommand
+    without: tuple[str, ...] = ()
 
 
-def _lines(store: Store, asked: Asked) -> tuple[list[list[RunSummary]], list[LeftOut]]:
-    found = find_runs(store, asked.names, asked.profile)
-    return line_up(found, tasks=asked.tasks, allow_different=asked.allow_different)
+def alike(
+    store: Store, asked: Asked, registry: TaskRegistry, told: Told
+) -> tuple[list[Alike], list[LeftOut]]:
+    """Return, task by task, one run of each name, judged alike and cut to the items they share.
+
+    Takes and raises what :func:`compare` does, for any number of names.
+    """
+    named = find_runs(store, asked.names, asked.profile)
+    lines, left_out = line_up(named, tasks=asked.tasks, allow_different=asked.allow_different)
+    found = []
+    for line in lines:
+        runs = _alike(store, line, asked, registry, told)
+        if runs.items[0]:
+            found.append(runs)
+        else:
+            reason = f"none of the {len(runs.without)} items that they share counts"
+            left_out.append(LeftOut(line[0].task, reason))
+    if not found:
+        raise HarnessError(
+            "Nothing is left to compare: "
+            f"{'; '.join(f'{one.task}: {one.reason}' for one in left_out)}.",
+            "Name other tasks.",
+        )
+    return found, left_out
 
 
 def _alike(
@@ -268,7 +346,7 @@ def _alike(
     asked: Asked,
     registry: TaskRegistry,
     told: Told,
-) -> _Alike:
+) -> Alike:
     healing = heal(store, runs, asked.profile, registry, told)
     found = {}
     for run in runs[1:]:
@@ -278,9 +356,12 @@ def _alike(
         if not asked.allow_different:
             made.check(called(runs[0]), called(run))
         found[run.id] = made
-    items = _shared_items(store, runs, asked.profile)
+    shared = _shared_items(store, runs, asked.profile)
+    without = frozenset(asked.without.get(runs[0].task, ()))
+    items = [[item for item in of_a_run if item.item_id not in without] for of_a_run in shared]
+    left_out = tuple(item.item_id for item in shared[0] if item.item_id in without)
     show = ShowCommand((runs[0].id, runs[-1].id), store.path, asked.profile)
-    return _Alike(runs, items, found, healing.judged, show)
+    return Alike(runs, items, found, healing.judged, show, left_out)
 
 
 def _shared_items(
@@ -305,7 +386,7 @@ def _shared_items(
     return [[of_a_run[item_id] for item_id in shared] for of_a_run in outcomes]
 
 
-def _compare_task(alike: _Alike) -> TaskComparison:
+def _compare_task(alike: Alike) -> TaskComparison:
     first, second = alike.runs
     one, other = alike.items
     compared = paired.compare(_scores(one), _scores(other))
@@ -314,8 +395,8 @@ def _compare_task(alike: _Alike) -> TaskComparison:
         items=len(one),
         differences=alike.differences[second.id],
         regraded=alike.regraded,
-        first=_side(first, one),
-        second=_side(second, other),
+        first=side(first, one),
+        second=side(second, other),
         paired=compared,
         p_adjusted=compared.p,
         rates={name: _rate(one, other, count) for name, count in RATES.items()},
@@ -324,10 +405,10 @@ def _compare_task(alike: _Alike) -> TaskComparison:
     )
 
 
-def _rank_task(alike: _Alike) -> TaskStandings:
+def _rank_task(alike: Alike) -> TaskStandings:
     standings = ranking.standings([_scores(items) for items in alike.items])
     placed = [
-        Placed(_side(run, items), standing)
+        Placed(side(run, items), standing)
         for run, items, standing in zip(alike.runs, alike.items, standings, strict=True)
     ]
     placed.sort(key=lambda place: -place.standing.score.value)
@@ -336,7 +417,8 @@ def _rank_task(alike: _Alike) -> TaskStandings:
     )
 
 
-def _side(run: RunSummary, items: Sequence[ItemOutcome]) -> Side:
+def side(run: RunSummary, items: Sequence[ItemOutcome]) -> Side:
+    """Return what a run comes to on these of its items."""
     samples = [item.samples for item in items]
     correct = [item.correct for item in items]
     tokens = sum(item.completion_tokens for item in items)

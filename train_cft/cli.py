@@ -1,27 +1,14 @@
-"""The command line of ``train-cft``."""
+"""The command line of ``train-cft``: its commands by name."""
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from harness.commands.ending import run
-from harness.commands.options import (
-    RESULTS,
-    JsonOption,
-    ResultsOption,
-    TasksDirOption,
-    key_value,
-)
-from harness.errors import HarnessError
-
-if TYPE_CHECKING:
-    from train_cft.build import Build, Report
-    from train_cft.teacher import Teacher
+from train_cft.commands import build, reporting, review, selecting, train
 
 app = typer.Typer(
     name="train-cft",
@@ -30,12 +17,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-_SOURCES = "What is criticised"
-_CRITIC = "Who criticises"
-_CHOICE = "What is taken"
-_OWN_CRITIC = "source"
-_NO_MODEL = (_OWN_CRITIC, "reference")
+app.command("build")(build.build_data)
+app.command("train")(train.train)
+app.command("select")(selecting.select)
+app.command("report")(reporting.report)
+app.command("review")(review.review)
 
 
 @app.callback()
@@ -49,243 +35,6 @@ def _common(
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")
     else:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-
-
-@app.command("build")
-def build_data(
-    out: Annotated[Path, typer.Option("--out", help="The folder to write.")],
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--data",
-            help="webinstruct-cft-4k, -50k or -600k, or a JSON, JSONL or Parquet file; may be "
-            "given several times.",
-            rich_help_panel=_SOURCES,
-        ),
-    ] = None,
-    from_run: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--from-run",
-            help="A run of the results file: its generations are the noisy responses.",
-            rich_help_panel=_SOURCES,
-        ),
-    ] = None,
-    revision: Annotated[
-        str | None,
-        typer.Option(help="Commit of webinstruct-cft on the hub.", rich_help_panel=_SOURCES),
-    ] = None,
-    critic: Annotated[
-        str,
-        typer.Option(
-            help="source (the data's own critiques), reference (no model), openai, vllm or ray.",
-            rich_help_panel=_CRITIC,
-        ),
-    ] = _OWN_CRITIC,
-    teacher: Annotated[
-        str | None,
-        typer.Option(help="The model that criticises.", rich_help_panel=_CRITIC),
-    ] = None,
-    on_conflict: Annotated[
-        str,
-        typer.Option(
-            help="Critiques that our grader contradicts: drop, flag or retry.",
-            rich_help_panel=_CRITIC,
-        ),
-    ] = "drop",
-    retries: Annotated[
-        int, typer.Option(help="How often to ask again.", rich_help_panel=_CRITIC)
-    ] = 2,
-    temperature: Annotated[
-        float, typer.Option(help="Of the teacher; the paper's.", rich_help_panel=_CRITIC)
-    ] = 0.3,
-    top_p: Annotated[
-        float, typer.Option(help="Of the teacher; the paper's.", rich_help_panel=_CRITIC)
-    ] = 0.95,
-    max_tokens: Annotated[
-        int, typer.Option(help="Of a critique; the paper's.", rich_help_panel=_CRITIC)
-    ] = 3200,
-    base_url: Annotated[
-        str | None,
-        typer.Option(
-            help="The server's address; the key comes from OPENAI_API_KEY.",
-            rich_help_panel=_CRITIC,
-        ),
-    ] = None,
-    max_concurrency: Annotated[
-        int | None, typer.Option(help="Most requests under way.", rich_help_panel=_CRITIC)
-    ] = None,
-    price: Annotated[
-        str | None,
-        typer.Option(help="USD per million tokens as IN,OUT.", rich_help_panel=_CRITIC),
-    ] = None,
-    engine_arg: Annotated[
-        list[str] | None,
-        typer.Option(help="key=value, passed through to the engine.", rich_help_panel=_CRITIC),
-    ] = None,
-    right_share: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of right responses; as they come if not given.", rich_help_panel=_CHOICE
-        ),
-    ] = None,
-    per_question: Annotated[
-        int | None, typer.Option(help="Most responses a question.", rich_help_panel=_CHOICE)
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(help="Most examples in all.", rich_help_panel=_CHOICE)
-    ] = None,
-    keep_truncated: Annotated[
-        bool,
-        typer.Option(
-            "--keep-truncated",
-            help="Take responses that ran out of budget too.",
-            rich_help_panel=_CHOICE,
-        ),
-    ] = False,
-    keep_loops: Annotated[
-        bool,
-        typer.Option(
-            "--keep-loops", help="Take responses that repeat themselves.", rich_help_panel=_CHOICE
-        ),
-    ] = False,
-    near_duplicates: Annotated[
-        float,
-        typer.Option(
-            help="Overlap from which on two examples are the same.", rich_help_panel=_CHOICE
-        ),
-    ] = 0.8,
-    against: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="One more task to hold the data against, as fresh:chain_sum@7.",
-            rich_help_panel=_CHOICE,
-        ),
-    ] = None,
-    tokenizer: Annotated[
-        str | None, typer.Option(help="The base model, to count its tokens; else words.")
-    ] = None,
-    audit: Annotated[
-        int, typer.Option(min=0, help="Critiques without a conflict for humans to read.")
-    ] = 50,
-    seed: Annotated[int, typer.Option(min=0, help="Of every choice, and of the teacher.")] = 0,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Write over an earlier build in --out.")
-    ] = False,
-    tasks_dir: TasksDirOption = None,
-    results: ResultsOption = RESULTS,
-    as_json: JsonOption = False,
-) -> None:
-    """Build critique data: collect responses, criticise them, check, clean, write."""
-    from train_cft.build import Build
-
-    named = {"base_url": base_url, "max_concurrency": max_concurrency, "price": price}
-    sampling = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
-    build = Build(
-        out=out,
-        results=results,
-        data=data or [],
-        runs=from_run or [],
-        critic=critic,
-        teacher=_teacher(critic, teacher, results, named, engine_arg or [], sampling, seed),
-        on_conflict=_on_conflict(on_conflict),
-        retries=retries,
-        right_share=right_share,
-        per_question=per_question,
-        limit=limit,
-        keep_truncated=keep_truncated,
-        keep_loops=keep_loops,
-        near_duplicates=near_duplicates,
-        against=against or [],
-        tokenizer=tokenizer,
-        audit=audit,
-        seed=seed,
-        revision=revision,
-        tasks_dir=tasks_dir,
-        replace=replace,
-    )
-    _carry_out(build, as_json=as_json)
-
-
-def _teacher(
-    critic: str,
-    model: str | None,
-    results: Path,
-    named: dict[str, Any],
-    engine_args: list[str],
-    sampling: dict[str, Any],
-    seed: int,
-) -> Teacher | None:
-    given = {name: value for name, value in named.items() if value is not None}
-    if critic in _NO_MODEL:
-        if model is not None or given:
-            raise HarnessError(
-                f"--critic {critic} asks no model.", "Give --critic openai or vllm for a teacher."
-            )
-        return None
-    from harness.errors import nearest
-    from harness.plan import Settings
-    from harness.registry import backend_entries
-    from train_cft.teacher import Teacher
-
-    known = [*_NO_MODEL, *(entry.name for entry in backend_entries())]
-    if critic not in known:
-        raise HarnessError(f"There is no critic {critic!r}. {nearest(critic, known)}")
-    if model is None:
-        raise HarnessError(
-            f"--critic {critic} needs a model to ask.", "Name it with --teacher MODEL."
-        )
-    settings = Settings(seed=seed, **sampling)
-    settings.check()
-    args = dict(key_value(text, "--engine-arg") for text in engine_args)
-    return Teacher(model, critic, settings, results, engine_args=args, backend_options=given)
-
-
-def _on_conflict(name: str) -> Any:
-    from harness.errors import nearest
-    from train_cft.checking import OnConflict
-
-    if name not in list(OnConflict):
-        raise HarnessError(f"--on-conflict {name!r} is not known. {nearest(name, OnConflict)}")
-    return OnConflict(name)
-
-
-def _carry_out(build: Build, *, as_json: bool) -> None:
-    from harness.display import EvaluationProgress
-    from train_cft.build import carry_out
-
-    with EvaluationProgress() as progress:
-        try:
-            report = carry_out(build, progress)
-        except KeyboardInterrupt:
-            raise HarnessError(
-                "Stopped; nothing was written, and a teacher's critiques so far are kept.",
-                "Run the same command again to go on.",
-            ) from None
-    if as_json:
-        print(json.dumps(report.as_dict() | {"out": str(build.out)}, indent=2))
-    else:
-        _print(build, report)
-
-
-def _print(build: Build, report: Report) -> None:
-    from harness import display
-
-    facts = report.as_dict()
-    rows = [("examples", f"{facts['examples']:,}")]
-    rows += [(f"  {kind} responses", f"{facts[kind]:,}") for kind in ("right", "wrong")]
-    for one in report.loaded:
-        rows += [(f"left out of {one.name}: {name}", f"{n:,}") for name, n in one.left_out.items()]
-    rows += [(f"left out: {name}", f"{n:,}") for name, n in sorted(report.left_out.items())]
-    for name, removed in facts["contaminated"].items():
-        rows.append((f"  repeats {name}", f"{removed['exact'] + removed['stretch']:,}"))
-    if report.checked.error is not None:
-        rows.append(("critic's error", display.percent_interval(report.checked.error)))
-    rows.append(("for review", f"{report.queued:,}"))
-    display.print_table(("", " "), rows)
-    if unchecked := facts["not_checked"]:
-        print(f"not held against (could not be loaded): {', '.join(unchecked)}")
-    print(f"{build.out}  sha256 {report.data_sha256[:12]}…  (data_card.md tells the rest)")
 
 
 def main() -> None:

@@ -126,6 +126,7 @@ def write_sums(folder: Path) -> None:
 
 _TEXTS = (
     "id",
+    "instruction",
     "question",
     "response",
     "critique",

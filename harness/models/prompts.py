@@ -22,35 +22,47 @@ _AS_IT_COMES = Chat()
 _THINKING_SWITCHES = ("enable_thinking", "thinking")
 
 
+def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
+    """Load a checkpoint's tokenizer.
+
+    Raises:
+        HarnessError: It cannot be loaded.
+    """
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise HarnessError(
+            "Rendering prompts needs the package `transformers`, which comes with an engine.",
+            "pip install 'cft-harness[cpu]' (or [cuda]).",
+        ) from error
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=trust_remote_code)
+    except Exception as error:
+        raise HarnessError(
+            f"The tokenizer in {folder} cannot be loaded ({type(error).__name__}: "
+            f"{(str(error).splitlines() or [''])[0]}).",
+            "Save it again beside the weights: tokenizer.save_pretrained(folder).",
+        ) from error
+
+
 class PromptRenderer:
     """Renders chat messages with one model's template and tokenizer.
 
     Args:
         folder: The checkpoint's folder.
         trust_remote_code: Whether the checkpoint's own Python may be run; off unless asked for.
+        tokenizer: One that is loaded already, for whoever changes it before it is used.
 
     Raises:
         HarnessError: The tokenizer cannot be loaded.
     """
 
-    def __init__(self, folder: Path, *, trust_remote_code: bool = False) -> None:
-        try:
-            from transformers import AutoTokenizer
-        except ImportError as error:
-            raise HarnessError(
-                "Rendering prompts needs the package `transformers`, which comes with an engine.",
-                "pip install 'cft-harness[cpu]' (or [cuda]).",
-            ) from error
-        try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(
-                str(folder), trust_remote_code=trust_remote_code
-            )
-        except Exception as error:
-            raise HarnessError(
-                f"The tokenizer in {folder} cannot be loaded ({type(error).__name__}: "
-                f"{(str(error).splitlines() or [''])[0]}).",
-                "Save it again beside the weights: tokenizer.save_pretrained(folder).",
-            ) from error
+    def __init__(
+        self, folder: Path, *, trust_remote_code: bool = False, tokenizer: Any = None
+    ) -> None:
+        if tokenizer is None:
+            tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
+        self._tokenizer: Any = tokenizer
         self._adds_bos = self._tokenizer_adds_bos()
         # A tokenizer may carry several templates by name; the default one is meant then.
         template = self._tokenizer.chat_template
@@ -74,6 +86,17 @@ class PromptRenderer:
             starts_in_thought=text.rstrip().endswith(self.tags.opening),
             tags=self.tags,
         )
+
+    def completion(self, messages: Sequence[Message], answer: Message) -> tuple[int, ...] | None:
+        """Return what follows the prompt where the model has answered, to the end of its turn.
+
+        ``None`` where the template renders the prompt itself differently then.
+        """
+        asked = self._apply_template(list(messages), {})
+        answered = self._apply_template([*messages, answer], {}, asking=False)
+        if not answered.startswith(asked):
+            return None
+        return tuple(self._encode(answered.removeprefix(asked)))
 
     def count(self, text: str) -> int:
         """Return how many tokens a text is."""
@@ -102,13 +125,15 @@ class PromptRenderer:
             variables[switches[0]] = chat.thinking
         return variables
 
-    def _apply_template(self, messages: list[Message], variables: dict[str, Any]) -> str:
+    def _apply_template(
+        self, messages: list[Message], variables: dict[str, Any], *, asking: bool = True
+    ) -> str:
         try:
             return str(
                 self._tokenizer.apply_chat_template(
                     messages,
                     tokenize=False,
-                    add_generation_prompt=True,
+                    add_generation_prompt=asking,
                     strftime_now=_DATE.strftime,
                     **variables,
                 )
@@ -126,7 +151,7 @@ class PromptRenderer:
                 "role": second["role"],
                 "content": f"{first['content']}\n\n{second['content']}",
             }
-            return self._apply_template([joined, *rest], variables)
+            return self._apply_template([joined, *rest], variables, asking=asking)
 
     def _tokenizer_adds_bos(self) -> bool:
         bos = self._tokenizer.bos_token_id

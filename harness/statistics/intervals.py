@@ -100,6 +100,25 @@ def suite(tasks: Sequence[Estimate]) -> Estimate:
     return Estimate(value, value - below, value + above, sum(task.items for task in tasks))
 
 
+def student(values: Sequence[float], *, confidence: float = 0.95) -> Estimate:
+    """Return the mean of a few independent numbers with Student's interval.
+
+    For instance of one difference a training seed; ``items`` is how many numbers there are.
+
+    Raises:
+        ValueError: There are fewer than two.
+    """
+    count = len(values)
+    if count < 2:
+        raise ValueError("one number does not tell how it varies")
+    from scipy.special import stdtrit
+
+    mean = math.fsum(values) / count
+    variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
+    reach = float(stdtrit(count - 1, (1 + confidence) / 2)) * math.sqrt(variance / count)
+    return Estimate(mean, mean - reach, mean + reach, count)
+
+
 def bootstrap(
     rows: NDArray[np.float64],
     statistic: Callable[[NDArray[np.float64]], float],

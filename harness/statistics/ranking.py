@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import bdtr, stdtr
 
+from harness.statistics import intervals
 from harness.statistics.betting import Floats
 from harness.statistics.intervals import Estimate, clustered
-from harness.statistics.paired import compare
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,14 @@ class Standing:
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values adjusted so that any false claim among all is as rare as said (Holm 1979)."""
-    count = len(p_values)
-    adjusted, so_far = [0.0] * count, 0.0
-    for place, index in enumerate(sorted(range(count), key=p_values.__getitem__)):
-        so_far = max(so_far, min(1.0, (count - place) * p_values[index]))
-        adjusted[index] = so_far
+    return [float(p) for p in _holm(np.asarray(p_values, dtype=float))]
+
+
+def _holm(p_values: Floats) -> Floats:
+    order = np.argsort(p_values, kind="stable")
+    steps = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, steps * p_values[order]))
     return adjusted
 
 
@@ -68,19 +71,96 @@ def standings(scores: Sequence[ArrayLike], *, confidence: float = 0.95) -> list[
         ValueError: The models have not the same number of items, or none.
     """
     rows = [np.asarray(values, dtype=float) for values in scores]
-    pairs = list(combinations(range(len(rows)), 2))
-    compared = [compare(rows[i], rows[j]) for i, j in pairs]
-    better, worse = [0] * len(rows), [0] * len(rows)
-    adjusted = holm([comparison.p for comparison in compared])
-    for (i, j), comparison, p in zip(pairs, compared, adjusted, strict=True):
-        if p <= 1 - confidence and comparison.effect != 0:
-            winner, loser = (j, i) if comparison.effect > 0 else (i, j)
-            better[loser] += 1
-            worse[winner] += 1
-    return [
-        Standing(score, 1 + better[i], len(rows) - worse[i])
-        for i, score in enumerate(simultaneous(rows, confidence=confidence))
+    if len({row.shape for row in rows}) > 1 or any(row.ndim != 1 or not len(row) for row in rows):
+        raise ValueError("models are ranked on the same items")
+    estimates = simultaneous(rows, confidence=confidence)
+    return _standings(estimates, *_tests(np.stack(rows)), confidence) if rows else []
+
+
+def suite_standings(
+    tasks: Sequence[Sequence[ArrayLike]], *, confidence: float = 0.95
+) -> list[Standing]:
+    """Rank models by the plain mean of several tasks, each counting the same, as in one task.
+
+    The mean difference over the tasks is tested by Student's t with Welch's degrees of freedom.
+
+    Args:
+        tasks: For each task the models' scores by item, as :func:`standings` takes them.
+        confidence: As there.
+
+    Raises:
+        ValueError: As there, or the tasks have not the same number of models.
+    """
+    if len(tasks) == 1:
+        return standings(tasks[0], confidence=confidence)
+    stacked = [np.stack([np.asarray(row, dtype=float) for row in task]) for task in tasks]
+    count = len(stacked[0])
+    centre, square, fourth = (np.zeros((count, count)) for _ in range(3))
+    for scores in stacked:
+        own_centre, own_error = _differences(scores)
+        centre += own_centre
+        square += own_error**2
+        fourth += own_error**4 / max(1, scores.shape[1] - 1)
+    p = 2 * stdtr(square**2 / fourth, -np.abs(centre) / np.sqrt(square))
+    single = confidence ** (1 / count)
+    estimates = [
+        intervals.suite([_estimate(scores[model], single) for scores in stacked])
+        for model in range(count)
     ]
+    effect = sum(scores.mean(axis=1) for scores in stacked)
+    return _standings(estimates, effect - effect[:, None], p, confidence)
+
+
+def _standings(
+    estimates: Sequence[Estimate], effect: Floats, p: Floats, confidence: float
+) -> list[Standing]:
+    """Count, for each model, those shown to be better and worse.
+
+    Args:
+        estimates: Of each model.
+        effect: How much better the second (column) of two models is than the first (row).
+        p: Two-sided p-values of "no difference", of the same shape.
+        confidence: Of all claims together.
+    """
+    count = len(estimates)
+    upper = np.triu_indices(count, 1)
+    told = np.zeros((count, count), dtype=bool)
+    told[upper] = (_holm(p[upper]) <= 1 - confidence) & (effect[upper] != 0)
+    told |= told.T
+    better = (told & (effect > 0)).sum(axis=1)
+    worse = (told & (effect < 0)).sum(axis=1)
+    return [
+        Standing(estimate, 1 + int(better[i]), count - int(worse[i]))
+        for i, estimate in enumerate(estimates)
+    ]
+
+
+def _tests(scores: Floats) -> tuple[Floats, Floats]:
+    """Return effect and p-value of every two models as :func:`paired.compare` has them."""
+    centre, error = _differences(scores)
+    freedom = max(1, scores.shape[1] - 1)
+    p = 2 * stdtr(freedom, -np.abs(centre) / error)
+    single = np.isin(scores, (0.0, 1.0)).all(axis=1)
+    right = scores[single]
+    flips = right @ (1 - right).T  # items that the row's model has right and the column's wrong
+    smaller = np.minimum(flips, flips.T)
+    both = flips + flips.T
+    exact = np.where(both > 0, np.minimum(1.0, 2 * bdtr(smaller, both.astype(int), 0.5)), 1.0)
+    p[np.ix_(single, single)] = exact
+    mean = scores.mean(axis=1)
+    return mean - mean[:, None], p
+
+
+def _differences(scores: Floats) -> tuple[Floats, Floats]:
+    """Return centre and standard error of every two models' differences, steadied as in paired.py.
+
+    Half an item is added that flipped for the better and half a one for the worse.
+    """
+    items = scores.shape[1] + 1
+    total, square = scores.sum(axis=1), (scores**2).sum(axis=1)
+    centre = (total - total[:, None]) / items
+    squares = np.maximum(0.0, square + square[:, None] - 2 * scores @ scores.T)
+    return centre, np.sqrt(((squares + 1) / items - centre**2) / items)
 
 
 def _estimate(values: Floats, confidence: float) -> Estimate:

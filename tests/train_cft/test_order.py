@@ -1,0 +1,49 @@
+"""The order of samples: each once an epoch, the same whoever computes it."""
+
+from __future__ import annotations
+
+import random
+
+from train_cft.encoding import Encoded
+from train_cft.order import Course, arrange, as_rows
+
+
+def _course(*, seed: int = 0, by_length: bool = True, epochs: int = 1) -> Course:
+    draw = random.Random(5)
+    samples = [Encoded(tuple([number] * draw.randint(3, 90)), 2) for number in range(70)]
+    return arrange(
+        as_rows(samples),
+        batch=16,
+        at_once=4,
+        epochs=epochs,
+        seed=seed,
+        by_length=by_length,
+        blank=0,
+    )
+
+
+def test_every_sample_is_seen_once_an_epoch_and_the_rest_is_blank() -> None:
+    course = _course(epochs=2)
+    assert course.steps == 10
+    for rows in (course.rows[:80], course.rows[80:]):
+        seen = [row.ids[0] for row in rows if row.lengths]
+        assert sorted(seen) == list(range(70))
+        blanks = [row for row in rows if not row.lengths]
+        assert len(blanks) == 10 and all(set(row.labels) == {-100} for row in blanks)
+    assert course.rows[:80] != course.rows[80:]
+
+
+def test_length_changes_which_samples_share_a_block_and_not_which_make_a_step() -> None:
+    grouped, plain = _course(), _course(by_length=False)
+    for step in range(grouped.steps):
+        part = slice(16 * step, 16 * step + 16)
+        assert sorted(row.ids for row in grouped.rows[part]) == sorted(
+            row.ids for row in plain.rows[part]
+        )
+    assert grouped.computed_tokens() < 0.8 * plain.computed_tokens()
+    assert grouped.tokens_by_step() == plain.tokens_by_step()
+
+
+def test_the_order_follows_from_the_seed() -> None:
+    assert _course().rows == _course().rows
+    assert _course().rows != _course(seed=1).rows

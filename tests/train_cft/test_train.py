@@ -1,0 +1,366 @@
+"""Real trainings of a tiny model: what is learnt, kept, gone on with, and refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.models import resolve_model
+from harness.models.prompts import PromptRenderer
+from harness.store import Store
+from tests.train_cft.conftest import TrainCft
+from tests.train_cft.trained import data_folder, examples, recipe_file, steps_of, tiny_model
+from train_cft import manifest, order
+from train_cft.encoding import Encoder, encode_all
+from train_cft.examples import Example
+from train_cft.objectives import collect, read_data
+from train_cft.recipe import read_recipe
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+SAMPLES = 26  # of 4 a step: the last one of 7 is filled with blanks
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("models") / "tiny", model_folder)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return data_folder(tmp_path_factory.mktemp("data") / "data", examples(SAMPLES))
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, tiny: Path) -> Path:
+    return recipe_file(tmp_path, tiny)
+
+
+def _arguments(recipe: Path, data: Path, out: Path, *more: str) -> list[str]:
+    fixed = ["train", "--recipe", str(recipe), "--data", str(data), "--out", str(out), "--json"]
+    return [*fixed, *more]
+
+
+def _process(results: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "train_cft.cli", *arguments, "--results", str(results)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"HARNESS_DEBUG": ""},
+    )
+
+
+def _weights(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    tensors: dict[str, Any] = load_file(folder / "model.safetensors")
+    return tensors
+
+
+def _logits(folder: Path) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    with torch.no_grad():
+        return model(torch.arange(40, 80)[None]).logits
+
+
+def test_only_the_completion_is_learnt_and_the_prompt_is_the_evaluations(
+    tiny: Path, data: Path, tmp_path: Path
+) -> None:
+    from train_cft.on_trl import make_trainer
+
+    read = read_recipe(str(recipe_file(tmp_path, tiny)))
+    base = resolve_model(str(tiny))
+    encoder = Encoder(base, read.model)
+    samples = collect(read_data(data), read.objective.mix, seed=0).samples
+    encodings = encode_all(encoder, samples, read.length)
+    course = order.arrange(
+        order.as_rows(encodings.samples),
+        batch=4,
+        at_once=2,
+        epochs=1,
+        seed=0,
+        by_length=True,
+        blank=2,
+    )
+    trainer = make_trainer(
+        read, base, course, encoder.tokenizer, scratch=tmp_path / "scratch", callbacks=[]
+    )
+    renderer = PromptRenderer(tiny)
+    of_prompt = {renderer.render([one.messages[0]]).token_ids: one for one in samples}
+    seen = []
+    for batch in trainer.get_train_dataloader():
+        for ids, labels in zip(batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True):
+            if all(label == -100 for label in labels):
+                continue  # a blank of the last step
+            first = next(place for place, label in enumerate(labels) if label != -100)
+            sample = of_prompt[tuple(ids[:first])]
+            learnt = [label for label in labels if label != -100]
+            assert learnt == ids[first : first + len(learnt)]
+            text = encoder.tokenizer.decode(learnt)
+            assert text == f"{sample.completion}<|im_end|>\n"
+            seen.append(sample)
+    assert sorted(one.row for one in seen) == list(range(1, SAMPLES + 1))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    tmp_path_factory: pytest.TempPathFactory, tiny: Path, data: Path
+) -> tuple[Path, Path, str]:
+    """One whole training in a process of its own."""
+    folder = tmp_path_factory.mktemp("whole")
+    results = folder / "results.duckdb"
+    done = _process(
+        results,
+        *_arguments(recipe_file(folder, tiny), data, folder / "out", "--set", "schedule.epochs=3"),
+    )
+    out, err = done.communicate(timeout=240)
+    assert done.returncode == 0, err
+    return folder / "out", results, json.loads(out)["training"]
+
+
+def test_a_training_leaves_checkpoints_a_manifest_and_its_course_in_the_store(
+    uninterrupted: tuple[Path, Path, str], tiny: Path, data: Path
+) -> None:
+    out, results, training = uninterrupted
+    read = manifest.read(out)
+    assert [one.step for one in read.checkpoints] == [4, 8, 12, 16, 20, 21]
+    assert read.id == training and read.objective == "cft" and read.seed == 0
+    assert read.base == resolve_model(str(tiny)).fingerprint
+    assert read.exempt == {"math500": ("a", "b")}
+    assert not (out / "resume").exists() and not (out / ".making").exists()
+    for saved in read.checkpoints:
+        assert resolve_model(str(saved.path)).fingerprint == saved.fingerprint
+        assert not [file for file in saved.path.iterdir() if file.suffix in (".bin", ".pt")]
+        for name in ("tokenizer.json", "chat_template.jinja"):
+            assert (saved.path / name).read_bytes() == (tiny / name).read_bytes()
+    beside = json.loads((out / "checkpoints" / "step-21.json").read_text())
+    assert beside["base"] == read.base and beside["libraries"]["trl"]
+    assert beside["recipe"]["optimiser"]["learning_rate"] == 0.001
+    steps = steps_of(results, training)
+    assert [row[0] for row in steps] == list(range(1, 22))
+    assert steps[-1][1] < steps[0][1] - 0.5, "it learns"
+    assert max(row[2] for row in steps) == pytest.approx(0.001, rel=0.01)
+    with Store(results).read() as connection:
+        stored = connection.execute(
+            "SELECT t.base, t.objective, count(c.step) FROM training t"
+            " JOIN training_checkpoint c ON c.training_id = t.id WHERE t.id = ? GROUP BY ALL",
+            [training],
+        ).fetchall()
+    assert stored == [(read.base, "cft", 6)]
+    assert list((out / "tensorboard").glob("events.*"))
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(
+    uninterrupted: tuple[Path, Path, str],
+    tiny: Path,
+    data: Path,
+    tmp_path: Path,
+    train_cft: TrainCft,
+    results: Path,
+) -> None:
+    """Stopped by a signal, then by a disk that takes no more, it ends with the same weights."""
+    arguments = _arguments(
+        recipe_file(tmp_path, tiny), data, tmp_path / "out", "--set", "schedule.epochs=3"
+    )
+    running = _process(results, *arguments)
+    assert running.stderr is not None
+    for line in running.stderr:
+        if line.startswith("step "):
+            running.send_signal(signal.SIGTERM)
+            break
+    told = running.stderr.read()
+    assert running.wait(timeout=60) == 2, told
+    assert "Stopped after step" in told and "same command" in told
+    before = manifest.read(tmp_path / "out")
+    (state,) = (tmp_path / "out" / "resume").iterdir()
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000_000, hard))
+    try:
+        full = train_cft(*arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert full.code == 2 and "cannot be written" in full.err and "same command" in full.err
+    assert manifest.read(tmp_path / "out").checkpoints == before.checkpoints
+    assert list((tmp_path / "out" / "resume").iterdir()) == [state]
+
+    finished = train_cft(*arguments)
+    assert finished.code == 0, finished.err
+    out, other_results, training = uninterrupted
+    assert finished.json["training"] == training
+    assert steps_of(results, training) == steps_of(other_results, training)
+    last = [one.fingerprint for one in manifest.read(tmp_path / "out").checkpoints]
+    assert last == [one.fingerprint for one in manifest.read(out).checkpoints]
+
+    again = train_cft(*arguments)
+    assert again.code == 0 and "nothing is left to do" in again.err
+    other = train_cft(*arguments, "--set", "optimiser.learning_rate=0.002")
+    assert other.code == 2 and "optimiser.learning_rate (0.001 is now 0.002)" in other.err
+
+
+def test_two_processes_train_as_one_does(
+    uninterrupted: tuple[Path, Path, str], tiny: Path, data: Path, tmp_path: Path, results: Path
+) -> None:
+    arguments = _arguments(
+        recipe_file(tmp_path, tiny), data, tmp_path / "out", "--set", "schedule.epochs=3"
+    )
+    both = _process(results, *arguments, "--processes", "2")
+    out, err = both.communicate(timeout=240)
+    assert both.returncode == 0, err
+    whole, other_results, training = uninterrupted
+    assert json.loads(out)["training"] == training, "processes are no part of what is trained"
+    one, two = steps_of(other_results, training), steps_of(results, training)
+    assert len(one) == len(two)
+    for alone, together in zip(one, two, strict=True):
+        assert together == pytest.approx(alone, rel=2e-4)
+
+
+def test_two_processes_stop_together(tiny: Path, data: Path, tmp_path: Path, results: Path) -> None:
+    arguments = _arguments(
+        recipe_file(tmp_path, tiny), data, tmp_path / "out", "--set", "schedule.epochs=20"
+    )
+    running = _process(results, *arguments, "--processes", "2")
+    assert running.stderr is not None
+    for line in running.stderr:
+        if line.startswith("step "):
+            running.send_signal(signal.SIGTERM)
+            break
+    told = running.stderr.read()
+    assert running.wait(timeout=60) == 2, told
+    assert told.count("error:") == 1 and "Stopped after step" in told
+    assert len(list((tmp_path / "out" / "resume").iterdir())) == 1
+
+
+def test_an_adapters_checkpoint_is_a_whole_model(
+    tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft
+) -> None:
+    file = recipe_file(tmp_path, tiny, "[lora]\nrank = 4\n")
+    done = train_cft(*_arguments(file, data, tmp_path / "out"))
+    assert done.code == 0, done.err
+    before, after = _weights(tiny), _weights(manifest.read(tmp_path / "out").checkpoints[-1].path)
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert changed and all("proj" in name for name in changed)
+    assert not _logits(tiny).equal(_logits(manifest.read(tmp_path / "out").checkpoints[-1].path))
+
+
+def test_packed_samples_are_learnt_as_single_ones_are(
+    tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft, results: Path
+) -> None:
+    """One step over all samples, packed or not, has the same loss and gradient."""
+    losses = []
+    for name, changes in (
+        ("single", ["batch.total=26", "batch.per_device=1"]),
+        ("packed", ["batch.total=20", "batch.per_device=1", "length.packing=true"]),
+    ):
+        more = [part for change in changes for part in ("--set", change)]
+        out = tmp_path / name
+        done = train_cft(*_arguments(recipe_file(tmp_path, tiny), data, out, *more))
+        assert done.code == 0, done.err
+        rows = steps_of(results, done.json["training"])
+        losses.append((rows[0][1], rows[0][3]))
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+@pytest.mark.parametrize("objective", ["sft", "sft-verified", "sft-reference"])
+def test_each_objective_trains(
+    objective: str, tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft
+) -> None:
+    done = train_cft(
+        *_arguments(recipe_file(tmp_path, tiny), data, tmp_path / "out", "--objective", objective)
+    )
+    assert done.code == 0, done.err
+    assert manifest.read(tmp_path / "out").objective == objective
+    wanted = {"sft": 26, "sft-verified": 13, "sft-reference": 17}[objective]
+    assert done.json["samples"] == wanted
+
+
+def test_long_samples_are_counted_whatever_becomes_of_them(
+    tiny: Path, tmp_path: Path, train_cft: TrainCft
+) -> None:
+    rows = examples(8)
+    rows[3] = replace(rows[3], critique="so " * 400)
+    rows[5] = replace(rows[5], question="why " * 400)
+    data = data_folder(tmp_path / "data", rows)
+    recipe = recipe_file(tmp_path, tiny)
+    dropped = train_cft(*_arguments(recipe, data, tmp_path / "a", "--on-long", "drop"))
+    assert dropped.json["too_long"] == {"dropped": 2, "truncated": 0}
+    assert "2 samples of more than 256 tokens are left out" in dropped.err
+    cut = train_cft(*_arguments(recipe, data, tmp_path / "b", "--on-long", "truncate"))
+    assert cut.json["too_long"] == {"dropped": 1, "truncated": 1}
+    failed = train_cft(*_arguments(recipe, data, tmp_path / "c", "--on-long", "fail"))
+    assert failed.code == 2 and "Row 4 of the data (cft)" in failed.err
+    assert not (tmp_path / "c").exists()
+
+
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(
+    tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft
+) -> None:
+    recipe, out = recipe_file(tmp_path, tiny), tmp_path / "out"
+    uneven = train_cft(*_arguments(recipe, data, out, "--set", "batch.total=5"))
+    assert "A batch of 5 does not divide into 2" in uneven.err
+    beyond = train_cft(*_arguments(recipe, data, out, "--set", "length.max_tokens=4096"))
+    assert "has a context of 512 tokens" in beyond.err
+    often = ("--set", "schedule.epochs=20000", "--set", "save.snapshot_every=1")
+    huge = train_cft(*_arguments(recipe, data, out, *often))
+    assert "The checkpoints take" in huge.err and "free" in huge.err
+    assert not (out / "training.json").exists()
+
+
+def test_a_base_without_chat_template_needs_one_from_the_recipe(
+    tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft
+) -> None:
+    import shutil
+
+    plain = tmp_path / "plain"
+    shutil.copytree(tiny, plain)
+    template = tmp_path / "turns.jinja"
+    (plain / "chat_template.jinja").rename(template)
+    recipe = recipe_file(tmp_path, plain)
+    refused = train_cft(*_arguments(recipe, data, tmp_path / "out"))
+    assert refused.code == 2 and "has no chat template" in refused.err
+    named = train_cft(
+        *_arguments(recipe, data, tmp_path / "out", "--set", f"model.chat_template={template}")
+    )
+    assert named.code == 0, named.err
+    last = manifest.read(tmp_path / "out").checkpoints[-1].path
+    assert (last / "chat_template.jinja").read_text() == template.read_text()
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"question": " "}, "row 2: column 'question' is empty"),
+        ({"critique": None}, "row 2: column 'critique' is NoneType, not text"),
+    ],
+)
+def test_a_faulty_row_is_named(
+    row: dict[str, Any], told: str, tiny: Path, tmp_path: Path, train_cft: TrainCft
+) -> None:
+    rows: list[Example] = examples(4)
+    rows[1] = replace(rows[1], **row)
+    data = data_folder(tmp_path / "data", rows)
+    done = train_cft(*_arguments(recipe_file(tmp_path, tiny), data, tmp_path / "out"))
+    assert done.code == 2 and told in done.err
+
+
+def test_data_that_was_changed_after_its_build_is_refused(
+    tiny: Path, tmp_path: Path, train_cft: TrainCft
+) -> None:
+    data = data_folder(tmp_path / "data", examples(4))
+    other = data_folder(tmp_path / "other", examples(5))
+    (other / "examples.parquet").replace(data / "examples.parquet")
+    done = train_cft(*_arguments(recipe_file(tmp_path, tiny), data, tmp_path / "out"))
+    assert done.code == 2 and "is not the file that the build wrote" in done.err

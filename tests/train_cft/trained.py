@@ -1,0 +1,113 @@
+"""A model too small to be good, with a real tokenizer and template, and data to train it on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.store import Store
+from train_cft import output
+from train_cft.examples import Example
+
+RECIPE = """
+[model]
+base = "{base}"
+[optimiser]
+learning_rate = 0.001
+[batch]
+total = 4
+per_device = 2
+recompute = false
+[length]
+max_tokens = 256
+[precision]
+weights = "float32"
+compute = "float32"
+saved = "float32"
+[parallelism]
+device = "cpu"
+[save]
+snapshot_every = 4
+resume_every = 2
+"""
+
+
+def tiny_model(folder: Path, tokenizer_of: Path, *, layers: int = 2) -> Path:
+    """Write a Llama of two thin layers, new-born, beside SmolLM2's tokenizer and template."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(7)
+    config = LlamaConfig(
+        vocab_size=49152,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    for file in tokenizer_of.iterdir():
+        if file.name.startswith(("tokenizer", "chat_template")):
+            shutil.copyfile(file, folder / file.name)
+    return folder
+
+
+def examples(number: int) -> list[Example]:
+    """Sums, every second one wrong, of unlike lengths."""
+    made = []
+    for n in range(number):
+        right = n % 2 == 0
+        said = 2 * n + 3 if right else 2 * n + 5
+        padding = " Let us think it over once more." * (n % 5)
+        made.append(
+            Example(
+                question=f"What is {n} + {n + 3}?",
+                response=f"{padding} {n} + {n + 3} = {said}.".strip(),
+                source="sums",
+                critique=f"{n} + {n + 3} is {2 * n + 3}.{padding} Conclusion: "
+                f"{'right' if right else 'wrong'} [END]",
+                critic="tests",
+                gold=str(2 * n + 3),
+                solution=f"Add: {2 * n + 3}." if n % 3 else "",
+                right=right,
+            )
+        )
+    return made
+
+
+def data_folder(folder: Path, rows: Sequence[Example]) -> Path:
+    """Write a build of these examples."""
+    folder.mkdir(parents=True)
+    output.write_data(folder, rows)
+    sha256 = output.sha256_of(folder / "train.jsonl")
+    facts = {"data_sha256": sha256, "exempt": {"math500": ["a", "b"]}}
+    (folder / "build.json").write_text(json.dumps(facts))
+    output.write_sums(folder)
+    return folder
+
+
+def recipe_file(folder: Path, base: Path, text: str = "") -> Path:
+    """Write the recipe of the tests, with more tables after it."""
+    file = folder / "tiny.toml"
+    file.write_text(RECIPE.format(base=base) + text)
+    return file
+
+
+def steps_of(results: Path, training: str) -> list[tuple[int, float, float, float, int]]:
+    """Return step, loss, learning rate, gradient norm and tokens, as the store has them."""
+    with Store(results).read() as connection:
+        rows: list[Any] = connection.execute(
+            "SELECT step, loss, learning_rate, grad_norm, tokens FROM training_step"
+            " WHERE training_id = ? ORDER BY step",
+            [training],
+        ).fetchall()
+    return rows

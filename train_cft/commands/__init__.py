@@ -1,0 +1,1 @@
+"""The commands of ``train-cft``: parse, call, print."""

@@ -1,0 +1,177 @@
+"""``train-cft review``: critiques that wait for a human."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.commands.options import RESULTS, JsonOption, ResultsOption, recovered
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.statistics.intervals import Estimate
+    from harness.store import Store
+    from harness.store.training import CritiqueRow
+    from train_cft.review import Findings
+
+_REASONS = ("conflict", "unreadable", "bare", "audit")
+_SKIP, _STOP = "s", "q"
+
+
+def review(
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Only those queued for it: conflict, unreadable, bare or audit."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    reviewer: Annotated[
+        str | None, typer.Option(help="Who reviews; the user's name if not given.")
+    ] = None,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Say what the reviews so far have found.")
+    ] = False,
+    results: ResultsOption = RESULTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Review critiques in the terminal: is the response right, is the critique free of mistakes?
+
+    The question, its gold answer and the response come first, and the critique after your verdict
+    on the response. What our grader said is shown when you have answered.
+    """
+    from harness.errors import nearest
+    from harness.store.training import critiques_to_review
+
+    if reason is not None and reason not in _REASONS:
+        raise HarnessError(f"--reason {reason!r} is not known. {nearest(reason, _REASONS)}")
+    store = recovered(results)
+    if stats:
+        _tell_stats(store, reason, as_json=as_json)
+        return
+    waiting, total = critiques_to_review(store, reason=reason, limit=limit)
+    if as_json:
+        print(json.dumps({"total": total, "critiques": [_as_json(row) for row in waiting]}))
+        return
+    if not waiting:
+        print("nothing waits for review; `train-cft review --stats` says what was found")
+        return
+    done = _go_through(store, waiting, total, reviewer or getpass.getuser())
+    print(f"{done} reviewed, {total - done} still wait")
+
+
+def _go_through(store: Store, waiting: list[CritiqueRow], total: int, reviewer: str) -> int:
+    """Ask about one critique after the other until the end of the queue or of the input."""
+    from harness.store.training import review_critique
+
+    done = 0
+    for number, row in enumerate(waiting, start=1):
+        try:
+            answers = _ask(row, f"{number} of {total}")
+        except (EOFError, KeyboardInterrupt):
+            print()
+            break
+        if answers is None:
+            continue
+        right, sound, note = answers
+        review_critique(store, row.id, right=right, sound=sound, note=note, reviewer=reviewer)
+        done += 1
+        print(f"stored; our grader said {_verdict(row.graded_right)}\n")
+    return done
+
+
+def _ask(row: CritiqueRow, place: str) -> tuple[bool, bool | None, str] | None:
+    """Show one critique and ask; return the answers, ``None`` where it is skipped.
+
+    Raises:
+        EOFError: The reviewer has had enough.
+    """
+    _rule(f"{place} · {row.reason} · by {row.critic} · {row.source}")
+    _show("question", row.question)
+    _show("gold", row.gold or "not known")
+    _show("response", row.response)
+    right = _choose("is the response right? [r]ight, [w]rong", {"r": True, "w": False})
+    if right is None:
+        return None
+    _show("critique", row.critique)
+    sound = _choose("is the critique free of mistakes? [y]es, [n]o", {"y": True, "n": False})
+    return right, sound, input("a note, or Enter: ").strip()
+
+
+def _choose(question: str, answers: dict[str, bool]) -> bool | None:
+    """Ask until one of the letters is given, or a word that begins with it; ``None`` is a skip."""
+    while True:
+        given = input(f"{question}, [s]kip, [q]uit: ").strip().lower()[:1]
+        if given == _STOP:
+            raise EOFError
+        if given == _SKIP:
+            return None
+        if given in answers:
+            return answers[given]
+
+
+def _tell_stats(store: Store, reason: str | None, *, as_json: bool) -> None:
+    from harness import display
+    from harness.store.reviews import review_tallies
+    from train_cft.review import findings
+
+    tallies = review_tallies(store)
+    found = findings([tally for tally in tallies if reason in (None, tally.reason)])
+    if as_json:
+        print(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    head = ("critic", "queued for", " waiting", " reviewed", " conclusion wrong", " unsound")
+    display.print_table(head, [_critics_row(one) for one in found])
+    told = ("our grader", "queued for", " agrees", " accepts wrong ones", " rejects right ones")
+    display.print_table(told, [_graders_row(one) for one in found])
+    if found:
+        print(
+            "Percent with 95 % intervals, against the humans' word. Only `audit` was drawn at "
+            "random, among critiques that nothing spoke against; the others were queued because "
+            "something did, so no row is the critic's error rate on all that it wrote."
+        )
+    else:
+        print("the review queue is empty")
+
+
+def _critics_row(found: Findings) -> tuple[str, ...]:
+    waiting, reviewed = f"{found.waiting:,}", f"{found.reviewed:,}"
+    shares = (_percent(found.misjudged), _percent(found.unsound))
+    return (found.critic, found.reason, waiting, reviewed, *shares)
+
+
+def _graders_row(found: Findings) -> tuple[str, ...]:
+    errors = (f"{found.wrongly_accepted:,}", f"{found.wrongly_rejected:,}")
+    return (f"on {found.critic}", found.reason, _percent(found.agreement), *errors)
+
+
+def _percent(estimate: Estimate | None) -> str:
+    from harness import display
+
+    return "–" if estimate is None else display.percent_interval(estimate)
+
+
+def _as_json(row: CritiqueRow) -> dict[str, Any]:
+    return asdict(row) | {"queued_at": row.queued_at.isoformat()} | {"reviewed_at": None}
+
+
+def _verdict(right: bool | None) -> str:
+    return "nothing" if right is None else "right" if right else "wrong"
+
+
+def _rule(text: str) -> None:
+    from harness.terminal import clean
+
+    print(f"── {clean(text)} ──")
+
+
+def _show(label: str, text: str) -> None:
+    """Print text of a model or a stranger as plain text, each line set in."""
+    from harness.terminal import clean
+
+    print(f"{label}:")
+    for line in clean(text).splitlines() or [""]:
+        print(f"  {line}")
+    print()

@@ -1,0 +1,211 @@
+"""What a training will take, told before it starts: time, memory, disk.
+
+Memory and disk follow from the recipe. The time is what as many multiplications take on this
+machine, measured for a moment, at the share of that speed which training reaches; the first steps
+then tell it better.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.models.checkpoint import Checkpoint
+from train_cft.order import Course
+from train_cft.recipe import Recipe
+
+_BYTES = {"float32": 4, "bfloat16": 2}
+# Forward and backward multiply and add each weight thrice for each token; recomputing, four times.
+_FLOPS_A_WEIGHT = 6.0
+_WITH_RECOMPUTING = 8.0
+# Share of the speed of plain multiplications that training of a small model on a CPU reaches.
+_REACHED = 0.4
+_MEASURE_SECONDS = 0.5
+# Activations of one layer, in values of the hidden size for each token: measured on Llama's layers.
+_ACTIVATIONS_A_LAYER = 20
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a training will take.
+
+    Attributes:
+        steps: Optimiser steps.
+        tokens: Of samples, over all epochs.
+        padding: Share of what is computed that is padding.
+        seconds: Rough, for all steps.
+        memory_bytes: On one device, at most.
+        memory_there: What that device has free; ``None`` where that is not known.
+        snapshot_bytes: Of one checkpoint.
+        disk_bytes: For all checkpoints, and two states to go on from while one replaces the other.
+        disk_there: What is free.
+    """
+
+    steps: int
+    tokens: int
+    padding: float
+    seconds: float
+    memory_bytes: int
+    memory_there: int | None
+    snapshot_bytes: int
+    disk_bytes: int
+    disk_there: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it, for a script."""
+        return asdict(self)
+
+
+def forecast(recipe: Recipe, base: Checkpoint, course: Course, out: Path, done: int) -> Forecast:
+    """Estimate what is ahead.
+
+    Args:
+        recipe: How it is trained.
+        base: What is trained.
+        course: All rows in their order.
+        out: Where checkpoints go.
+        done: Steps that an earlier sitting finished.
+    """
+    weights = base.parameters or 0
+    tokens = course.tokens_by_step()
+    computed = course.computed_tokens()
+    ahead = 1 - done / course.steps
+    flops = _WITH_RECOMPUTING if recipe.batch.recompute else _FLOPS_A_WEIGHT
+    devices = recipe.parallelism.processes
+    speed = _speed(recipe) * _REACHED * (1 if _on_cpu(recipe) else devices)
+    snapshot = weights * _BYTES[recipe.precision.saved]
+    steps = range(done + 1, course.steps + 1)
+    every = recipe.save.snapshot_every
+    snapshots = sum(step % every == 0 or step == course.steps for step in steps)
+    states = 2 if any(step % recipe.save.resume_every == 0 for step in steps) else 1
+    return Forecast(
+        steps=course.steps,
+        tokens=tokens[-1],
+        padding=1 - tokens[-1] / computed,
+        seconds=ahead * computed * weights * flops / speed,
+        memory_bytes=_memory(recipe, base, course),
+        memory_there=_memory_there(recipe),
+        snapshot_bytes=snapshot,
+        disk_bytes=snapshots * snapshot + states * _state_bytes(recipe, base),
+        disk_there=shutil.disk_usage(_existing(out)).free,
+    )
+
+
+def refuse_what_does_not_fit(found: Forecast, out: Path) -> None:
+    """Refuse a training that cannot end well.
+
+    Raises:
+        HarnessError: Disk or memory do not suffice.
+    """
+    if found.disk_bytes > found.disk_there:
+        raise HarnessError(
+            f"The checkpoints take {gib(found.disk_bytes)} and {out} has {gib(found.disk_there)} "
+            "free.",
+            "Free some, name another --out, or raise save.snapshot_every.",
+        )
+    if found.memory_there is not None and found.memory_bytes > found.memory_there:
+        raise HarnessError(
+            f"Training takes about {gib(found.memory_bytes)} of memory and "
+            f"{gib(found.memory_there)} are free.",
+            "Lower batch.per_device, set batch.recompute = true, use lora.rank, or share the model "
+            'out: parallelism.strategy = "fsdp".',
+        )
+
+
+def gib(size: int) -> str:
+    """Return a size as people read it."""
+    return f"{size / _GIB:.1f} GiB"
+
+
+def _on_cpu(recipe: Recipe) -> bool:
+    import torch
+
+    return recipe.parallelism.device == "cpu" or not torch.cuda.is_available()
+
+
+def _speed(recipe: Recipe) -> float:
+    """Return the multiplications and additions a second of one device, measured now."""
+    import torch
+
+    device = "cpu" if _on_cpu(recipe) else "cuda"
+    size = 1024 if device == "cpu" else 4096
+    kind = getattr(torch, recipe.precision.compute)
+    left = torch.ones(size, size, dtype=kind, device=device)
+    rounds, started = 0, 0.0
+    for number in range(1 << 20):
+        product = left @ left
+        product[0, 0].item()
+        if number == 0:
+            started = time.monotonic()  # the first one warms up
+            continue
+        rounds = number
+        if time.monotonic() - started > _MEASURE_SECONDS:
+            break
+    return float(2 * size**3 * rounds / (time.monotonic() - started))
+
+
+def _trained(recipe: Recipe, base: Checkpoint) -> int:
+    """Return how many weights are trained: all, or about those of the adapter."""
+    weights = base.parameters or 0
+    if not recipe.lora.rank:
+        return weights
+    hidden = int(_text_config(base).get("hidden_size") or 1)
+    return min(weights, int(2 * recipe.lora.rank * weights / hidden))
+
+
+def _state_bytes(recipe: Recipe, base: Checkpoint) -> int:
+    """Of the state to go on from: what is trained, and two averages of its gradients."""
+    return 3 * _trained(recipe, base) * _trained_bytes(recipe)
+
+
+def _trained_bytes(recipe: Recipe) -> int:
+    return 4 if recipe.lora.rank else _BYTES[recipe.precision.weights]
+
+
+def _memory(recipe: Recipe, base: Checkpoint, course: Course) -> int:
+    weights = base.parameters or 0
+    trained = _trained(recipe, base)
+    kept = weights * _BYTES[recipe.precision.weights] + 3 * trained * _trained_bytes(recipe)
+    if recipe.parallelism.strategy == "fsdp":
+        kept //= recipe.parallelism.processes
+    config = _text_config(base)
+    hidden = int(config.get("hidden_size") or 0)
+    layers = int(config.get("num_hidden_layers") or 0)
+    longest = max(len(row.ids) for row in course.rows)
+    block = longest * recipe.batch.per_device * hidden * _BYTES[recipe.precision.compute]
+    activations = block * (layers + _ACTIVATIONS_A_LAYER if recipe.batch.recompute else 0)
+    if not recipe.batch.recompute:
+        activations = block * layers * _ACTIVATIONS_A_LAYER
+    processes = recipe.parallelism.processes if _on_cpu(recipe) else 1
+    return processes * (kept + activations)
+
+
+def _text_config(base: Checkpoint) -> dict[str, Any]:
+    nested = base.config.get("text_config")
+    return nested if isinstance(nested, dict) else base.config
+
+
+def _memory_there(recipe: Recipe) -> int | None:
+    import torch
+
+    if not _on_cpu(recipe):
+        return int(torch.cuda.mem_get_info()[0])
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.absolute().parent
+    return path

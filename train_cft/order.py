@@ -1,0 +1,124 @@
+"""In which order samples are computed: decided beforehand, the same for one process or many.
+
+Every sample is seen once an epoch. Which samples make one optimiser step is drawn by the seed; in a
+step those of like length are computed together, which saves padding and changes no gradient. The
+last step of an epoch that does not divide is filled with blanks, of which nothing is learnt, in
+place of samples that would count twice.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from train_cft.encoding import IGNORED, Encoded
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one place of a batch holds: a sample, several packed ones, or a blank.
+
+    Attributes:
+        ids: Tokens.
+        labels: What is to be learnt of them.
+        lengths: Of each sample in it; empty for a blank.
+    """
+
+    ids: Sequence[int]
+    labels: Sequence[int]
+    lengths: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """All rows of a training in their order.
+
+    Attributes:
+        rows: As many as steps times the batch.
+        batch: Rows of one step.
+        at_once: Rows that one process computes together.
+    """
+
+    rows: Sequence[Row]
+    batch: int
+    at_once: int
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in all."""
+        return len(self.rows) // self.batch
+
+    def tokens_by_step(self) -> list[int]:
+        """Return how many tokens of samples have been seen after each step, the first first."""
+        seen: list[int] = []
+        for step in range(self.steps):
+            rows = self.rows[step * self.batch : (step + 1) * self.batch]
+            seen.append((seen[-1] if seen else 0) + sum(sum(row.lengths) for row in rows))
+        return seen
+
+    def computed_tokens(self) -> int:
+        """Return how many tokens are computed, padding included."""
+        blocks = range(0, len(self.rows), self.at_once)
+        return sum(
+            self.at_once * max(len(row.ids) for row in self.rows[start : start + self.at_once])
+            for start in blocks
+        )
+
+
+def arrange(
+    rows: Sequence[Row],
+    *,
+    batch: int,
+    at_once: int,
+    epochs: int,
+    seed: int,
+    by_length: bool,
+    blank: int,
+) -> Course:
+    """Put all rows of a training into their order.
+
+    Args:
+        rows: What there is to learn.
+        batch: Rows of one step.
+        at_once: Rows that one process computes together.
+        epochs: How often each is seen.
+        seed: Of the order.
+        by_length: Compute rows of like length together.
+        blank: A token to fill the last step of an epoch with.
+    """
+    draw = random.Random(seed)
+    filler = Row((blank,), (IGNORED,), ())
+    ordered: list[Row] = []
+    for _ in range(epochs):
+        shuffled = list(rows)
+        draw.shuffle(shuffled)
+        for start in range(0, len(shuffled), batch):
+            step = shuffled[start : start + batch]
+            step += [filler] * (batch - len(step))
+            ordered += _spread(step, at_once, by_length=by_length)
+    return Course(ordered, batch, at_once)
+
+
+def _spread(step: list[Row], at_once: int, *, by_length: bool) -> list[Row]:
+    """Order one step: the longest first, so that memory that does not suffice shows at once."""
+    if by_length:
+        return sorted(step, key=lambda row: len(row.ids), reverse=True)
+    return step
+
+
+def as_rows(samples: Sequence[Encoded]) -> list[Row]:
+    """Return one row for each sample."""
+    return [Row(one.ids, one.labels, (len(one.ids),)) for one in samples]
+
+
+def packed(samples: Sequence[Encoded], max_tokens: int) -> list[Row]:
+    """Return rows of several samples each, packed by TRL so that none is cut."""
+    import datasets
+    from trl import pack_dataset
+
+    made = datasets.Dataset.from_dict(
+        {"input_ids": [one.ids for one in samples], "labels": [one.labels for one in samples]}
+    )
+    table = pack_dataset(made, max_tokens, "bfd").to_list()
+    return [Row(row["input_ids"], row["labels"], row["seq_lengths"]) for row in table]
