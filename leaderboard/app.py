@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from harness.errors import HarnessError
-from leaderboard import problem, ranking_page, samples_page, source
-from leaderboard.source import Snapshot
+from leaderboard import problem, source
 
 _HERE = Path(__file__).parent
 
+# Title, address and module of each page; its ``draw(snapshot)`` is imported when it is asked for.
+PAGES = (
+    ("Ranking", "ranking", "ranking_page"),
+    ("Compare", "compare", "compare_page"),
+    ("Samples", "samples", "samples_page"),
+    ("Training", "training", "training_page"),
+    ("Gate", "gate", "gate_page"),
+    ("Engine", "engine", "engine_page"),
+)
+_TITLES = {"Ranking": "Leaderboard"}
 
-def _ranking() -> None:
-    _draw("Leaderboard", ranking_page.draw)
 
-
-def _samples() -> None:
-    _draw("Samples", samples_page.draw)
-
-
-def _draw(title: str, page: Callable[[Snapshot], None]) -> None:
+def _draw(title: str, module: str) -> None:
     with st.container(key="page"):
-        st.title(title, anchor=False)
+        st.title(_TITLES.get(title, title), anchor=False)
         try:
-            page(source.snapshot())
+            importlib.import_module(f"leaderboard.{module}").draw(source.snapshot())
         except HarnessError as error:
             problem.show(error)
+
+
+def _page(title: str, module: str) -> Callable[[], None]:
+    page = partial(_draw, title, module)
+    page.__name__ = module  # type: ignore[attr-defined]
+    return page
 
 
 def main() -> None:
@@ -36,8 +46,8 @@ def main() -> None:
     st.set_page_config(page_title="Leaderboard", page_icon=str(_HERE / "icon.svg"), layout="wide")
     st.html(_HERE / "style.css")
     pages = [
-        st.Page(_ranking, title="Ranking", url_path="ranking", default=True),
-        st.Page(_samples, title="Samples", url_path="samples"),
+        st.Page(_page(title, module), title=title, url_path=path, default=path == "ranking")
+        for title, path, module in PAGES
     ]
     st.navigation(pages, position="top").run()
 

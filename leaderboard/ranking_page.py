@@ -1,82 +1,211 @@
-"""Draws the ranking of one task."""
+"""Draws the ranking: filters, one sentence, a chart, a row a model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 
 import streamlit as st
 
-from harness.errors import HarnessError
+from harness.registry import suites
 from leaderboard import source
-from leaderboard.chart import legend, ranking_chart
+from leaderboard.chart import family_chart, legend, ranking_chart, size_chart
+from leaderboard.families import family_trees
 from leaderboard.problem import problem_card
-from leaderboard.ranking import METHODS, Row, filtered, highlights, ranked, tasks, unfinished
+from leaderboard.ranking import (
+    METHODS,
+    SIZES,
+    Filters,
+    Row,
+    board,
+    common_tasks,
+    estimate_of,
+    filtered,
+    first_choice,
+    highlights,
+    ordered,
+    protocol_words,
+    tasks,
+    unfinished,
+    usual_runs,
+    value_of,
+)
 from leaderboard.source import Snapshot
-from leaderboard.table import ranking_table, unfinished_list
-from leaderboard.text import escaped
+from leaderboard.table import doubts, ranking_table, unfinished_list
+from leaderboard.text import escaped, percent
 
 _FEW = 12
+_MANY = 40
+_PAGE = 100
+_SUITE = "suite: "
+_CHARTS = {"scores": "Scores", "size": "Score against size", "families": "Family trees"}
+_KINDS = {"measured": "measured here", "published": "published"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is on the page: rows in order, and what they are about."""
+
+    rows: list[Row]
+    chosen: list[str]
+    common: list[str]
+    by: str
 
 
 def draw(snapshot: Snapshot) -> None:
     """Draw the filters, and below them what they leave, kept up to date."""
-    names = tasks(snapshot.runs, snapshot.published)
-    if not names:
+    known = tasks(snapshot.runs, snapshot.published)
+    if not snapshot.runs:
         _nothing_measured()
+    if not known:
         return
-    task_column, method_column = st.columns([1, 3], vertical_alignment="top")
+    offered = {name: list(found) for name, found in suites().items() if set(found) & set(known)}
+    chosen, methods, every_protocol = _choose(snapshot, known, offered)
+    with st.expander("More filters", key="more", on_change="ignore"):
+        filters = _more_filters(snapshot, chosen, tuple(methods))
+    if snapshot.stale:
+        st.html(f'<p class="note">Not the newest state: {escaped(snapshot.stale)}</p>')
+    if open_runs := unfinished(chosen, snapshot.runs):
+        st.html(unfinished_list(open_runs))
+    _draw_rows(_shown(snapshot, chosen, filters, every_protocol=every_protocol), snapshot)
+    st.fragment(_watch, run_every=source.REFRESH_SECONDS)(snapshot)
+
+
+def _watch(seen: Snapshot) -> None:
+    """Draw the page anew once the results file has changed."""
+    if source.changed(seen):
+        st.rerun(scope="app")
+
+
+def _choose(
+    snapshot: Snapshot, known: list[str], offered: dict[str, list[str]]
+) -> tuple[list[str], Sequence[str], bool]:
+    """Choose what is ranked; it is always in the URL, as the default changes with the store."""
+    options = [_SUITE + name for name in offered if len(offered[name]) > 1] + known
+    if st.session_state.get("task") not in options:
+        wanted = st.query_params.get("task", "")
+        default = first_choice(offered, snapshot.runs)
+        first = _SUITE + default if default else known[0]
+        st.session_state["task"] = wanted if wanted in options else first
+    task_column, method_column, protocol_column = st.columns([2, 3, 1], vertical_alignment="top")
     with task_column:
-        task = _choose_task(names)
+        task = str(st.selectbox("Suite or task", options, key="task", persist_state="session"))
+    st.query_params["task"] = task
     with method_column:
         methods = st.pills(
-            "Published methods",
+            "Method",
             list(METHODS),
             selection_mode="multi",
             format_func=METHODS.__getitem__,
             key="method",
             bind="query-params",
             persist_state="session",
-            disabled=all(score.task != task for score in snapshot.published),
-            help="Measured models stay: how they were trained is not recorded.",
+            help="How a model was made. Known of published models, of checkpoints trained here, "
+            "and of models that go by a published or an -Instruct name; other measured ones stay.",
         )
-    st.fragment(_body, run_every=source.REFRESH_SECONDS)(task, methods, names)
+    with protocol_column:
+        every_protocol = st.toggle(
+            "Other protocols",
+            key="protocols",
+            bind="query-params",
+            persist_state="session",
+            help="Off: of each benchmark only runs under the protocol that most measured models "
+            "share. On: the others too, each marked with what differs.",
+        )
+    chosen = offered[task.removeprefix(_SUITE)] if task.startswith(_SUITE) else [task]
+    return chosen, methods, every_protocol
 
 
-def _choose_task(names: list[str]) -> str:
-    """Choose a task; the choice is always in the URL, since the default changes with the store."""
-    if st.session_state.get("task") not in names:
-        wanted = st.query_params.get("task")
-        st.session_state["task"] = wanted if wanted in names else names[0]
-    task = st.selectbox("Task", names, key="task", persist_state="session")
-    st.query_params["task"] = task
-    return str(task)
+def _more_filters(snapshot: Snapshot, chosen: list[str], methods: tuple[str, ...]) -> Filters:
+    kind_column, size_column, date_column = st.columns(3, vertical_alignment="top")
+    kinds = kind_column.pills(
+        "Rows", list(_KINDS), selection_mode="multi", format_func=_KINDS.__getitem__, key="kind",
+        bind="query-params", persist_state="session",
+    )  # fmt: skip
+    sizes = size_column.pills(
+        "Parameters", list(SIZES), selection_mode="multi", key="size", bind="query-params",
+        persist_state="session",
+    )  # fmt: skip
+    days = date_column.date_input(
+        "Measured from and until (published rows have no date and stay)", value=(), key="date",
+        bind="query-params", persist_state="session",
+    )  # fmt: skip
+    # On by itself where it hides none of those who measured the whole suite.
+    usual = not snapshot.runs or bool(first_choice({"": chosen}, snapshot.runs))
+    complete = len(chosen) > 1 and kind_column.toggle(
+        "Only models with every benchmark", value=usual, key="complete", bind="query-params",
+        persist_state="session", help="Then there is an average over all of them.",
+    )  # fmt: skip
+    since, until = _days(days)
+    return Filters(tuple(kinds), methods, tuple(sizes), since, until, bool(complete))
 
 
-def _body(task: str, methods: Sequence[str], names: list[str]) -> None:
-    try:
-        snapshot = source.snapshot(patient=False)
-    except HarnessError as error:
-        st.html(problem_card(error.message, error.remedy))
+def _days(chosen: object) -> tuple[date | None, date | None]:
+    found = [day for day in chosen if isinstance(day, date)] if isinstance(chosen, tuple) else []
+    return (found[0] if found else None), (found[1] if len(found) > 1 else None)
+
+
+def _shown(
+    snapshot: Snapshot, chosen: list[str], filters: Filters, *, every_protocol: bool
+) -> _Shown:
+    rows = board(
+        chosen,
+        snapshot.runs,
+        snapshot.published,
+        snapshot.descents,
+        every_protocol=every_protocol,
+    )
+    rows = filtered(rows, chosen, filters)
+    common = common_tasks(rows, chosen)
+    by = chosen[0]
+    if len(chosen) > 1:
+        offered = [""] * (len(common) > 1) + chosen
+        by = _order(offered)
+    return _Shown(ordered(rows, common, by, source.standings), chosen, common, by)
+
+
+def _order(offered: list[str]) -> str:
+    if st.session_state.get("by") not in offered:
+        wanted = st.query_params.get("by", "")
+        st.session_state["by"] = wanted if wanted in offered else offered[0]
+    by = str(
+        st.segmented_control(
+            "Order by", offered, key="by", format_func=lambda name: name or "average",
+            required=True, persist_state="session", wrap=True,
+        )
+    )  # fmt: skip
+    st.query_params["by"] = by
+    return by
+
+
+def _draw_rows(shown: _Shown, snapshot: Snapshot) -> None:
+    if not shown.rows:
+        if snapshot.runs:
+            st.html(problem_card("No model is left.", "Take a filter away."))
         return
-    if tasks(snapshot.runs, snapshot.published) != names:
-        st.rerun(scope="app")
-    if snapshot.stale:
-        st.html(f'<p class="note">Not the newest state: {escaped(snapshot.stale)}</p>')
-    rows = ranked(task, snapshot.runs, snapshot.published)
-    open_runs = unfinished(task, snapshot.runs)
-    shown = filtered(rows, methods)
-    if not snapshot.runs:
-        _nothing_measured()
-    if open_runs:
-        st.html(unfinished_list(open_runs))
-    if shown:
-        st.caption(_caption(shown))
-        _chart(shown, task)
-        st.html(ranking_table(shown))
-        file = escaped(source.results_path().name)
-        st.html(f'<p class="note">From {file}, read again whenever it changes.</p>')
-    elif not open_runs:
-        st.html(problem_card("No model of this task is left.", "Choose other methods."))
+    st.caption(_caption(shown))
+    st.html(f'<p class="verdict">{_verdict(shown)}</p>')
+    _chart(shown)
+    pages = -(-len(shown.rows) // _PAGE)
+    number = 1
+    if pages > 1:
+        number = min(pages, int(st.pagination(pages, key="rows_page", bind="query-params")))
+    page = shown.rows[(number - 1) * _PAGE : number * _PAGE]
+    average = len(shown.common) > 1
+    st.html(ranking_table(page, shown.chosen, average=average, by=shown.by))
+    if len(shown.chosen) > 1 and (doubtful := doubts(page, shown.chosen)):
+        st.html(doubtful)
+    file = escaped(source.results_path().name)
+    st.html(f'<p class="note">{_protocols(shown, snapshot)} From {file}, read again whenever it '
+            "changes.</p>")  # fmt: skip
+
+
+def _protocols(shown: _Shown, snapshot: Snapshot) -> str:
+    """Name the protocol of each column."""
+    usual = usual_runs(shown.chosen, snapshot.runs)
+    told = [f"{escaped(task)}: {escaped(protocol_words(run))}" for task, run in usual.items()]
+    return f"Protocol of the measured scores: {'; '.join(told)}." if told else ""
 
 
 def _nothing_measured() -> None:
@@ -89,7 +218,8 @@ def _nothing_measured() -> None:
     )
 
 
-def _caption(rows: Sequence[Row]) -> str:
+def _caption(shown: _Shown) -> str:
+    rows = shown.rows
     measured = sum(row.kind == "measured" for row in rows)
     published = len(rows) - measured
     parts = []
@@ -98,14 +228,75 @@ def _caption(rows: Sequence[Row]) -> str:
     if published:
         parts.append(
             f"{published} published: numbers that others printed, from other protocols, placed by "
-            "score; no test against them is possible."
+            "score; no test against them is possible, and their intervals (≈) are assumed."
         )
+    if len(shown.chosen) > 1:
+        named = ", ".join(shown.common)
+        if len(shown.common) > 1:
+            parts.append(f"The average is over what every row has: {named}.")
+        else:
+            parts.append(
+                "There is no average: the rows shown do not have two benchmarks in common. "
+                "“Only models with every benchmark” leaves those that do."
+            )
     if any(row.differs for row in rows):
-        parts.append("Measured rows marked *other protocol* (≠) are not comparable with the rest.")
+        parts.append("Scores marked *other protocol* (≠) are not comparable with the rest.")
     return " ".join(parts)
 
 
-def _chart(rows: Sequence[Row], task: str) -> None:
+def _verdict(shown: _Shown) -> str:
+    """Say which measured model is best, and whether that is known."""
+    tested = [row for row in shown.rows if row.ranks is not None]
+    if not tested:
+        return ""
+    best = tested[0]
+    score = estimate_of(best, shown.by)
+    told = ""
+    if score is not None:
+        told = f"{percent(score.value)} % [{percent(score.low)}, {percent(score.high)}], "
+    others = sum(row.ranks is not None and row.ranks[0] == 1 for row in tested) - 1
+    known = (
+        "shown to be better than every other measured model"
+        if best.ranks == (1, 1)
+        else f"{others} other{'s' if others != 1 else ''} may be as good or better"
+        if others
+        else "not told apart from all others"
+    )
+    return (
+        f"<b>{escaped(best.model)}</b> leads the {len(tested)} models measured on the same items: "
+        f"{told}{known} (paired tests, 95 % for all ranks together)."
+    )
+
+
+def _chart(shown: _Shown) -> None:
+    rows = [row for row in shown.rows if value_of(row, shown.by) is not None]
+    if not rows:
+        return
+    kind = st.segmented_control(
+        "Chart", list(_CHARTS), default="scores", format_func=_CHARTS.__getitem__, key="chart",
+        bind="query-params", persist_state="session", wrap=True,
+    )  # fmt: skip
+    if kind == "scores":
+        _score_chart(rows, shown)
+    elif kind == "size":
+        st.html(legend(rows))
+        figure = size_chart(rows, shown.by)
+        _plot(figure, f"Scores of {len(rows)} models against their parameters.")
+    elif kind == "families":
+        about = shown.common if not shown.by else [shown.by]
+        trees = family_trees(rows, about, shown.by, source.item_scores)
+        if not trees:
+            told = "There is no model here together with what it was made from."
+            st.html(
+                problem_card(told, "Evaluate the base of a checkpoint under the same protocol.")
+            )
+            return
+        _plot(
+            family_chart(trees[:_FEW], shown.by), "Gains of models over what they were made from."
+        )
+
+
+def _score_chart(rows: Sequence[Row], shown: _Shown) -> None:
     drawn = list(rows)
     story = highlights(rows)
     choosable = len(rows) > _FEW and 0 < len(story) < len(rows)
@@ -121,10 +312,15 @@ def _chart(rows: Sequence[Row], task: str) -> None:
                 help="Off: only measured models, CFT models and the baselines.",
             )
             drawn = drawn if every else story
+        if len(drawn) > _MANY:
+            st.caption(f"The first {_MANY} of {len(drawn)} are drawn.")
+            drawn = drawn[:_MANY]
         legend_column.html(legend(drawn))
-        st.plotly_chart(
-            ranking_chart(drawn),
-            key="chart",
-            config={"displayModeBar": False},
-            alt=f"Scores of {len(drawn)} models on {task}; the table below holds the same numbers.",
+        _plot(
+            ranking_chart(drawn, shown.by),
+            f"Scores of {len(drawn)} models; the table below holds the same numbers.",
         )
+
+
+def _plot(figure: object, alt: str) -> None:
+    st.plotly_chart(figure, key="figure", config={"displayModeBar": False}, alt=alt)

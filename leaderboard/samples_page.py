@@ -1,32 +1,45 @@
 """Draws the samples of one run: what was asked, what came back, how it was judged.
 
-Whatever a model wrote goes through ``st.text`` or ``st.code``, which read neither Markdown nor
-HTML; elsewhere it is escaped.
+Whatever a model wrote goes through ``st.text`` or ``prose``, which read neither Markdown nor HTML;
+elsewhere it is escaped.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
+from harness.errors import HarnessError
 from harness.store import Store, queries
+from harness.store import labels as store_labels
+from harness.store.labels import Judgements, Label, SampleName
 from harness.store.queries import RunSummary, Sample
-from leaderboard import source
+from harness.types import Status
+from leaderboard import prose, source
 from leaderboard.problem import problem_card
 from leaderboard.source import Snapshot
-from leaderboard.text import escaped, percent, plain
+from leaderboard.text import escaped, percent, plain, shortened
 
 PAGE_SIZE = 5
-_TALL_LINES = 16
-_TALL_PIXELS = 360
+LONGEST_NOTE = 2000
+LONGEST_NAME = 80
 _KEEP = {
     "all": "All",
     "right": "Right",
     "wrong": "Wrong",
     "truncated": "Truncated",
+    "loop": "Loop",
     "no_answer": "No answer",
+    "grader_failed": "Grader failed",
+    "disagree": "Profiles disagree",
+    "labelled": "Labelled",
 }
+_WRITE_WAIT_SECONDS = 0.5
+_ANY_STATUS = "any"
+_SOURCE = "source"
+_PROFILE_NAMES = {_SOURCE: "its source's own"}
 
 
 def draw(snapshot: Snapshot) -> None:
@@ -38,6 +51,7 @@ def draw(snapshot: Snapshot) -> None:
             )
         )
         return
+    prose.style()
     run = _choose_run(snapshot.runs)
     st.html(run_facts(run))
     if run.restricted:
@@ -48,13 +62,17 @@ def draw(snapshot: Snapshot) -> None:
                 "not leak into training data.",
             )
         )
-    _browse(run, source.store(patient=not snapshot.stale))
+    results = source.store(patient=not snapshot.stale)
+    _settle_labels()
+    _browse(run, results)
 
 
 def _choose_run(runs: list[RunSummary]) -> RunSummary:
     by_id = {run.id: run for run in runs}
     if st.session_state.get("run") not in by_id:
-        wanted = st.query_params.get("run")
+        wanted = st.query_params.get("run", "")
+        if wanted and wanted not in by_id:
+            st.html(unknown(wanted, "a run"))
         st.session_state["run"] = wanted if wanted in by_id else runs[0].id
     chosen = st.selectbox(
         "Run",
@@ -69,78 +87,216 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
 
 
 def _browse(run: RunSummary, results: Store) -> None:
-    filter_column, search_column = st.columns([3, 2], vertical_alignment="top")
-    with search_column:
-        search = st.text_input(
-            "Search",
-            key="q",
-            type="search",
-            placeholder="text in question, answer, gold or item id",
-            bind="query-params",
-            on_change=_first_page,
-        )
-    with filter_column:
-        keep = st.segmented_control(
-            "Show",
-            list(_KEEP),
-            default="all",
-            required=True,
-            format_func=_KEEP.__getitem__,
-            key="show",
-            wrap=True,
-            bind="query-params",
-            on_change=_first_page,
-        )
+    search_column, item_column, status_column = st.columns([3, 2, 2], vertical_alignment="top")
+    search = search_column.text_input(
+        "Search",
+        key="q",
+        type="search",
+        placeholder="text in question, answer, gold or item id",
+        bind="query-params",
+        on_change=_first_page,
+    )
+    item_id = item_column.text_input(
+        "Item",
+        key="item",
+        type="search",
+        placeholder="whole id: all samples of it",
+        bind="query-params",
+        on_change=_first_page,
+    )
+    status = status_column.selectbox(
+        "Grading came to",
+        [_ANY_STATUS, *(status.value for status in Status)],
+        key="status",
+        format_func=lambda value: value.replace("_", " "),
+        bind="query-params",
+        on_change=_first_page,
+    )
+    keep = st.segmented_control(
+        "Show",
+        list(_KEEP),
+        default="all",
+        required=True,
+        format_func=_KEEP.__getitem__,
+        key="show",
+        wrap=True,
+        bind="query-params",
+        on_change=_first_page,
+    )
     page_number = int(st.session_state.get("page_number", 1))
     page = queries.sample_page(
         results,
         run.id,
         keep=keep or "all",
         search=search or "",
+        item_id=item_id or "",
+        status="" if status == _ANY_STATUS else status,
         offset=(page_number - 1) * PAGE_SIZE,
         limit=PAGE_SIZE,
     )
     total = page.counts[keep or "all"]
-    count_column, page_column = st.columns([3, 2], vertical_alignment="center")
-    count_column.caption(
-        " · ".join(f"{title} {page.counts[name]:,}" for name, title in _KEEP.items())
-        + (" with this text" if search else "")
+    narrowed = bool(search or item_id or status != _ANY_STATUS)
+    st.caption(
+        " · ".join(
+            f"{title} {page.counts[name]:,}"
+            for name, title in _KEEP.items()
+            if page.counts[name] or name in ("all", keep)
+        )
+        + (" of what was searched for" if narrowed else "")
     )
     if not total:
         st.html(problem_card("No sample matches.", "Choose another filter or search text."))
         return
+    page_column, view_column = st.columns([3, 2], vertical_alignment="center")
+    rendered = False
+    if not run.restricted:
+        with view_column:
+            rendered = view_toggle()
     with page_column:
         st.pagination(-(-total // PAGE_SIZE), key="page_number")
-    for sample in page.samples:
-        _draw_sample(run, sample)
+    names = [SampleName(sample.item_id, sample.sample_index) for sample in page.samples]
+    said = store_labels.judgements(results, run.id, names)
+    for place, (sample, name) in enumerate(zip(page.samples, names, strict=True)):
+        _draw_sample(run, sample, said.get(name), str(place), rendered=rendered)
+
+
+def view_toggle() -> bool:
+    """Draw the choice between formulas and their source; tell whether formulas are wanted."""
+    view = st.segmented_control(
+        "Formulas",
+        ["rendered", "source"],
+        default="rendered",
+        required=True,
+        format_func=str.capitalize,
+        key="view",
+        bind="query-params",
+        help="Rendered: formulas of questions and answers are drawn, where they are short and "
+        "hold nothing but mathematics. Source: every character as it was written. Thoughts are "
+        "always shown as source.",
+    )
+    return bool(view != "source")
 
 
 def _first_page() -> None:
     st.session_state["page_number"] = 1
 
 
-def _draw_sample(run: RunSummary, sample: Sample) -> None:
+def _draw_sample(
+    run: RunSummary, sample: Sample, said: Judgements | None, place: str, *, rendered: bool
+) -> None:
     with st.container(border=True, gap="xsmall"):
         st.html(sample_head(run, sample))
         if not run.restricted:
-            st.html('<span class="label">Question</span>')
-            st.text(plain(sample.question or ""))
-            if sample.thought:
-                with st.expander(f"Thought ({len(sample.thought):,} characters)"):
-                    _model_text(sample.thought)
-            st.html('<span class="label">Answer</span>')
-            _model_text(sample.answer)
-        st.html(grade_facts(run, sample))
+            draw_texts(sample, place, rendered=rendered)
+        st.html(answer_pair(run, sample))
+        st.html(grade_facts(sample))
+        if said is not None:
+            st.html(said_list(said))
+            if not run.restricted:
+                _label_form(sample, said, place)
 
 
-def _model_text(text: str) -> None:
-    shown = plain(text)
-    tall = sum(1 + len(line) // 110 for line in shown.splitlines()) > _TALL_LINES
-    st.code(
-        shown or "(empty)",
-        language=None,
-        wrap_lines=True,
-        height=_TALL_PIXELS if tall else "content",
+def draw_texts(sample: Sample, place: str, *, rendered: bool) -> None:
+    """Draw question, thought and answer of a sample; ``place`` is unique on the page."""
+    draw_question(sample, place, rendered=rendered)
+    draw_answer(sample, place, rendered=rendered)
+
+
+def draw_question(sample: Sample, place: str, *, rendered: bool) -> None:
+    """Draw what was asked."""
+    st.html('<span class="label">Question</span>')
+    prose.draw(sample.question or "", f"question-{place}", rendered=rendered)
+
+
+def draw_answer(sample: Sample, place: str, *, rendered: bool) -> None:
+    """Draw what came back, the thought folded."""
+    if sample.thought:
+        with st.expander(f"Thought ({len(sample.thought):,} characters)"):
+            prose.source(sample.thought)
+    st.html('<span class="label">Answer</span>')
+    prose.draw(sample.answer, f"answer-{place}", rendered=rendered)
+
+
+def _label_form(sample: Sample, said: Judgements, place: str) -> None:
+    """Offer to say what the grade should be; what was typed is gone once it is stored."""
+    own_key = f"{said.key}-{said.gold_id}-{len(said.labels)}"
+    reviewer = st.session_state.get("reviewer", "")
+    # Another name makes another field: one that is there already keeps what it holds.
+    name_key = f"by-{own_key}-{reviewer}"
+    with (
+        st.popover("Grade is wrong …", key=f"label-{place}-{own_key}"),
+        st.form(f"form-{own_key}", border=False),
+    ):
+        st.caption("Kept beside the grades, never over them: no score changes.")
+        st.segmented_control(
+            "The answer is",
+            ["right", "wrong"],
+            default="wrong" if sample.correct else "right",
+            required=True,
+            key=f"verdict-{own_key}",
+        )
+        st.text_area("Why", key=f"note-{own_key}", max_chars=LONGEST_NOTE, height=90)
+        st.text_input(
+            "Your name",
+            value=reviewer,
+            key=name_key,
+            max_chars=LONGEST_NAME,
+            placeholder="asked once, kept until this tab is closed",
+        )
+        # A callback, since it is run before the page is drawn, which needs a file nobody holds.
+        st.form_submit_button(
+            "Store label", type="primary", on_click=_store_label, args=[said, own_key, name_key]
+        )
+
+
+def _store_label(said: Judgements, own_key: str, name_key: str) -> None:
+    state = st.session_state
+    by = str(state[name_key]).strip()
+    if not by:
+        st.toast("Not stored: say who you are.")
+        return
+    state["reviewer"] = by
+    try:
+        stored = store_labels.label(
+            _writable(),
+            said.key,
+            said.gold_id,
+            correct=state[f"verdict-{own_key}"] == "right",
+            note=state[f"note-{own_key}"],
+            by=by,
+        )
+    except HarnessError as error:
+        state["label_problem"] = error
+        return
+    if not stored:
+        state["labels_wait"] = True
+        st.toast("The results file is in use: the label waits beside it and is not lost.")
+
+
+def _writable() -> Store:
+    # Taking in a journal needs more memory than reading a page does, for a moment.
+    return Store(source.results_path(), wait_seconds=_WRITE_WAIT_SECONDS)
+
+
+def _settle_labels() -> None:
+    """Move labels that had to wait; they are on disk meanwhile, whatever comes."""
+    problem = st.session_state.pop("label_problem", None)
+    if isinstance(problem, HarnessError):
+        st.html(problem_card(f"The label is not stored. {problem.message}", problem.remedy))
+    if st.session_state.get("labels_wait"):
+        st.session_state["labels_wait"] = not store_labels.settle(_writable())
+
+
+def sample_link(run_id: str, item_id: str) -> str:
+    """Return the address of all samples of an item of a run, relative to any page."""
+    return f"samples?{urlencode({'run': run_id, 'item': item_id})}"
+
+
+def unknown(name: str, what: str) -> str:
+    """Return that an address names what is not here, as HTML."""
+    return problem_card(
+        f"{shortened(name, 60)} is not {what} of this results file.",
+        "What is shown instead is the first that there is; choose another below.",
     )
 
 
@@ -175,35 +331,88 @@ def _sampling(sampling: dict[str, Any] | None) -> str:
     return f"temperature {sampling['temperature']}, at most {sampling['max_tokens']} tokens"
 
 
+def verdict_badge(correct: bool | None) -> str:
+    """Return a verdict as HTML, told by word and mark as well as by colour."""
+    word, style, mark = {
+        True: ("right", "right", "✓"),
+        False: ("wrong", "wrong", "✗"),
+        None: ("not judged", "warning", "?"),
+    }[correct]
+    return f'<span class="badge {style}">{mark} {word}</span>'
+
+
 def sample_head(run: RunSummary, sample: Sample) -> str:
     """Return the heading of a sample as HTML; every text in it is escaped."""
-    verdict = {True: "right", False: "wrong", None: "not judged"}[sample.correct]
-    style = {True: "right", False: "wrong", None: "warning"}[sample.correct]
     parts = [sample.subject, sample.level]
     if run.samples > 1:
         parts.append(f"sample {sample.sample_index + 1} of {run.samples}")
-    parts.append(f"{sample.completion_tokens:,} tokens")
+    if sample.completion_tokens is not None:
+        parts.append(f"{sample.completion_tokens:,} tokens")
     parts += [word for word, so in (("truncated", sample.truncated), ("loop", sample.loop)) if so]
     about = " · ".join(escaped(part) for part in parts if part)
+    link = escaped(sample_link(run.id, sample.item_id))
+    title = "All samples of this item" if run.samples > 1 else "Link to this sample"
     return (
-        f'<div class="sample-head"><span class="badge {style}">{verdict}</span>'
-        f'<span class="name">{escaped(sample.item_id)}</span>'
+        f'<div class="sample-head">{verdict_badge(sample.correct)}'
+        f'<a class="name" href="{link}" target="_self" title="{title}">'
+        f"{escaped(sample.item_id)}</a>"
         f'<span class="note">{about}</span></div>'
     )
 
 
-def grade_facts(run: RunSummary, sample: Sample) -> str:
-    """Return extracted answer, gold and grade as HTML; every text in it is escaped."""
+def answer_pair(run: RunSummary, sample: Sample) -> str:
+    """Return extracted and gold answer beside each other as HTML; every text is escaped."""
     hidden = "not shown" if run.restricted else "–"
-    facts = {
-        "Extracted": plain(sample.extracted or hidden, longest=300),
-        "Found by": sample.extraction or "–",
-        "Gold": sample.gold or hidden,
-        "Grade": f"{sample.status or 'not judged'}"
-        + (f", {sample.method}" if sample.method else ""),
-        "Finish": sample.finish_reason,
-    }
-    return _facts(facts)
+    found_by = f"found by {sample.extraction}" if sample.extraction else "nothing found"
+    return (
+        '<div class="pair">'
+        f'<div><span class="label">Extracted answer</span>'
+        f"<b>{escaped(plain(sample.extracted or hidden, longest=300))}</b>"
+        f'<span class="note">{escaped(found_by)}</span></div>'
+        f'<div><span class="label">Gold answer</span>'
+        f"<b>{escaped(plain(sample.gold or hidden, longest=300))}</b>"
+        f'<span class="note">{escaped(sample.answer_type)}</span></div></div>'
+    )
+
+
+def grade_facts(sample: Sample) -> str:
+    """Return how a sample ended and how its grading went as HTML; every text in it is escaped."""
+    return _facts(
+        {
+            "Grading came to": (sample.status or "not judged").replace("_", " "),
+            "Compared by": sample.method or "–",
+            "Finish reason": sample.finish_reason,
+        }
+    )
+
+
+def said_list(said: Judgements) -> str:
+    """Return the grades of all profiles and people's labels as HTML; every text is escaped."""
+    entries = []
+    # The profile of the page is told above; it is repeated where there is another beside it.
+    if len(said.opinions) > 1:
+        for opinion in said.opinions:
+            extracted = f"extracted {plain(opinion.extracted, longest=120)}"
+            about = [opinion.status.replace("_", " "), opinion.method, opinion.grader_version]
+            about += [extracted] if opinion.extracted else []
+            name = _PROFILE_NAMES.get(opinion.profile, opinion.profile)
+            entries.append(
+                f'<li><span class="who">{escaped(name)}</span>{verdict_badge(opinion.correct)}'
+                f'<span class="note">{escaped(" · ".join(filter(None, about)))}</span></li>'
+            )
+    entries += [_said_by(label) for label in said.labels]
+    if not entries:
+        return '<ul class="said" hidden></ul>'
+    return f'<ul class="said" aria-label="Grades and labels">{"".join(entries)}</ul>'
+
+
+def _said_by(label: Label) -> str:
+    note = f" “{escaped(plain(label.note, longest=LONGEST_NOTE))}”" if label.note else ""
+    return (
+        f'<li><span class="badge warning">human</span>'
+        f'<span class="who">{escaped(label.by)}</span>{verdict_badge(label.correct)}'
+        f'<span class="note">{label.at:%Y-%m-%d %H:%M}</span>{note}</li>'
+    )
 
 
 def _facts(facts: dict[str, str]) -> str:

@@ -7,17 +7,22 @@ again: the summaries are kept under the file's own time stamp.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import streamlit as st
 
 from harness.errors import HarnessError, StoreLocked
+from harness.statistics.betting import Floats
+from harness.statistics.ranking import Standing, suite_standings
 from harness.store import Store, queries
-from harness.store.queries import PublishedScore, RunSummary
+from harness.store.queries import Descent, PublishedScore, RunSummary
 
 REFRESH_SECONDS = 2.0
 _WAIT_SECONDS = 1.0
+# Of DuckDB while a page reads: the server stays small however large the file is.
+_MEMORY = "400MB"
 
 
 # The task under which a teacher's critiques are stored (train_cft): no benchmark.
@@ -31,12 +36,16 @@ class Snapshot:
     Attributes:
         runs: All runs, the newest first.
         published: What others printed.
+        descents: Where checkpoints trained here come from, by fingerprint.
+        stamp: Tells this state of the file from the next.
         stale: Why this is not the newest state, empty if it is.
     """
 
     runs: list[RunSummary]
     published: list[PublishedScore]
     stale: str = ""
+    descents: dict[str, Descent] = field(default_factory=dict)
+    stamp: tuple[int, ...] = ()
 
 
 def results_path() -> Path:
@@ -46,27 +55,28 @@ def results_path() -> Path:
 
 def store(*, patient: bool = True) -> Store:
     """Return the results file, to be waited for only briefly, or not at all."""
-    return Store(results_path(), wait_seconds=_WAIT_SECONDS if patient else 0.0)
+    return Store(
+        results_path(), wait_seconds=_WAIT_SECONDS if patient else 0.0, memory_limit=_MEMORY
+    )
 
 
 def snapshot(*, patient: bool = True) -> Snapshot:
     """Return the newest state of the store.
 
-    While somebody else holds the file, this session goes on with what it saw last.
+    While somebody else holds the file, this session goes on with what it saw last. Only who has
+    seen nothing yet waits, and only if patient: the waits of all sessions add up.
 
     Args:
-        patient: Wait a little for the file to be let go of. Whoever asks again and again must not:
-            within one process the waits of all sessions add up.
+        patient: Wait a little for the file to be let go of.
 
     Raises:
         HarnessError: There is nothing to show, and why.
     """
+    last = st.session_state.get("last_snapshot")
+    wait_seconds = _WAIT_SECONDS if patient and not isinstance(last, Snapshot) else 0.0
     try:
-        seen: Snapshot = _cached_read(
-            str(results_path()), _stamp(results_path()), _WAIT_SECONDS if patient else 0.0
-        )
+        seen: Snapshot = _cached_read(str(results_path()), _stamp(results_path()), wait_seconds)
     except StoreLocked as error:
-        last = st.session_state.get("last_snapshot")
         if not isinstance(last, Snapshot):
             raise
         return replace(last, stale=error.message)
@@ -102,9 +112,54 @@ def readable() -> bool:
 
 def _read(path: str, stamp: tuple[int, ...], _wait_seconds: float) -> Snapshot:
     # Streamlit leaves arguments with a leading underscore out of the key it caches under.
-    results = Store(Path(path), wait_seconds=_wait_seconds)
+    results = Store(Path(path), wait_seconds=_wait_seconds, memory_limit=_MEMORY)
     measured = [run for run in queries.runs(results) if run.task != CRITIQUES]
-    return Snapshot(measured, queries.published(results))
+    return Snapshot(
+        measured,
+        queries.published(results),
+        descents=queries.descents(results),
+        stamp=stamp,
+    )
 
 
-_cached_read = st.cache_resource(_read, max_entries=4, show_spinner=False)
+def item_scores(runs: Sequence[RunSummary]) -> dict[str, Floats]:
+    """Return the scores by item of these runs, by run; kept until one of them is judged again."""
+    known = tuple(sorted((run.id, str(run.graded_at)) for run in runs))
+    found: dict[str, Floats] = _cached_scores(str(results_path()), known)
+    return found
+
+
+def standings(columns: Sequence[Sequence[RunSummary]]) -> Sequence[Standing]:
+    """Rank models by paired tests of their runs; kept like the scores.
+
+    Args:
+        columns: For each task a run of each model, in one order.
+    """
+    known = tuple(tuple((run.id, str(run.graded_at)) for run in runs) for runs in columns)
+    ranked: Sequence[Standing] = _cached_standings(str(results_path()), known, columns)
+    return ranked
+
+
+def _standings(
+    path: str, known: tuple[object, ...], _columns: Sequence[Sequence[RunSummary]]
+) -> Sequence[Standing]:
+    by_task = [item_scores(runs) for runs in _columns]
+    return suite_standings(
+        [[found[run.id] for run in runs] for runs, found in zip(_columns, by_task, strict=True)]
+    )
+
+
+def changed(seen: Snapshot) -> bool:
+    """Tell whether the results file is another than this was read from."""
+    return _stamp(results_path()) != seen.stamp
+
+
+def _scores(path: str, runs: tuple[tuple[str, str], ...]) -> dict[str, Floats]:
+    results = Store(Path(path), wait_seconds=_WAIT_SECONDS, memory_limit=_MEMORY)
+    return queries.item_scores(results, [run_id for run_id, _ in runs])
+
+
+# Eight bytes an item: sixteen benchmarks of 2,000 items and 500 models take 128 MB.
+_cached_scores = st.cache_resource(_scores, max_entries=16, show_spinner=False)
+_cached_standings = st.cache_resource(_standings, max_entries=64, show_spinner=False)
+_cached_read = st.cache_resource(_read, max_entries=2, show_spinner=False)

@@ -1,104 +1,216 @@
-"""The ranking as an HTML table; no drawing.
-
-Streamlit's own tables either draw on a canvas, where nothing can be read out or searched, or read
-their cells as Markdown. Here every cell is escaped text in a plain table.
-"""
+"""The ranking as an HTML table; no drawing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from harness.store.queries import RunSummary
-from leaderboard.ranking import BASELINES, METHODS, Row
+from leaderboard.ranking import BASELINES, METHODS, Cell, Row
 from leaderboard.text import escaped, percent, size
 
-_HEAD = (
-    ("rank", "Rank", "Among all models of this task, by score"),
-    ("model", "Model", ""),
-    ("kind", "Kind", "Measured here, or published by somebody else"),
-    ("score", "Score, %", "Share of right answers"),
-    ("interval", "95 % interval", "Of measured scores; published ones come without"),
-    ("items", "Items", "Items a measured score rests on, times samples per item"),
-    ("truncated", "Truncated, %", "Answers cut off by the token budget"),
-    ("method", "Method", "How a published model was trained"),
-    ("size", "Size", "Parameters"),
-    ("origin", "Engine or source", ""),
-    ("track", "Chart", ""),
-)
+_NO_TEST = "Placed by score: no test against a published number is possible"
+_ASSUMED = "Assumed: reckoned as if the printed score were k right of the benchmark's n items"
 
 
-def ranking_table(rows: Sequence[Row], *, samples_page: str = "samples") -> str:
+def ranking_table(
+    rows: Sequence[Row],
+    tasks: Sequence[str],
+    *,
+    average: bool = False,
+    by: str = "",
+    samples_page: str = "samples",
+) -> str:
     """Return the rows as an HTML table; every text in it is escaped.
 
     Args:
         rows: In the order to be shown.
+        tasks: A column each.
+        average: There is one.
+        by: The task the rows are ordered by; the average if empty.
         samples_page: Where a measured score leads to, relative to this page.
     """
-    head = "".join(
-        f'<th scope="col" class="{name}" title="{escaped(about)}">{escaped(title)}</th>'
-        for name, title, about in _HEAD
+    head = [("rank", "Rank", "Best and worst rank among the measured models shown, 95 %")]
+    head += [("model", "Model", ""), ("kind", "Kind", "Measured here, or published by others")]
+    if average:
+        head.append(("score average", "Average, %", "Plain mean of the benchmarks named above"))
+    head += [("score", f"{task}, %", "Right answers, with 95 % interval") for task in tasks]
+    if len(tasks) == 1:
+        head += [
+            ("items", "Items", "Items a measured score rests on, times samples per item"),
+            ("truncated", "Truncated, %", "Answers cut off by the token budget"),
+        ]
+    head += [
+        ("method", "Method", "How the model was made; empty where it is not recorded"),
+        ("size", "Parameters", ""),
+        ("date", "Measured", "Day of the newest score"),
+        ("cost", "Cost", "New tokens, and their share of the engine's wall clock"),
+    ]
+    if len(tasks) == 1:
+        head.append(("origin", "Engine or source", ""))
+    titles = "".join(
+        f'<th scope="col" class="{name}" title="{escaped(about)}"'
+        f"{_sorted(name, title, by, average)}>{_breakable(title)}</th>"
+        for name, title, about in head
     )
-    body = "".join(_table_row(row, samples_page) for row in rows)
+    body = "".join(_table_row(row, tasks, average, samples_page) for row in rows)
     return (
+        '<div class="wide" tabindex="0" role="region" aria-label="Ranking, scrolls sideways">'
         '<table class="ranking" aria-label="Ranking">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _table_row(row: Row, samples_page: str) -> str:
-    measured = row.kind == "measured"
-    cells = {
-        "rank": str(row.rank),
-        "model": _model(row),
-        "kind": f'<span class="badge {row.kind}">{row.kind}</span>',
-        "score": f"{percent(row.score)}",
-        "interval": "–".join(map(percent, row.interval)) if row.interval else "",
-        "items": f"{row.items:,}" + (f" × {row.samples}" if row.samples > 1 else "")
-        if row.items
-        else "",
-        "truncated": percent(row.truncated) if row.truncated is not None else "",
-        "method": f'<span class="method-{escaped(row.method)}">'
-        f"{escaped(METHODS.get(row.method, row.method))}</span>",
-        "size": size(row.parameters_b),
-        "origin": _origin(row),
-        "track": _track(row),
-    }
-    if measured:
-        link = f"{escaped(samples_page)}?run={escaped(row.run_id)}"
-        cells["score"] = (
-            f'<a href="{link}" target="_self" title="See the samples">{cells["score"]}</a>'
+def _breakable(title: str) -> str:
+    return escaped(title).replace("_", "_<wbr>")
+
+
+def _sorted(name: str, title: str, by: str, average: bool) -> str:
+    chosen = title == f"{by}, %" if by else average and "average" in name
+    return ' aria-sort="descending"' if chosen else ""
+
+
+def _table_row(row: Row, tasks: Sequence[str], average: bool, samples_page: str) -> str:
+    cells = [("rank", "", _rank(row)), ("model", "", _model(row, tasks))]
+    cells.append(("kind", "", f'<span class="badge {row.kind}">{row.kind}</span>'))
+    if average:
+        found = row.average
+        shown = (
+            _score(percent(found.value), percent(found.low), percent(found.high)) if found else ""
         )
+        if found and row.kind == "published":
+            shown = shown.replace('class="ci"', f'class="ci assumed" title="{_ASSUMED}"')
+        cells.append(("score average", "Average", shown))
+    cells += [("score", task, _cell(row.cells.get(task), samples_page)) for task in tasks]
+    run = row.cells[tasks[0]].run if len(tasks) == 1 and tasks[0] in row.cells else None
+    if len(tasks) == 1:
+        items = f"{run.items:,}" + (f" × {run.samples}" if run.samples > 1 else "") if run else ""
+        cells.append(("items", "Items", items))
+        cells.append(("truncated", "Truncated, %", percent(run.truncated) if run else ""))
+    method = METHODS.get(row.method, row.method)
+    cells += [
+        ("method", "", f'<span class="method-{escaped(row.method)}">{escaped(method)}</span>'),
+        ("size", "", size(row.parameters_b)),
+        ("date", "", f"{row.date:%Y-%m-%d}" if row.date else ""),
+        ("cost", "", _cost(row)),
+    ]
+    if len(tasks) == 1:
+        cells.append(("origin", "", _origin(row, tasks[0])))
     filled = "".join(
-        f'<td class="{name}" data-label="{escaped(title)}">{cells[name]}</td>'
-        for name, title, _ in _HEAD
+        f'<td class="{name}" data-label="{escaped(label)}">{content}</td>'
+        for name, label, content in cells
     )
     return f'<tr class="{row.kind} group-{row.group}">{filled}</tr>'
 
 
-def _model(row: Row) -> str:
+def _rank(row: Row) -> str:
+    if row.ranks is not None:
+        best, worst = row.ranks
+        return f"{best}" if best == worst else f"{best}–{worst}"
+    if row.place is None:
+        return ""
+    about = (
+        _NO_TEST if row.kind == "published" else "Placed by score: there is nothing to test with"
+    )
+    return f'<span class="untested" title="{about}">({row.place})</span>'
+
+
+def _model(row: Row, tasks: Sequence[str]) -> str:
     name = f'<span class="name">{escaped(row.model)}</span>'
     if row.model in BASELINES:
         name += ' <span class="tag">baseline</span>'
-    if row.differs:
-        name += (
-            '<div class="differs"><span class="badge warning">other protocol</span> '
-            f"{escaped(row.differs)}</div>"
-        )
+    if row.parent:
+        name += f'<div class="note">from {escaped(row.parent)}</div>'
+    several = len(tasks) > 1
+    for task in tasks:
+        if task in row.cells and row.cells[task].differs:
+            named = f"{task}: " if several else ""
+            name += (
+                '<div class="differs"><span class="badge warning">other protocol</span> '
+                f"{escaped(named + row.cells[task].differs)}</div>"
+            )
     return name
 
 
-def _origin(row: Row) -> str:
-    when = f'<span class="date">{row.date:%Y-%m-%d}</span> · ' if row.date else ""
-    note = f'<div class="note">{escaped(row.note)}</div>' if row.note else ""
-    return f"{when}{escaped(row.origin)}{note}"
+def _cell(cell: Cell | None, samples_page: str) -> str:
+    if cell is None:
+        return '<span class="none">–</span>'
+    value = percent(cell.value)
+    limits = (percent(cell.score.low), percent(cell.score.high)) if cell.score else ("", "")
+    if cell.run is not None:
+        link = f"{escaped(samples_page)}?run={escaped(cell.run.id)}"
+        value = f'<a href="{link}" target="_self" title="See the samples">{value}</a>'
+        mark = '<span class="mark" title="Other protocol">≠</span>' if cell.differs else ""
+        return _score(value + mark, *limits) + _track(cell)
+    about = f"Published: {cell.source}" + (f". {cell.note}" if cell.note else "")
+    shown = f'<span title="{escaped(about)}">{value}</span>'
+    if cell.doubt:
+        shown += (
+            f'<span class="mark" title="{escaped(cell.doubt)}">?</span>'
+            f'<span class="unseen"> {escaped(cell.doubt)}</span>'
+        )
+    low, high = limits
+    interval = f'<span class="ci assumed" title="{_ASSUMED}">≈ {low}–{high}</span>' if low else ""
+    return f'<span class="value">{shown}</span>{interval}{_track(cell)}'
 
 
-def _track(row: Row) -> str:
+def _score(value: str, low: str, high: str) -> str:
+    interval = f'<span class="ci">{low}–{high}</span>' if low else ""
+    return f'<span class="value">{value}</span>{interval}'
+
+
+def _cost(row: Row) -> str:
+    parts = [f"{count(row.tokens)} tokens"] if row.tokens else []
+    parts += [duration(row.seconds)] if row.seconds else []
+    return " · ".join(parts)
+
+
+def _origin(row: Row, task: str) -> str:
+    cell = row.cells.get(task)
+    if cell is None:
+        return ""
+    told = f"{cell.run.engine}, {cell.run.device}" if cell.run else cell.source
+    notes = [cell.note] + ([f"Doubtful: {cell.doubt}"] if cell.doubt else [])
+    shown = "".join(f'<div class="note">{escaped(note)}</div>' for note in notes if note)
+    return escaped(told) + shown
+
+
+def _track(cell: Cell) -> str:
     """Draw the score on a line from 0 to 100, for screens too narrow for the chart."""
-    low, high = row.interval or (row.score, row.score)
+    low, high = (cell.score.low, cell.score.high) if cell.score else (cell.value, cell.value)
     bar = f'<i style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></i>'
-    dot = f'<b style="left:{100 * row.score:.1f}%"></b>'
-    return f'<span class="line" aria-hidden="true">{bar if row.interval else ""}{dot}</span>'
+    dot = f'<b style="left:{100 * cell.value:.1f}%"></b>'
+    return f'<span class="line" aria-hidden="true">{bar}{dot}</span>'
+
+
+def count(number: int) -> str:
+    """Return a large number as people say it."""
+    for unit, step in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= step:
+            return f"{number / step:.1f}{unit}"
+    return str(number)
+
+
+def duration(seconds: float) -> str:
+    """Return a wall clock as people say it."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def doubts(rows: Sequence[Row], tasks: Sequence[str]) -> str:
+    """Return what is doubtful among the published scores shown, as an HTML list, or nothing."""
+    found = [
+        f"<li><b>{escaped(row.model)}</b>, {escaped(task)}: {escaped(row.cells[task].doubt)}</li>"
+        for row in rows
+        for task in tasks
+        if task in row.cells and row.cells[task].doubt
+    ]
+    if not found:
+        return ""
+    return (
+        '<details class="doubts" open><summary>? Doubtful published numbers</summary>'
+        f"<ul>{''.join(found)}</ul></details>"
+    )
 
 
 def unfinished_list(runs: Sequence[RunSummary], *, most: int = 5) -> str:
@@ -116,6 +228,7 @@ def _unfinished_item(run: RunSummary) -> str:
         so_far = f"so far {percent(run.score.value)} % [{low}, {high}], "
     return (
         f'<li><span class="badge warning">unfinished</span> <span class="name">'
-        f'{escaped(run.model)}</span> <span class="bar"><i style="width:{done:.0f}%"></i></span> '
+        f'{escaped(run.model)}</span> on {escaped(run.task)} <span class="bar">'
+        f'<i style="width:{done:.0f}%"></i></span> '
         f'{run.graded} of {run.requests} <span class="note">{so_far}not ranked yet</span></li>'
     )

@@ -17,7 +17,7 @@ class GateDecision:
     """One verdict of the gate with all that went into it; see ``schema.sql``.
 
     ``candidate`` and ``baseline`` are fingerprints; ``candidate_name`` and ``baseline_name`` what
-    the store calls them.
+    the store calls them, ``candidate_source`` where the candidate came from.
     """
 
     id: str
@@ -29,6 +29,7 @@ class GateDecision:
     baseline: str
     candidate_name: str
     baseline_name: str
+    candidate_source: str
     aa: bool
     config: dict[str, Any]
     tasks: list[dict[str, Any]]
@@ -43,16 +44,20 @@ class GateDecision:
     libraries: dict[str, str]
 
 
-def gate_decisions(store: Store, *, limit: int | None = None) -> list[GateDecision]:
-    """Return the gate's verdicts, the newest first."""
+def gate_decisions(
+    store: Store, *, decision_id: str | None = None, limit: int | None = None
+) -> list[GateDecision]:
+    """Return the gate's verdicts, or the one of this id, the newest first."""
     most = "" if limit is None else f" LIMIT {int(limit)}"
     with store.read() as connection:
         cursor = connection.execute(
             "SELECT d.*, coalesce(c.name, '') AS candidate_name,"
-            " coalesce(b.name, '') AS baseline_name FROM gate_decision d"
+            " coalesce(b.name, '') AS baseline_name,"
+            " coalesce(c.source, '') AS candidate_source FROM gate_decision d"
             " LEFT JOIN model c ON c.fingerprint = d.candidate"
             " LEFT JOIN model b ON b.fingerprint = d.baseline"
-            f" ORDER BY d.decided_at DESC{most}"
+            f" WHERE d.id = coalesce(?, d.id) ORDER BY d.decided_at DESC{most}",
+            [decision_id],
         )
         names = [column[0] for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -22,7 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from harness.errors import HarnessError, JournalRejected
+from harness.errors import HarnessError, JournalRejected, StoreLocked
+from harness.store import tallies
 from harness.store.store import Store, absorb, unwritable
 
 MOVE_EVERY_SECONDS = 2.0
@@ -65,6 +66,7 @@ class Journal:
         self._rows: queue.SimpleQueue[tuple[str, Row] | threading.Event] = queue.SimpleQueue()
         self._number = 0
         self._file: IO[bytes] | None = None
+        self._touched: set[str] = set()
         self._closing = threading.Event()
         self._failure: HarnessError | None = None
         self._writer = threading.Thread(target=self._carry_out, args=[self._write], daemon=True)
@@ -114,6 +116,7 @@ class Journal:
             self._move_files(None)
             if self._failure:
                 raise self._failure
+            _tally(self._store, self._touched)
         finally:
             self._lock.close()
             _remove_if_empty(self._dir)
@@ -191,7 +194,8 @@ class Journal:
             with self._filling:
                 self._finish_file()
                 finished = sorted(self._dir.glob("*.jsonl"))
-            _absorb_files(self._store, finished, wait_seconds)
+            for file in finished:
+                self._touched |= _absorb_file(self._store, file, wait_seconds)
 
 
 @contextmanager
@@ -231,6 +235,7 @@ def recover(store: Store, *, wait_seconds: float | None = None) -> int:
     if not store.journal_dir.is_dir():
         return 0
     recovered = 0
+    touched: set[str] = set()
     for folder in sorted(path for path in store.journal_dir.glob("[!.]*") if path.is_dir()):
         try:
             lock = _lock(folder)
@@ -238,12 +243,14 @@ def recover(store: Store, *, wait_seconds: float | None = None) -> int:
             continue  # its owner lives, or has just tidied up, or it is not ours to move
         with lock:
             try:
-                _absorb_files(store, sorted(folder.glob("*.jsonl")), wait_seconds)
+                for file in sorted(folder.glob("*.jsonl")):
+                    touched |= _absorb_file(store, file, wait_seconds)
             except JournalRejected:
                 folder.rename(folder.with_name(f".rejected-{folder.name}"))
                 raise
             _remove_if_empty(folder)
             recovered += 1
+    _tally(store, touched)
     return recovered
 
 
@@ -258,26 +265,31 @@ def _lock(folder: Path) -> IO[bytes]:
     return file
 
 
-def _absorb_files(store: Store, files: Sequence[Path], wait_seconds: float | None) -> None:
-    """Move the files of one folder into the store, and delete them, each by itself."""
-    if not files:
-        return
+def _absorb_file(store: Store, file: Path, wait_seconds: float | None) -> set[str]:
+    """Move one file into the store, delete it, and return the runs there is something new of."""
     import duckdb
 
     try:
-        for file in files:
-            _drop_torn_line(file)
-            with store.write(wait_seconds=wait_seconds) as connection:
-                absorb(connection, file)
-            file.unlink()
+        _drop_torn_line(file)
+        with store.write(wait_seconds=wait_seconds) as connection:
+            touched = absorb(connection, file)
+        file.unlink()
     except OSError as error:
         raise unwritable(store.path, error) from error
     except (duckdb.Error, KeyError) as error:
         raise JournalRejected(
-            f"The journal {files[0].parent} does not fit into {store.path}: "
+            f"The journal {file.parent} does not fit into {store.path}: "
             f"{str(error).splitlines()[0]}",
             f"It is kept beside it, in {store.journal_dir}; other commands go on without it.",
         ) from error
+    return touched
+
+
+def _tally(store: Store, run_ids: set[str]) -> None:
+    """Count what the rows of these runs come to; what stays uncounted is counted when asked for."""
+    if run_ids:
+        with contextlib.suppress(StoreLocked):
+            tallies.refresh(store, sorted(run_ids))
 
 
 def _drop_torn_line(file: Path) -> None:

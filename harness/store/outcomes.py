@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.store.queries import quoted
+from harness.store.samples import sample_of
 from harness.store.store import Store
 from harness.types import DEFAULT_PROFILE, Status
 
@@ -84,10 +84,10 @@ def sample_outcomes(
     """
     with store.read() as connection:
         rows = connection.execute(
+            f"{sample_of(connection, run_ids, profile)}"
             "SELECT run_id, item_id, sample_index, correct, status, truncated, loop,"
-            f" coalesce(completion_tokens, 0) FROM sample_by('{quoted(profile)}')"
-            " WHERE grader_version = ? AND run_id IN (SELECT unnest(?))",
-            [grader_version, list(run_ids)],
+            " coalesce(completion_tokens, 0) FROM sample WHERE grader_version = ?",
+            [grader_version],
         ).fetchall()
     return [
         SampleOutcome(run, item, index, correct, Status(status), truncated, loop, tokens)
@@ -107,6 +107,7 @@ def item_outcomes(
     """
     with store.read() as connection:
         rows = connection.execute(
+            f"{sample_of(connection, [run_id], profile)}"
             "SELECT item_id, CAST(any_value(gold_id) AS VARCHAR), any_value(subject),"
             " any_value(level), count(*)::INTEGER, count(*) FILTER (WHERE correct)::INTEGER,"
             " count(*) FILTER (WHERE truncated)::INTEGER,"
@@ -114,8 +115,7 @@ def item_outcomes(
             " count(*) FILTER (WHERE loop)::INTEGER,"
             " count(*) FILTER (WHERE status IN ('timeout', 'memory', 'crash'))::INTEGER,"
             " coalesce(sum(completion_tokens), 0)::BIGINT"
-            f" FROM sample_by('{quoted(profile)}') WHERE run_id = ? AND correct IS NOT NULL"
-            " GROUP BY item_id ORDER BY any_value(ordinal)",
-            [run_id],
+            " FROM sample WHERE correct IS NOT NULL"
+            " GROUP BY item_id ORDER BY any_value(ordinal)"
         ).fetchall()
     return {row[0]: ItemOutcome(*row) for row in rows}

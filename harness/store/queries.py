@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import HarnessError
 from harness.statistics import intervals
 from harness.statistics.intervals import Estimate
+from harness.store import tallies
+from harness.store.samples import literals, quoted, sample_of
 from harness.store.store import Store
 from harness.types import DEFAULT_PROFILE, AnswerType, Item, Tolerance
+
+if TYPE_CHECKING:
+    from harness.statistics.betting import Floats
 
 
 class Judged(NamedTuple):
@@ -64,7 +70,9 @@ class RunSummary:
     ``truncated`` and ``loops`` are shares of what was generated, ``no_answer`` of what was graded,
     in [0, 1]. ``score`` is ``None``
     until something is graded; ``bounds`` are the score if every sample the grader's infrastructure
-    failed on were wrong or right.
+    failed on were wrong or right. ``item_set`` names the judged items with their golds: runs of
+    which it is equal can be compared item by item. ``finished_at`` and ``graded_at`` are when the
+    last generation and the last grade came.
     """
 
     id: str
@@ -97,6 +105,10 @@ class RunSummary:
     grade_seconds: float
     session_tokens: int
     made_with: MadeWith = MadeWith()
+    grader_versions: tuple[str, ...] = ()
+    item_set: str | None = None
+    finished_at: datetime | None = None
+    graded_at: datetime | None = None
 
     @property
     def complete(self) -> bool:
@@ -137,7 +149,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class PublishedScore:
-    """A number somebody else printed, as a share in [0, 1]."""
+    """A number somebody else printed, as a share in [0, 1].
+
+    ``doubt`` is why it is likely wrong, where there is reason to think so; ``others`` are numbers
+    printed for the same model and task elsewhere, which were not picked.
+    """
 
     model: str
     parameters_b: float | None
@@ -147,9 +163,15 @@ class PublishedScore:
     metric: str
     source: str
     note: str | None
+    family: str = ""
+    doubt: str = ""
+    others: tuple[PublishedScore, ...] = ()
 
 
 _SUMMARY = """
+WITH tally AS (
+    SELECT * FROM run_tally WHERE profile = '{profile}' UNION ALL BY NAME SELECT * FROM counted
+)
 SELECT r.id, m.name AS model, r.model AS fingerprint, m.parameters, r.task, r.protocol,
        r.protocol_sha256, r.data_sha256, r.samples, r.seed, r.replicate, r.items, r.requests,
        r.backend || ' ' || r.engine_version AS engine, r.device, r.restricted, r.created_at,
@@ -162,10 +184,12 @@ SELECT r.id, m.name AS model, r.model AS fingerprint, m.parameters, r.task, r.pr
        coalesce(w.start_seconds, 0) AS start_seconds,
        coalesce(w.grade_seconds, 0) AS grade_seconds,
        coalesce(w.session_tokens, 0) AS session_tokens,
-       m.architecture, m.chat_template_sha256, r.chat, r.output_args, r.libraries, r.machine
+       m.architecture, m.chat_template_sha256, r.chat, r.output_args, r.libraries, r.machine,
+       coalesce(s.grader_versions, []) AS grader_versions, s.item_set,
+       s.last_finished_at AS finished_at, s.last_graded_at AS graded_at
 FROM run r
 JOIN model m ON m.fingerprint = r.model
-LEFT JOIN run_score_by('{profile}') s ON s.run_id = r.id
+LEFT JOIN tally s ON s.run_id = r.id
 LEFT JOIN (
     SELECT run_id, sum(generate_seconds) AS generate_seconds, sum(start_seconds) AS start_seconds,
            sum(grade_seconds) AS grade_seconds, sum(completion_tokens) AS session_tokens
@@ -190,12 +214,13 @@ def ungraded(
     """Return the generations of these runs that this profile and version has not judged."""
     with store.read() as connection:
         rows = connection.execute(
+            f"{sample_of(connection, run_ids, profile)}"
             "SELECT run_id, replace(CAST(key AS VARCHAR), '-', ''), answer, truncated, item_id,"
             " coalesce(gold, ''), answer_type, tolerance_absolute, tolerance_relative, scorer"
-            " FROM sample s ANTI JOIN (SELECT * FROM grade WHERE profile = ? AND"
-            " grader_version = ?) d ON d.key = s.key AND d.gold_id = s.gold_id"
-            " WHERE s.run_id IN (SELECT unnest(?)) AND s.finish_reason IS NOT NULL",
-            [profile, grader_version, list(run_ids)],
+            " FROM sample s ANTI JOIN (SELECT key, gold_id FROM grade WHERE profile = ? AND"
+            " grader_version = ? AND key IN (SELECT key FROM asked)) d"
+            " ON d.key = s.key AND d.gold_id = s.gold_id WHERE s.finish_reason IS NOT NULL",
+            [profile, grader_version],
         ).fetchall()
     return [
         Ungraded(run_id, key, answer, truncated, _judged_item(*judged))
@@ -209,10 +234,9 @@ def grader_versions(
     """Return, by run, the versions of the grader that its newest grades of this profile are of."""
     with store.read() as connection:
         rows = connection.execute(
-            "SELECT run_id, list_sort(list(DISTINCT grader_version))"
-            f" FROM sample_by('{quoted(profile)}')"
-            " WHERE correct IS NOT NULL AND run_id IN (SELECT unnest(?)) GROUP BY run_id",
-            [list(run_ids)],
+            f"{sample_of(connection, run_ids, profile)}"
+            "SELECT run_id, list_sort(list(DISTINCT grader_version)) FROM sample"
+            " WHERE correct IS NOT NULL GROUP BY run_id"
         ).fetchall()
     return dict.fromkeys(run_ids, ()) | {run_id: tuple(found) for run_id, found in rows}
 
@@ -221,9 +245,8 @@ def judged(store: Store, run_ids: Sequence[str]) -> list[Judged]:
     """Return the judged samples of these runs."""
     with store.read() as connection:
         rows = connection.execute(
-            "SELECT run_id, item_id, correct FROM sample"
-            " WHERE correct IS NOT NULL AND run_id IN (SELECT unnest(?))",
-            [list(run_ids)],
+            f"{sample_of(connection, run_ids, DEFAULT_PROFILE)}"
+            "SELECT run_id, item_id, correct FROM sample WHERE correct IS NOT NULL"
         ).fetchall()
     return [Judged(*row) for row in rows]
 
@@ -232,16 +255,43 @@ def runs(
     store: Store, run_ids: Sequence[str] | None = None, *, profile: str = DEFAULT_PROFILE
 ) -> list[RunSummary]:
     """Return a summary of these runs, or of all, the newest first."""
-    where = "" if run_ids is None else " WHERE r.id IN (SELECT unnest(?))"
-    parameters = [] if run_ids is None else [list(run_ids)]
+    where = "" if run_ids is None else f" WHERE r.id IN ({literals(run_ids)})"
     with store.read() as connection:
-        summary = _SUMMARY.format(profile=quoted(profile))
+        tallies.count_others(connection, profile, where)
         cursor = connection.execute(
-            summary + where + " ORDER BY r.created_at DESC, r.id", parameters
+            _SUMMARY.format(profile=quoted(profile)) + where + " ORDER BY r.created_at DESC, r.id"
         )
         names = [column[0] for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     return [_summary(row) for row in rows]
+
+
+def item_scores(
+    store: Store, run_ids: Sequence[str], *, profile: str = DEFAULT_PROFILE
+) -> dict[str, Floats]:
+    """Return, by run, the share of right samples of each judged item.
+
+    The order is the same for all runs of which :attr:`RunSummary.item_set` is equal.
+    """
+    import numpy as np
+
+    where = f" WHERE r.id IN ({literals(run_ids)})"
+    with store.read() as connection:
+        tallies.count_others(connection, profile, where)
+        connection.execute(
+            "CREATE TEMP TABLE wanted AS SELECT run_id, item_correct, item_samples FROM ("
+            f"SELECT * FROM run_tally WHERE profile = '{quoted(profile)}'"
+            " UNION ALL BY NAME SELECT * FROM counted)"
+            f" WHERE run_id IN ({literals(run_ids)})"
+        )
+        runs = connection.execute("SELECT run_id, len(item_correct) FROM wanted").fetchall()
+        scores = connection.execute(
+            "SELECT correct / samples AS score FROM (SELECT"
+            " unnest(item_correct) AS correct, unnest(item_samples) AS samples FROM wanted)"
+        ).fetchnumpy()["score"]
+    ends = np.cumsum([items for _, items in runs])
+    parts = np.split(np.asarray(scores, dtype=float), ends[:-1])
+    return {run_id: part for (run_id, _), part in zip(runs, parts, strict=True)}
 
 
 def find_run(store: Store, prefix: str) -> RunSummary:
@@ -263,26 +313,6 @@ def find_run(store: Store, prefix: str) -> RunSummary:
     return runs(store, [rows[0][0]])[0]
 
 
-def runs_by_model(store: Store, name: str) -> dict[str, list[str]]:
-    """Return the runs of each model that goes by this name, by fingerprint.
-
-    Args:
-        store: The results file.
-        name: Its name, its source, or the beginning of its fingerprint (8 digits or more).
-    """
-    with store.read() as connection:
-        rows = connection.execute(
-            "SELECT m.fingerprint, r.id FROM model m LEFT JOIN run r ON r.model = m.fingerprint"
-            " WHERE m.name = $name OR m.source = $name"
-            " OR (length($name) >= 8 AND starts_with(m.fingerprint, $name))",
-            {"name": name},
-        ).fetchall()
-    found: dict[str, list[str]] = {}
-    for fingerprint, run_id in rows:
-        found.setdefault(fingerprint, []).extend([run_id] if run_id else [])
-    return found
-
-
 def samples(
     store: Store,
     run_id: str,
@@ -298,10 +328,10 @@ def samples(
     most = "" if limit is None else f" LIMIT {int(limit)}"
     with store.read() as connection:
         rows = connection.execute(
-            f"SELECT {columns} FROM sample_by('{quoted(profile)}')"
-            f" WHERE run_id = $run AND item_id = coalesce($item, item_id)"
+            f"{sample_of(connection, [run_id], profile)}"
+            f"SELECT {columns} FROM sample WHERE item_id = coalesce($item, item_id)"
             f" AND finish_reason IS NOT NULL{wrong} ORDER BY ordinal, sample_index{most}",
-            {"run": run_id, "item": item_id},
+            {"item": item_id},
         ).fetchall()
     return [Sample(*row) for row in rows]
 
@@ -315,28 +345,23 @@ def disagreements(
         HarnessError: One of the two has judged nothing of this run.
     """
     with store.read() as connection:
-        rows = connection.execute(
-            f"SELECT a.item_id, a.sample_index FROM sample_by('{quoted(profile)}') a"
-            f" JOIN sample_by('{quoted(other)}') b USING (run_id, item_id, sample_index)"
-            " WHERE run_id = ? AND a.correct <> b.correct",
-            [run_id],
-        ).fetchall()
         judged_by = {
-            name
+            name: dict(
+                connection.execute(
+                    f"{sample_of(connection, [run_id], name)}"
+                    "SELECT (item_id, sample_index), correct FROM sample WHERE correct IS NOT NULL"
+                ).fetchall()
+            )
             for name in (profile, other)
-            if connection.execute(
-                f"SELECT 1 FROM sample_by('{quoted(name)}')"
-                " WHERE run_id = ? AND correct IS NOT NULL LIMIT 1",
-                [run_id],
-            ).fetchone()
         }
     for name in (profile, other):
-        if name not in judged_by:
+        if not judged_by[name]:
             raise HarnessError(
                 f"{name} has judged nothing of run {run_id}.",
                 f"Run `harness regrade {run_id} --profile {name}` first.",
             )
-    differing = set(rows)
+    one, second = judged_by[profile], judged_by[other]
+    differing = {sample for sample in one.keys() & second.keys() if one[sample] != second[sample]}
     found = [
         sample
         for sample in samples(store, run_id, profile=profile)
@@ -361,11 +386,43 @@ def published(store: Store) -> list[PublishedScore]:
     """Return the published score of each model and task that was picked for showing."""
     with store.read() as connection:
         rows = connection.execute(
-            "SELECT model, params_b, method, task,"
-            " CASE unit WHEN 'percent' THEN score / 100 ELSE score END, metric, source, note"
-            " FROM published_score WHERE canonical AND task IS NOT NULL AND unit <> 'points'"
+            "SELECT canonical, model, params_b, method, task,"
+            " CASE unit WHEN 'percent' THEN score / 100 ELSE score END, metric, source, note,"
+            " model_family,"
+            " CASE WHEN contains(canonical_reason, 'doubtful') THEN canonical_reason ELSE '' END"
+            " FROM published_score WHERE task IS NOT NULL AND unit <> 'points'"
         ).fetchall()
-    return [PublishedScore(*row) for row in rows]
+    others: dict[tuple[str, str], list[PublishedScore]] = {}
+    for canonical, *fields in rows:
+        if not canonical:
+            other = PublishedScore(*fields)
+            others.setdefault((other.model, other.task), []).append(other)
+    picked = [PublishedScore(*fields) for canonical, *fields in rows if canonical]
+    return [
+        replace(score, others=tuple(others.get((score.model, score.task), ()))) for score in picked
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """Where a checkpoint that was trained here comes from; fingerprints name models."""
+
+    base: str
+    base_name: str
+    objective: str
+    training: str
+    step: int
+
+
+def descents(store: Store) -> dict[str, Descent]:
+    """Return the descent of each checkpoint trained here, by its fingerprint."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT c.fingerprint, t.base, t.base_name, t.objective, t.name, c.step"
+            " FROM training_checkpoint c JOIN training t ON t.id = c.training_id"
+            " ORDER BY c.saved_at"
+        ).fetchall()
+    return {fingerprint: Descent(*fields) for fingerprint, *fields in rows}
 
 
 def _judged_item(
@@ -405,14 +462,22 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     shares["no_answer"] = row["no_answer"] / graded if graded else 0.0
     told = {name: row.pop(name) for name in MadeWith.__dataclass_fields__}
     for name in ("chat", "output_args", "libraries", "machine"):
-        told[name] = json.loads(told[name] or "{}")
-    made = {"score": estimate, "bounds": bounds, "made_with": MadeWith(**told)}
-    return RunSummary(**row | shares | made | {"protocol": json.loads(row["protocol"])})
+        told[name] = _parsed(told[name] or "{}")
+    made = {
+        "score": estimate,
+        "bounds": bounds,
+        "made_with": MadeWith(**told),
+        "protocol": _parsed(row["protocol"]),
+        "grader_versions": tuple(row["grader_versions"]),
+    }
+    return RunSummary(**row | shares | made)
 
 
-def quoted(profile: str) -> str:
-    """Make a profile's name safe inside a quoted literal: macros take no parameters."""
-    return profile.replace("'", "''")
+@lru_cache(maxsize=512)
+def _parsed(text: str) -> dict[str, Any]:
+    """Parse what thousands of runs share word by word; nobody changes what is returned."""
+    parsed: dict[str, Any] = json.loads(text)
+    return parsed
 
 
 _SHARES = ("truncated", "loops")
@@ -423,9 +488,31 @@ KEEP = {
     "right": "correct",
     "wrong": "NOT correct",
     "truncated": "truncated",
+    "loop": "loop",
     "no_answer": "status = 'no_answer'",
+    "grader_failed": "status IN ('timeout', 'memory', 'crash')",
+    "disagree": "disagree",
+    "labelled": "labelled",
 }
-"""What :func:`sample_page` can narrow a run's samples to, as conditions on the view ``sample``."""
+"""What :func:`sample_page` can narrow a run's samples to, as conditions on the view ``sample`` and
+on whether profiles disagree and whether a human has labelled it."""
+
+
+# What a restricted run was asked and what it wrote comes as empty.
+_HIDDEN = {"thought": "''", "answer": "''"} | dict.fromkeys(
+    ("question", "gold", "extracted"), "NULL"
+)
+_SHOWN = [
+    f"CASE WHEN restricted THEN {_HIDDEN[name]} ELSE {name} END" if name in _HIDDEN else name
+    for name in Sample.__dataclass_fields__
+]
+
+
+_SEARCHED = (
+    " AND (contains(lower(item_id), $text) OR (NOT restricted AND ("
+    "contains(lower(question), $text) OR contains(lower(gold), $text)"
+    " OR contains(lower(thought), $text) OR contains(lower(answer), $text))))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,6 +529,8 @@ def sample_page(
     *,
     keep: str = "all",
     search: str = "",
+    item_id: str = "",
+    status: str = "",
     offset: int = 0,
     limit: int = 20,
 ) -> SamplePage:
@@ -456,31 +545,62 @@ def sample_page(
         keep: One of :data:`KEEP`.
         search: Only samples that hold this text, in any case, in item id, question, gold,
             thought or answer.
+        item_id: Only samples of this item, of all if empty.
+        status: Only samples whose grading came to this, to anything if empty.
         offset: How many matching samples to leave out at the beginning.
         limit: At most so many.
     """
-    hidden = {"thought": "''", "answer": "''"} | dict.fromkeys(
-        ("question", "gold", "extracted"), "NULL"
-    )
-    columns = ", ".join(
-        f"CASE WHEN restricted THEN {hidden[name]} ELSE {name} END" if name in hidden else name
-        for name in Sample.__dataclass_fields__
-    )
-    found = (
-        "FROM sample WHERE run_id = $run AND finish_reason IS NOT NULL"
-        " AND ($text = '' OR contains(lower(item_id), $text) OR (NOT restricted AND ("
-        "contains(lower(question), $text) OR contains(lower(gold), $text)"
-        " OR contains(lower(thought), $text) OR contains(lower(answer), $text))))"
-    )
-    asked = {"run": run_id, "text": search.strip().lower()}
+    asked = {
+        "text": search.strip().lower(),
+        "item": item_id.strip(),
+        "status": status,
+    }
     counted = ", ".join(f"count(*) FILTER (WHERE {KEEP[name]})" for name in KEEP)
     with store.read() as connection:
-        counts = connection.execute(f"SELECT {counted} {found}", asked).fetchone()
-        rows = connection.execute(
-            f"SELECT {columns} {found} AND {KEEP[keep]} ORDER BY ordinal, sample_index"
-            f" LIMIT {int(limit)} OFFSET {int(offset)}",
+        # What is needed of every sample first, without the texts unless they are searched.
+        connection.execute(
+            f"CREATE TEMP TABLE found AS {sample_of(connection, [run_id], DEFAULT_PROFILE)}"
+            f"SELECT s.key, item_id, ordinal, sample_index, correct, status, truncated, loop,"
+            " o.key IS NOT NULL AS disagree, h.key IS NOT NULL AS labelled"
+            " FROM sample s LEFT JOIN disagreeing o USING (key, gold_id)"
+            " LEFT JOIN (SELECT DISTINCT key, gold_id FROM human_label) h USING (key, gold_id)"
+            " WHERE finish_reason IS NOT NULL"
+            " AND ($item = '' OR item_id = $item) AND ($status = '' OR status = $status)"
+            f"{_SEARCHED if asked['text'] else ' AND $text IS NOT NULL'}",
             asked,
+        )
+        counts = connection.execute(f"SELECT {counted} FROM found").fetchone()
+        page = connection.execute(
+            f"SELECT item_id, sample_index FROM found WHERE {KEEP[keep]}"
+            f" ORDER BY ordinal, sample_index LIMIT {int(limit)} OFFSET {int(offset)}"
+        ).fetchall()
+        shown = ", ".join(f"('{quoted(item)}', {index})" for item, index in page)
+        only = f"(item_id, sample_index) IN ({shown})" if page else "false"
+        rows = connection.execute(
+            f"{sample_of(connection, [run_id], DEFAULT_PROFILE, only=only)}"
+            f"SELECT {', '.join(_SHOWN)} FROM sample ORDER BY ordinal, sample_index"
         ).fetchall()
     return SamplePage(
         [Sample(*row) for row in rows], dict(zip(KEEP, counts or (0,) * len(KEEP), strict=True))
     )
+
+
+def item_samples(
+    store: Store, run_id: str, item_ids: Sequence[str], *, profile: str = DEFAULT_PROFILE
+) -> dict[str, list[Sample]]:
+    """Return the samples of a few items of a run that have come back, by item, in their order.
+
+    Of a restricted run the texts are empty, as in :func:`sample_page`.
+    """
+    only = f"item_id IN ({literals(item_ids)})"
+    with store.read() as connection:
+        rows = connection.execute(
+            f"{sample_of(connection, [run_id], profile, only=only)}"
+            f"SELECT {', '.join(_SHOWN)} FROM sample"
+            " WHERE finish_reason IS NOT NULL ORDER BY ordinal, sample_index"
+        ).fetchall()
+    found: dict[str, list[Sample]] = {}
+    for row in rows:
+        sample = Sample(*row)
+        found.setdefault(sample.item_id, []).append(sample)
+    return found

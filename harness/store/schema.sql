@@ -242,6 +242,39 @@ CREATE TABLE human_label (
     labelled_at TIMESTAMPTZ NOT NULL
 );
 
+-- What the rows of a run come to, by grading profile, so that a list of many runs need not read them
+-- all. Derived and nothing else: made from the rows by tallies.py when a writer has finished, dropped
+-- in the transaction that brings new rows of the run (store.py), and where it is absent the rows are
+-- counted. `generated` is what has come back, `samples` what of it is judged; `mean` and `variance`
+-- are of the judged items' scores. `item_set` names the judged items with their golds: runs of equal
+-- item sets have their lists in one order, and can be compared item by item. The four times are the
+-- first and last of the run's generations and grades: with them DuckDB reads only the part of the
+-- large tables where they are.
+CREATE TABLE run_tally (
+    run_id            VARCHAR NOT NULL,
+    profile           VARCHAR NOT NULL,
+    items             INTEGER NOT NULL,
+    samples           BIGINT NOT NULL,
+    generated         BIGINT NOT NULL,
+    correct           BIGINT NOT NULL,
+    mean              DOUBLE,
+    variance          DOUBLE,
+    most_samples      INTEGER NOT NULL,
+    undecided         BIGINT NOT NULL,
+    truncated         BIGINT NOT NULL,
+    no_answer         BIGINT NOT NULL,
+    loops             BIGINT NOT NULL,
+    completion_tokens BIGINT NOT NULL,
+    grader_versions   VARCHAR[] NOT NULL,
+    first_finished_at TIMESTAMPTZ,
+    last_finished_at  TIMESTAMPTZ,
+    first_graded_at   TIMESTAMPTZ,
+    last_graded_at    TIMESTAMPTZ,
+    item_set          VARCHAR,
+    item_samples      INTEGER[] NOT NULL,
+    item_correct      INTEGER[] NOT NULL
+);
+
 -- Numbers somebody else printed; never mixed up with measured ones.
 CREATE TABLE published_score (
     model            VARCHAR NOT NULL,

@@ -13,18 +13,18 @@ import random
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, StoreLocked
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 # What makes a row the same row; a row that is already there is left as it is.
 TABLE_KEYS = {
@@ -44,6 +44,9 @@ TABLE_KEYS = {
     "human_label": ("id",),
 }
 
+# What tells the runs that a new row belongs to. Items are written before what asks for them.
+_BELONGS = {"request": "run_id", "generation": "key", "grade": "key"}
+
 WAIT_SECONDS = 20.0
 _FIRST_RETRY_SECONDS = 0.02
 _LONGEST_RETRY_SECONDS = 0.5
@@ -59,6 +62,8 @@ class Store:
         path: The DuckDB file; made at first use, its folder too.
         wait_seconds: How long to wait for another process to let go of it; ``None`` for
             :data:`WAIT_SECONDS`.
+        memory_limit: How much DuckDB may take while the file is open, as in ``400MB``; its own
+            default if empty.
         schema_dir: Where ``schema.sql``, ``views.sql`` and ``migrations/`` are; for tests.
         schema_version: The version those files describe; for tests.
     """
@@ -68,6 +73,7 @@ class Store:
         path: Path,
         *,
         wait_seconds: float | None = None,
+        memory_limit: str = "",
         schema_dir: Path | None = None,
         schema_version: int = SCHEMA_VERSION,
     ) -> None:
@@ -77,6 +83,7 @@ class Store:
             )
         self.path = path
         self.wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
+        self._config = {"memory_limit": memory_limit} if memory_limit else {}
         self._schema_dir = schema_dir or Path(str(resources.files("harness.store")))
         self._schema_version = schema_version
         self._checked = False
@@ -164,7 +171,7 @@ class Store:
         while True:
             _in_process.acquire()
             try:
-                return duckdb.connect(str(self.path), read_only=read_only)
+                return duckdb.connect(str(self.path), read_only=read_only, config=self._config)
             except BaseException as error:
                 _in_process.release()
                 if not isinstance(error, duckdb.Error):
@@ -236,12 +243,17 @@ class Store:
         connection.execute("COMMIT")
 
 
-def absorb(connection: DuckDBPyConnection, journal_file: Path) -> None:
+def absorb(connection: DuckDBPyConnection, journal_file: Path) -> set[str]:
     """Move the rows of one journal file into the tables, leaving out those already there.
+
+    The tallies of the runs they belong to are dropped: they no longer tell what the rows do.
 
     Args:
         connection: Inside a transaction of :meth:`Store.write`.
         journal_file: Lines of ``{"table": …, "row": {…}}``, each complete.
+
+    Returns:
+        The runs there is something new of.
     """
     lines = (
         "read_json(?, format = 'newline_delimited', maximum_object_size = 268435456,"
@@ -250,6 +262,7 @@ def absorb(connection: DuckDBPyConnection, journal_file: Path) -> None:
     present = connection.execute(
         f'SELECT DISTINCT "table" FROM {lines}', [str(journal_file)]
     ).fetchall()
+    added: dict[str, list[Any]] = {}
     for (table,) in present:
         keys = ", ".join(TABLE_KEYS[table])
         columns = connection.execute(
@@ -264,14 +277,33 @@ def absorb(connection: DuckDBPyConnection, journal_file: Path) -> None:
         )
         same = " AND ".join(f"old.{key} = new.{key}" for key in TABLE_KEYS[table])
         names = ", ".join(f"CAST(fields.{name} AS {kind}) AS {name}" for name, kind in columns)
-        connection.execute(
+        told = f" RETURNING {_BELONGS[table]}" if table in _BELONGS else ""
+        inserted = connection.execute(
             f"INSERT INTO {table} BY NAME SELECT * FROM ("
             f"  SELECT {names} FROM (SELECT from_json(row, '{{{structure}}}') AS fields"
             f'    FROM {lines} WHERE "table" = ?)'
             f"  QUALIFY row_number() OVER (PARTITION BY {keys}) = 1) AS new"
-            f" WHERE NOT EXISTS (SELECT 1 FROM {table} AS old WHERE {same})",
+            f" WHERE NOT EXISTS (SELECT 1 FROM {table} AS old WHERE {same}){told}",
             [str(journal_file), table],
         )
+        added[table] = inserted.fetchall() if told else []
+    return _drop_tallies(connection, added)
+
+
+def _drop_tallies(connection: DuckDBPyConnection, added: Mapping[str, list[Any]]) -> set[str]:
+    """Drop what was made of the rows of these runs before, and return the runs."""
+    runs = {run for (run,) in added.get("request", ())}
+    keys = {key for table in ("generation", "grade") for (key,) in added.get(table, ())}
+    if keys:
+        sharing = connection.execute(
+            "SELECT DISTINCT run_id FROM request WHERE key IN (SELECT unnest(?))", [list(keys)]
+        ).fetchall()
+        runs |= {run for (run,) in sharing}
+    if runs:
+        connection.execute(
+            "DELETE FROM run_tally WHERE run_id IN (SELECT unnest(?))", [sorted(runs)]
+        )
+    return runs
 
 
 def _locked(path: Path, error: Exception) -> StoreLocked:

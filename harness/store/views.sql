@@ -1,11 +1,14 @@
--- Every number that is shown comes from these, never from a stored aggregate.
+-- What the rows mean, for whoever asks in SQL. The harness's own questions narrow the large tables to
+-- a few runs first (samples.py), and take what a whole run comes to from its tally where it has one
+-- (tallies.py); tests hold both against these.
 
 -- The macros take a grading profile; the views of the same name are those of the default one.
 
 -- The newest judgement of each profile.
 CREATE OR REPLACE VIEW latest_grade AS
 SELECT * FROM grade
-QUALIFY row_number() OVER (PARTITION BY key, gold_id, profile ORDER BY graded_at DESC) = 1;
+QUALIFY row_number()
+    OVER (PARTITION BY key, gold_id, profile ORDER BY graded_at DESC, grader_version DESC) = 1;
 
 -- One row a request of a run, with what came back and how it was judged (NULL while it has not).
 CREATE OR REPLACE MACRO sample_by(wanted) AS TABLE

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +12,9 @@ import pytest
 
 from harness.store import Journal, Store
 from tests.leaderboard.made_store import made_runs, write
+from tests.leaderboard.pictures import executable
+from tests.leaderboard.serving import serving
 
-_START_SECONDS = 30.0
 _PAGE_MILLISECONDS = 10_000
 
 
@@ -41,26 +38,9 @@ def made_store(made_results: Path, tmp_path: Path) -> Store:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """Serve the leaderboard as the command line does; give its address and its results file."""
     folder = tmp_path_factory.mktemp("served")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     results = folder / "results.duckdb"
-    command = [sys.executable, "-m", "harness.cli", "leaderboard", "--no-open"]
-    command += ["--results", str(results), "--port", str(port)]
-    with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
-        try:
-            _wait_for(port, process, folder / "log.txt")
-            yield f"http://127.0.0.1:{port}", results
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    with serving(results, folder) as address:
+        yield address, results
 
 
 @pytest.fixture
@@ -80,8 +60,7 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        own = Path(playwright.chromium.executable_path)
-        found = str(own) if own.exists() else shutil.which("chromium") or shutil.which("chrome")
+        found = executable(playwright)
         if found is None:
             pytest.fail(
                 "There is no Chromium: `python -m playwright install --with-deps chromium` "
@@ -118,16 +97,3 @@ def _note_foreign(url: str, base: str, foreign: list[str]) -> None:
     local = (base, base.replace("http", "ws", 1), "data:", "blob:")
     if not url.startswith(local):
         foreign.append(url)
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail(f"The leaderboard's server did not start:\n{log.read_text()}")

@@ -33,6 +33,7 @@ class MadeSample:
     status: str = "ok"
     extracted: str = ""
     truncated: bool = False
+    subject: str = "sums"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def _run_row(run: MadeRun, protocol: Protocol) -> dict[str, Any]:
 def _sample_rows(
     run: MadeRun, data: str, number: int, sample: MadeSample, *, done: bool
 ) -> list[tuple[str, dict[str, Any]]]:
-    item = Item(f"item-{number:03d}", sample.question, sample.gold, subject="sums")
+    item = Item(f"item-{number:03d}", sample.question, sample.gold, subject=sample.subject)
     key = digest([run.id, number])[:32]
     row = item_row(item, run.task, data, number)
     if run.restricted:

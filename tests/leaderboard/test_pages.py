@@ -46,37 +46,62 @@ def test_measured_rows_show_their_interval_and_published_ones_their_source(
     expect(measured).to_be_visible()
     interval = wilson(15, 60)
     expect(measured.locator(".kind")).to_have_text("measured")
-    expect(measured.locator(".score")).to_have_text("25.0")
-    expect(measured.locator(".interval")).to_have_text(
+    expect(measured.locator(".score .value")).to_have_text("25.0")
+    expect(measured.locator(".score .ci")).to_have_text(
         f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
     )
+    expect(measured.locator(".rank")).to_have_text("2")
     expect(measured.locator(".items")).to_have_text("60")
-    expect(measured.locator(".origin")).to_contain_text("2030-01-02 · made-up-engine 0.0, cpu")
+    expect(measured.locator(".date")).to_have_text("2030-01-02")
+    expect(measured.locator(".origin")).to_contain_text("made-up-engine 0.0, cpu")
 
     published = row(page, "Llama-3.1-70B-Instruct")
     expect(published.locator(".kind")).to_have_text("published")
-    expect(published.locator(".interval")).to_have_text("")
+    expect(published.locator(".score .ci.assumed")).to_contain_text("≈")
+    expect(published.locator(".rank span")).to_have_attribute("title", re.compile("no test"))
     expect(published.locator(".model")).to_contain_text("baseline")
     expect(published.locator(".origin")).not_to_have_text("")
     expect(page.get_by_text("from other protocols")).to_be_visible()
-    scores = [float(text) for text in page.locator("td.score").all_inner_texts()]
+    expect(page.locator("p.verdict")).to_contain_text("made-up-large leads the 2 models measured")
+    printed = page.locator("td.score .value").all_inner_texts()
+    scores = [float(text.split("?")[0]) for text in printed]
     assert len(scores) > 40
     assert scores == sorted(scores, reverse=True)
     # One mark with error bars for each measured row in the chart.
-    expect(page.locator(".js-plotly-plot .errorbar")).to_have_count(3)
+    expect(page.locator(".js-plotly-plot .errorbar")).to_have_count(2)
 
 
-def test_rows_of_another_protocol_and_unfinished_runs_are_marked(
+def test_rows_of_another_protocol_are_shown_when_asked_for_and_marked(
     served: Path, visit: Visit
 ) -> None:
     page = visit("?task=gsm8k")
-    expect(row(page, "made-up-large")).to_have_count(2)
-    odd = row(page, "other protocol")
-    expect(odd).to_have_count(1)
-    expect(odd).to_contain_text("temperature 0.7 instead of 0.0")
+    expect(row(page, "made-up-large")).to_have_count(1)
     expect(page.get_by_label("Unfinished runs")).to_contain_text("made-up-growing")
     expect(page.get_by_label("Unfinished runs")).to_contain_text("24 of 60")
     expect(row(page, "made-up-growing")).to_have_count(0)
+    page.get_by_text("Other protocols", exact=True).click()
+    odd = row(page, "other protocol")
+    expect(odd).to_have_count(1)
+    expect(odd).to_contain_text("temperature 0.7 instead of 0.0")
+    expect(page).to_have_url(re.compile("protocols=true"))
+
+
+def test_a_suite_has_a_column_a_benchmark_and_its_doubtful_numbers_say_so(
+    served: Path, visit: Visit
+) -> None:
+    page = visit("?task=suite%3A+cft-paper&kind=published&complete=true")
+    expect(page.get_by_text("The average is over what every row has")).to_be_visible()
+    expect(row(page, "Qwen2.5-Math-7B+WebInstruct-CFT").first.locator("td.score")).to_have_count(7)
+    page = visit("?task=suite%3A+cft-paper&kind=published&complete=false")
+    expect(page.get_by_text("There is no average")).to_be_visible()
+    doubtful = page.locator(".doubts li").filter(has_text="Llama-3.1-70B-Instruct")
+    expect(doubtful.filter(has_text="14.4")).to_contain_text("identical to the 8B row")
+    for chart, axis in (
+        ("Score+against+size", "Parameters"),
+        ("Family+trees", "percentage points"),
+    ):
+        page = visit(f"?task=gsm8k&chart={chart}")
+        expect(page.locator(".js-plotly-plot")).to_contain_text(axis)
 
 
 def test_the_filters_change_table_and_url_and_survive_a_reload(served: Path, visit: Visit) -> None:
@@ -84,7 +109,7 @@ def test_the_filters_change_table_and_url_and_survive_a_reload(served: Path, vis
     expect(page).to_have_url(re.compile(r"task=gsm8k"))  # the task with most measured runs
     choose_task(page, "math500")
     expect(page).to_have_url(re.compile(r"task=math500"))
-    expect(row(page, "made-up-small").locator(".score")).to_have_text("10.0")
+    expect(row(page, "made-up-small").locator(".score .value")).to_have_text("10.0")
     expect(row(page, "made-up-large")).to_have_count(0)
 
     everything = row(page, "published").count()
@@ -94,14 +119,14 @@ def test_the_filters_change_table_and_url_and_survive_a_reload(served: Path, vis
     assert 0 < row(page, "published").count() < everything
 
     page.reload()
-    expect(row(page, "made-up-small").locator(".score")).to_have_text("10.0")
+    expect(row(page, "made-up-small").locator(".score .value")).to_have_text("10.0")
     expect(row(page, "Llama-3.1-70B-Instruct")).to_have_count(0)
 
     page.get_by_role("link", name="Samples").click()
     expect(page.locator(".sample-head").first).to_be_visible()
     page.get_by_role("link", name="Ranking").click()
     expect(page).to_have_url(re.compile(r"task=math500"))
-    expect(row(page, "made-up-small").locator(".score")).to_have_text("10.0")
+    expect(row(page, "made-up-small").locator(".score .value")).to_have_text("10.0")
 
 
 def test_a_score_leads_to_its_samples(served: Path, visit: Visit) -> None:
@@ -111,10 +136,10 @@ def test_a_score_leads_to_its_samples(served: Path, visit: Visit) -> None:
     expect(page.locator(".sample-head")).to_have_count(5)
     expect(page.get_by_text("What is 3 + 3?")).to_be_visible()
     expect(page.get_by_text("The sum is seven.").first).to_be_visible()
-    facts = page.locator("dl.facts").last
-    expect(facts).to_contain_text(re.compile(r"Extracted\s*7"))
-    expect(facts).to_contain_text(re.compile(r"Gold\s*8"))
-    expect(facts).to_contain_text(re.compile(r"Grade\s*ok, text"))
+    answers = page.locator(".pair").last
+    expect(answers).to_contain_text(re.compile(r"Extracted answer\s*7"))
+    expect(answers).to_contain_text(re.compile(r"Gold answer\s*8"))
+    expect(page.locator("dl.facts").last).to_contain_text(re.compile(r"Compared by\s*text"))
 
     page.get_by_role("button", name="Page 2", exact=True).click()
     expect(page.get_by_text("What is 5 + 5?")).to_be_visible()
@@ -129,9 +154,9 @@ def test_a_score_leads_to_its_samples(served: Path, visit: Visit) -> None:
 
 
 def test_what_a_model_wrote_is_text_and_nothing_else(served: Path, visit: Visit) -> None:
-    page = visit(f"samples?run={run_id(HOSTILE_NAME, 'quick')}")
+    page = visit(f"samples?run={run_id(HOSTILE_NAME, 'quick')}&view=Source")
     expect(page.locator("[data-testid=stCode]").first).to_contain_text("<script>window.hacked = 1")
-    expect(page.locator("[data-testid=stText]").first).to_contain_text("**not bold** [not a link](")
+    expect(page.locator("[data-testid=stCode]").first).to_contain_text("**not bold** [not a link](")
     page.get_by_text("Thought (").click()
     expect(page.get_by_text("thinking <script>window.hacked = 1")).to_be_visible()
     assert page.locator("img[src=x], a[href*=hostile], img[src*=hostile], .katex").count() == 0

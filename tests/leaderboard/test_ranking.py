@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import leaderboard
 from harness.statistics.intervals import Estimate
-from harness.store.queries import PublishedScore, RunSummary
-from leaderboard.chart import legend, ranking_chart, score_range
-from leaderboard.ranking import Row, filtered, highlights, ranked, tasks, unfinished
-from leaderboard.table import ranking_table, unfinished_list
+from harness.statistics.ranking import Standing, suite_standings
+from harness.store.queries import Descent, PublishedScore, RunSummary
+from leaderboard.chart import family_chart, legend, ranking_chart, score_range, size_chart
+from leaderboard.families import family_trees
+from leaderboard.ranking import (
+    Filters,
+    Row,
+    board,
+    common_tasks,
+    filtered,
+    first_choice,
+    highlights,
+    ordered,
+    tasks,
+    unfinished,
+)
+from leaderboard.table import doubts, ranking_table, unfinished_list
 from leaderboard.text import escaped, plain, shortened, size
 
 RUN = RunSummary(
@@ -52,6 +67,7 @@ RUN = RunSummary(
     start_seconds=1.0,
     grade_seconds=0.0,
     session_tokens=1000,
+    item_set="i1",
 )
 PRINTED = PublishedScore("printed", 7.61, "sft", "sums", 0.55, "accuracy %", "A paper", None)
 
@@ -68,28 +84,68 @@ def with_temperature(run: RunSummary, temperature: float) -> RunSummary:
     return replace(run, protocol=protocol, protocol_sha256=f"p{temperature}", id=f"t{temperature}")
 
 
+def scores(runs: Sequence[RunSummary]) -> dict[str, np.ndarray]:
+    """Return made-up scores by item: the first ones right, as many as the run's score says."""
+    return {
+        run.id: (np.arange(100) < round(100 * run.score.value)).astype(float)
+        for run in runs
+        if run.score
+    }
+
+
+def standings(columns: Sequence[Sequence[RunSummary]]) -> Sequence[Standing]:
+    """Rank by these scores."""
+    return suite_standings([[scores(runs)[run.id] for run in runs] for runs in columns])
+
+
+def ranked(
+    runs: Sequence[RunSummary],
+    published: Sequence[PublishedScore] = (),
+    *,
+    every_protocol: bool = False,
+) -> list[Row]:
+    """Return the rows of the one task, in order."""
+    rows = board(["sums"], runs, published, {}, every_protocol=every_protocol)
+    return ordered(rows, ["sums"], "sums", standings)
+
+
 def test_measured_and_published_stand_in_one_order() -> None:
-    worse = replace(RUN, fingerprint="f2", model="worse", score=scored(0.2))
-    better = replace(PRINTED, model="better", score=0.9)
-    rows = ranked("sums", [worse, RUN], [better, PRINTED])
-    assert [(row.rank, row.model, row.kind) for row in rows] == [
-        (1, "better", "published"),
-        (2, "printed", "published"),
-        (3, "made-up", "measured"),
-        (4, "worse", "measured"),
+    worse = replace(RUN, id="w", fingerprint="f2", model="worse", score=scored(0.2))
+    better = replace(PRINTED, model="better", score=0.9, task="sums")
+    rows = ranked([worse, RUN], [better, PRINTED])
+    assert [(row.place, row.model, row.kind, row.ranks) for row in rows] == [
+        (1, "better", "published", None),
+        (2, "printed", "published", None),
+        (3, "made-up", "measured", (1, 1)),
+        (4, "worse", "measured", (2, 2)),
     ]
-    assert rows[2].interval == (0.4, 0.6)
+    assert rows[2].cells["sums"].score == scored(0.5)
     assert rows[2].parameters_b == pytest.approx(0.123)
-    assert rows[0].interval is None
-    assert rows[0].items is None
 
 
-def test_scores_that_print_alike_share_a_rank() -> None:
+def test_models_that_nothing_tells_apart_share_their_ranks() -> None:
+    close = replace(RUN, id="c", fingerprint="f2", model="close", score=scored(0.49))
+    far = replace(RUN, id="f", fingerprint="f3", model="far", score=scored(0.1))
+    elsewhere = replace(far, id="e", fingerprint="f4", model="elsewhere", item_set="i2")
+    ranks = {row.model: row.ranks for row in ranked([RUN, close, far, elsewhere])}
+    assert ranks == {"made-up": (1, 2), "close": (1, 2), "far": (3, 3), "elsewhere": None}
+
+
+def test_a_published_score_has_an_interval_that_is_said_to_be_assumed() -> None:
+    (row,) = ranked([], [replace(PRINTED, task="sums")])
+    assert row.cells["sums"].score is None  # how many items it rests on is not known
+    rows = board(["aime24"], [], [replace(PRINTED, task="aime24", score=0.1667)], {})
+    found = rows[0].cells["aime24"].score
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((0.0734, 0.3356), abs=1e-3)  # 5 of 30
+    assert "Assumed" in ranking_table(rows, ["aime24"])
+
+
+def test_scores_that_print_alike_share_a_place() -> None:
     alike = [
         replace(PRINTED, model=name, score=score) for name, score in (("a", 0.5501), ("b", 0.55))
     ]
-    rows = ranked("sums", [RUN], alike)
-    assert [row.rank for row in rows] == [1, 1, 3]
+    assert [row.place for row in ranked([RUN], alike)] == [1, 1, 3]
 
 
 def test_the_newest_complete_run_of_a_model_counts() -> None:
@@ -98,16 +154,19 @@ def test_the_newest_complete_run_of_a_model_counts() -> None:
     )
     newest = replace(newer, id="newest", graded=40, created_at=RUN.created_at + timedelta(2))
     runs = [newest, newer, RUN]
-    assert [row.run_id for row in ranked("sums", runs, [])] == ["newer"]
-    assert [run.id for run in unfinished("sums", runs)] == ["newest"]
+    assert [row.cells["sums"].run for row in ranked(runs)] == [newer]
+    assert [run.id for run in unfinished(["sums"], runs)] == ["newest"]
 
 
-def test_another_protocol_is_another_row_that_names_the_difference() -> None:
-    rows = ranked("sums", [RUN, with_temperature(RUN, 0.7)], [])
-    assert sorted(row.differs for row in rows) in (
-        ["", "temperature 0.7 instead of 0.0"],
-        ["", "temperature 0.0 instead of 0.7"],
-    )
+def test_another_protocol_is_left_out_or_marked_with_the_difference() -> None:
+    other = replace(RUN, id="o", fingerprint="f2", model="other")
+    runs = [RUN, other, with_temperature(RUN, 0.7)]
+    assert {row.cells["sums"].differs for row in ranked(runs)} == {""}
+    rows = ranked(runs, every_protocol=True)
+    assert sorted(row.cells["sums"].differs for row in rows) == [
+        "", "", "temperature 0.7 instead of 0.0",
+    ]  # fmt: skip
+    assert {row.ranks for row in rows if row.differs} == {None}
 
 
 def test_a_run_on_fewer_items_neither_hides_nor_equals_the_full_one() -> None:
@@ -115,14 +174,72 @@ def test_a_run_on_fewer_items_neither_hides_nor_equals_the_full_one() -> None:
         RUN, id="few", items=10, requests=10, graded=10, created_at=RUN.created_at + timedelta(1)
     )
     many_samples = replace(RUN, id="many", samples=4, requests=400, graded=400)
-    rows = {row.run_id: row for row in ranked("sums", [few, many_samples, RUN, RUN], [])}
-    assert "items 10 instead of 100" in rows["few"].differs
-    assert len(rows) == 3
+    another = replace(RUN, id="another", fingerprint="f2")
+    rows = ranked([few, many_samples, RUN, another], every_protocol=True)
+    cells = {cell.run.id: cell for row in rows for cell in row.cells.values() if cell.run}
+    assert cells["few"].differs == "items 10 instead of 100"
+    assert cells["many"].differs == "samples 4 instead of 1"
+    assert cells[RUN.id].differs == cells["another"].differs == ""
+    assert len(cells) == 4
+
+
+def test_the_average_is_over_what_every_row_shown_has() -> None:
+    more = [replace(RUN, id=task, task=task, score=scored(0.7)) for task in ("products", "roots")]
+    other = replace(RUN, id="o", fingerprint="f2", model="other", score=scored(0.1))
+    other_too = replace(other, id="p", task="products", score=scored(0.1))
+    chosen = ["sums", "products", "roots"]
+    rows = board(chosen, [RUN, *more, other, other_too], [], {})
+    common = common_tasks(rows, chosen)
+    assert common == ["sums", "products"]
+    averages = {row.model: row.average for row in ordered(rows, common, "", standings)}
+    assert averages["made-up"] is not None
+    assert averages["made-up"].value == pytest.approx(0.6)
+    complete = filtered(rows, chosen, Filters(complete=True))
+    assert [row.model for row in complete] == ["made-up"]
+    assert common_tasks(complete, chosen) == chosen
+    alone = board(chosen, [RUN], [replace(PRINTED, task="roots")], {})
+    assert common_tasks(alone, chosen) == []
+    assert {row.average for row in ordered(alone, [], "sums", standings)} == {None}
+
+
+def test_a_suite_is_offered_first_if_a_model_has_all_of_it() -> None:
+    suites = {"all": ["sums", "products"], "one": ["sums"]}
+    assert first_choice(suites, [RUN]) == ""
+    assert first_choice(suites, [RUN, replace(RUN, task="products")]) == "all"
+
+
+def test_checkpoints_trained_here_name_method_and_parent_and_gain_on_the_same_items() -> None:
+    trained = replace(RUN, id="t", fingerprint="f2", model="trained", score=scored(0.8))
+    descents = {"f2": Descent("f1", "made-up", "cft", "first try", 200)}
+    printed = [
+        replace(PRINTED, model=f"printed {method}", method=method, family="p", score=score)
+        for method, score in (("base", 0.4), ("cft", 0.5))
+    ]
+    rows = ordered(board(["sums"], [RUN, trained], printed, descents), ["sums"], "sums", standings)
+    assert (rows[0].model, rows[0].method, rows[0].parent) == ("trained", "cft", "made-up")
+    own, theirs = family_trees(rows, ["sums"], "sums", scores)
+    assert [step.row.model for step in own] == ["made-up", "trained"]
+    assert own[1].gain == pytest.approx(0.3)
+    assert own[1].interval is not None
+    assert own[1].interval[0] > 0
+    assert [(step.row.method, step.interval) for step in theirs] == [("base", None), ("cft", None)]
+    figure = family_chart([own, theirs], "sums")
+    assert "percentage points" in figure.layout.xaxis.title.text
+    assert {trace.marker.symbol for trace in figure.data} == {"circle", "circle-open"}
+
+
+def test_doubtful_numbers_carry_what_is_known_of_them() -> None:
+    copied = replace(PRINTED, score=0.144, doubt="doubtful: identical to the 8B row")
+    rows = board(["sums"], [], [replace(PRINTED, score=0.277, others=(copied,))], {})
+    told = doubts(rows, ["sums"])
+    assert "14.4" in told
+    assert "identical to the 8B row" in told
+    assert "identical to the 8B row" in ranking_table(rows, ["sums"])
 
 
 def test_grader_failures_are_told() -> None:
-    (row,) = ranked("sums", [replace(RUN, bounds=(0.5, 0.53))], [])
-    assert "between 50.0 and 53.0" in row.note
+    (row,) = ranked([replace(RUN, bounds=(0.5, 0.53))])
+    assert "between 50.0 and 53.0" in row.cells["sums"].note
 
 
 def test_the_most_measured_task_comes_first() -> None:
@@ -131,16 +248,24 @@ def test_the_most_measured_task_comes_first() -> None:
     assert tasks([replace(RUN, graded=3)], [PRINTED])[0] == "sums"
 
 
-def test_methods_filter_published_rows_only() -> None:
-    rows = ranked("sums", [RUN], [PRINTED, replace(PRINTED, model="critic", method="cft")])
-    assert [row.model for row in filtered(rows, ["cft"])] == ["critic", "made-up"]
-    assert filtered(rows, []) == rows
+def test_filters_leave_what_is_not_ruled_out() -> None:
+    critic = replace(PRINTED, model="critic", method="cft", parameters_b=72.0)
+    rows = ranked([RUN], [PRINTED, critic])
+
+    def left(**chosen: object) -> list[str]:
+        return [row.model for row in filtered(rows, ["sums"], Filters(**chosen))]  # type: ignore[arg-type]
+
+    assert left(methods=("cft",)) == ["critic", "made-up"]
+    assert left(kinds=("measured",)) == ["made-up"]
+    assert left(sizes=("under 1B", "over 40B")) == ["critic", "made-up"]
+    assert left(since=date(2031, 1, 1)) == ["critic", "printed"]
+    assert len(left()) == 3
     assert [row.model for row in highlights(rows)] == ["critic", "made-up"]
 
 
 def test_the_chart_has_error_bars_on_measured_scores_only() -> None:
-    rows = ranked("sums", [RUN], [PRINTED, replace(PRINTED, model="critic", method="cft")])
-    traces = {trace.name: trace for trace in ranking_chart(rows).data}
+    rows = ranked([RUN], [PRINTED, replace(PRINTED, model="critic", method="cft")])
+    traces = {trace.name: trace for trace in ranking_chart(rows, "sums").data}
     measured = traces.pop("measured here, with 95 % interval")
     assert list(measured.x) == [50.0]
     assert list(measured.error_x.array) == pytest.approx([10.0])
@@ -153,25 +278,36 @@ def test_the_chart_has_error_bars_on_measured_scores_only() -> None:
     assert "published, baseline" not in legend(rows)
 
 
+def test_every_chart_names_its_axes_with_units() -> None:
+    rows = ranked([RUN], [PRINTED])
+    for figure in (ranking_chart(rows, "sums"), size_chart(rows, "sums")):
+        titles = figure.layout.xaxis.title.text + figure.layout.yaxis.title.text
+        assert "right answers, %" in titles
+        assert "Model" in titles or "B = billions" in titles
+
+
 @pytest.mark.parametrize(
-    ("scores", "expected"),
+    ("values", "expected"),
     [([], (0, 100)), ([0.0, 1.0], (-1, 101)), ([0.55, 0.58], (50, 70)), ([0.16, 0.22], (10, 30))],
 )
 def test_the_chart_shows_whole_tens_around_the_scores(
-    scores: list[float], expected: tuple[float, float]
+    values: list[float], expected: tuple[float, float]
 ) -> None:
-    rows = [Row(1, "m", "published", score) for score in scores]
-    assert score_range(rows) == expected
+    printed = [replace(PRINTED, model=str(value), score=value) for value in values]
+    assert score_range(ranked([], printed), "sums") == expected
 
 
 def test_names_and_notes_are_escaped_wherever_they_are_shown() -> None:
     name = "<img src=x onerror=alert(1)>\"'&\x1b[31m\u202e"
     run = replace(RUN, model=name, engine=name)
-    rows = ranked("sums", [run, with_temperature(run, 1.0)], [replace(PRINTED, source=name)])
+    printed = replace(PRINTED, source=name, note=name, doubt=name)
+    rows = ranked([run, with_temperature(run, 1.0)], [printed], every_protocol=True)
     for shown in (
-        ranking_table(rows),
+        ranking_table(rows, ["sums"]),
+        ranking_table(rows, ["sums", "products"]),
+        doubts(rows, ["sums"]),
         unfinished_list([replace(run, graded=1)]),
-        ranking_chart(rows).to_json().replace("\\u003c", "<"),
+        ranking_chart(rows, "sums").to_json().replace("\\u003c", "<"),
     ):
         assert "<img" not in shown
         assert "\x1b" not in shown
@@ -196,6 +332,12 @@ def test_text_helpers() -> None:
 
 def test_the_leaderboard_imports_only_what_it_may() -> None:
     allowed = ("harness.store", "harness.statistics", "harness.types", "harness.errors")
+    compared = (
+        "harness.compare",
+        "harness.comparability",
+        "harness.registry",
+        "harness.selection",
+    )
     for file in Path(leaderboard.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -204,4 +346,7 @@ def test_the_leaderboard_imports_only_what_it_may() -> None:
             for name in names:
                 room = name.split(".")[0]
                 assert room not in ("tasks", "train_cft", "bench"), (file.name, name)
-                assert room != "harness" or name.startswith(allowed), (file.name, name)
+                assert room != "harness" or name.startswith((*allowed, *compared)), (
+                    file.name,
+                    name,
+                )

@@ -1,0 +1,196 @@
+"""What was said of a sample: by every grading profile, and by people.
+
+A human label stands beside the machine's grades, never over them: no score is made of it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from harness.errors import StoreLocked
+from harness.store.journal import Journal, Row, recover
+from harness.store.store import Store
+
+_TABLE = "human_label"
+
+
+class SampleName(NamedTuple):
+    """Which sample of a run."""
+
+    item_id: str
+    sample_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """The newest grade of one profile; what was extracted of a restricted run is left out."""
+
+    profile: str
+    grader_version: str
+    correct: bool
+    status: str
+    extracted: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What one person said of a sample's grade.
+
+    Attributes:
+        key: The generation.
+        gold_id: What it was held against.
+        correct: The answer is right.
+        note: Why.
+        by: Who says so.
+        at: When.
+    """
+
+    key: str
+    gold_id: str
+    correct: bool
+    note: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Judgements:
+    """All that was said of one sample.
+
+    Attributes:
+        key: The generation.
+        gold_id: What it was held against.
+        opinions: The machine's, one a profile, by name.
+        labels: People's, the newest first.
+    """
+
+    key: str
+    gold_id: str
+    opinions: tuple[Opinion, ...]
+    labels: tuple[Label, ...]
+
+
+def label(store: Store, key: str, gold_id: str, correct: bool, note: str, by: str) -> bool:
+    """Store what a person says of a grade; it is on disk when this returns.
+
+    Args:
+        store: The results file.
+        key: The generation.
+        gold_id: What it was held against.
+        correct: The answer is right.
+        note: Why, in the person's words.
+        by: The person's name.
+
+    Returns:
+        Whether it is in the results file already. If not, somebody else holds that; the label
+        waits in a journal beside it, which :func:`settle` and the next start of the harness move.
+
+    Raises:
+        HarnessError: It cannot be written.
+    """
+    row = {
+        "id": str(uuid.uuid4()),
+        "key": key,
+        "gold_id": gold_id,
+        "correct": correct,
+        "note": note.strip(),
+        "labelled_by": by.strip(),
+        "labelled_at": datetime.now(UTC).isoformat(),
+    }
+    try:
+        with store.write() as connection:
+            connection.execute(
+                f"INSERT INTO {_TABLE} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
+                list(row.values()),
+            )
+    except StoreLocked:
+        return _queue(store, row)
+    return True
+
+
+def _queue(store: Store, row: Row) -> bool:
+    """Put a label into a journal of its own; tell whether that could be moved already."""
+    try:
+        with Journal(store) as journal:
+            journal.append(_TABLE, row)
+    except StoreLocked:
+        return False
+    return True
+
+
+def settle(store: Store) -> bool:
+    """Move labels that waited into the results file; tell whether it was free for that."""
+    try:
+        recover(store, wait_seconds=0.0)
+    except StoreLocked:
+        return False
+    return True
+
+
+def labels(store: Store, run_id: str) -> list[Label]:
+    """Return what people said of the samples of a run, the newest first."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "WITH asked AS (SELECT DISTINCT key, gold_id FROM request WHERE run_id = ?)"
+            " SELECT replace(CAST(h.key AS VARCHAR), '-', ''), CAST(h.gold_id AS VARCHAR),"
+            " h.correct, h.note, h.labelled_by, h.labelled_at"
+            " FROM human_label h SEMI JOIN asked USING (key, gold_id)"
+            " ORDER BY h.labelled_at DESC",
+            [run_id],
+        ).fetchall()
+    return [Label(*row) for row in rows]
+
+
+def judgements(
+    store: Store, run_id: str, wanted: Sequence[SampleName]
+) -> dict[SampleName, Judgements]:
+    """Return all that was said of a few samples of a run, by sample.
+
+    Args:
+        store: The results file.
+        run_id: The run's whole id.
+        wanted: The samples; those that the run does not ask for are left out.
+    """
+    items = sorted({name.item_id for name in wanted})
+    with store.read() as connection:
+        keys = {
+            SampleName(item, index): (key, gold)
+            for item, index, key, gold in connection.execute(
+                "SELECT item_id, sample_index, CAST(key AS VARCHAR), CAST(gold_id AS VARCHAR)"
+                " FROM request WHERE run_id = ? AND item_id IN (SELECT unnest(?))",
+                [run_id, items],
+            ).fetchall()
+        }
+        keys = {name: keys[name] for name in wanted if name in keys}
+        ids = [key for key, _ in keys.values()]
+        grades = connection.execute(
+            "SELECT CAST(d.key AS VARCHAR), CAST(d.gold_id AS VARCHAR), d.profile,"
+            " d.grader_version, d.correct, d.status,"
+            " CASE WHEN r.restricted THEN '' ELSE d.extracted END, d.method"
+            " FROM grade d, (SELECT restricted FROM run WHERE id = ?) r"
+            " WHERE d.key IN (SELECT CAST(unnest(?) AS UUID))"
+            " QUALIFY row_number() OVER"
+            " (PARTITION BY d.key, d.gold_id, d.profile ORDER BY d.graded_at DESC) = 1"
+            " ORDER BY d.profile",
+            [run_id, ids],
+        ).fetchall()
+        said = connection.execute(
+            "SELECT CAST(key AS VARCHAR), CAST(gold_id AS VARCHAR), correct, note, labelled_by,"
+            " labelled_at FROM human_label WHERE key IN (SELECT CAST(unnest(?) AS UUID))"
+            " ORDER BY labelled_at DESC",
+            [ids],
+        ).fetchall()
+    return {
+        name: Judgements(
+            key,
+            gold,
+            tuple(Opinion(*row[2:]) for row in grades if row[:2] == (key, gold)),
+            tuple(Label(*row) for row in said if row[:2] == (key, gold)),
+        )
+        for name, (key, gold) in keys.items()
+    }

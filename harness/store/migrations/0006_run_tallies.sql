@@ -1,0 +1,25 @@
+-- What the rows of a run come to; empty until tallies.py makes it from them.
+CREATE TABLE run_tally (
+    run_id            VARCHAR NOT NULL,
+    profile           VARCHAR NOT NULL,
+    items             INTEGER NOT NULL,
+    samples           BIGINT NOT NULL,
+    generated         BIGINT NOT NULL,
+    correct           BIGINT NOT NULL,
+    mean              DOUBLE,
+    variance          DOUBLE,
+    most_samples      INTEGER NOT NULL,
+    undecided         BIGINT NOT NULL,
+    truncated         BIGINT NOT NULL,
+    no_answer         BIGINT NOT NULL,
+    loops             BIGINT NOT NULL,
+    completion_tokens BIGINT NOT NULL,
+    grader_versions   VARCHAR[] NOT NULL,
+    first_finished_at TIMESTAMPTZ,
+    last_finished_at  TIMESTAMPTZ,
+    first_graded_at   TIMESTAMPTZ,
+    last_graded_at    TIMESTAMPTZ,
+    item_set          VARCHAR,
+    item_samples      INTEGER[] NOT NULL,
+    item_correct      INTEGER[] NOT NULL
+);

@@ -1,0 +1,458 @@
+"""Draws runs side by side: what differs, whether that is known or luck, and the items behind it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+
+import streamlit as st
+
+from harness.comparability import differences
+from harness.compare import AsStored, TaskComparison, as_stored
+from harness.errors import HarnessError
+from harness.selection import called, line_up
+from harness.statistics import ranking
+from harness.store import Store, queries
+from harness.store.queries import RunSummary, Sample
+from leaderboard import comparing, prose, reading
+from leaderboard.grid import bullets, heading
+from leaderboard.problem import problem_card
+from leaderboard.samples_page import (
+    answer_pair,
+    draw_answer,
+    draw_question,
+    run_label,
+    sample_link,
+    unknown,
+    verdict_badge,
+    view_toggle,
+)
+from leaderboard.source import Snapshot
+from leaderboard.text import escaped
+
+PAGE_SIZE = 5
+MOST_RUNS = 8
+_RUNS, _MODELS = "runs of one task", "two models, all tasks"
+_TRIED = 20
+
+
+def draw(snapshot: Snapshot) -> None:
+    """Draw the choice of what is compared, and below it the comparison."""
+    by_task = _by_task(snapshot.runs)
+    if not by_task:
+        st.html(
+            problem_card(
+                "There are no two runs of one task yet.",
+                "Evaluate a second model, for instance with `harness eval --model NAME --suite "
+                "quick` on this results file; it appears here by itself.",
+            )
+        )
+        return
+    prose.style()
+    if snapshot.stale:
+        st.html(f'<p class="note">Not the newest state: {escaped(snapshot.stale)}</p>')
+    if _choose_mode(snapshot.runs) == _RUNS:
+        _compare_runs(by_task)
+    else:
+        _compare_models(snapshot.runs)
+
+
+def _by_task(runs: Sequence[RunSummary]) -> dict[str, list[RunSummary]]:
+    """Return the runs with something judged, by task, where there are two or more."""
+    found: dict[str, list[RunSummary]] = {}
+    for run in runs:
+        if run.graded:
+            found.setdefault(run.task, []).append(run)
+    several = {task: of_it for task, of_it in found.items() if len(of_it) > 1}
+    return dict(sorted(several.items(), key=lambda entry: (-len(entry[1]), entry[0])))
+
+
+def _choose_mode(runs: Sequence[RunSummary]) -> str:
+    if "compare_mode" not in st.session_state:
+        wanted = st.query_params.get("a", "")
+        of_runs = not wanted or any(run.id == wanted for run in runs)
+        st.session_state["compare_mode"] = _RUNS if of_runs else _MODELS
+    mode = st.segmented_control(
+        "Compare",
+        [_RUNS, _MODELS],
+        required=True,
+        format_func=str.capitalize,
+        key="compare_mode",
+        on_change=_forget_cell,
+        persist_state="session",
+    )
+    return str(mode)
+
+
+def _compare_runs(by_task: dict[str, list[RunSummary]]) -> None:
+    first, others = _choose_runs(by_task)
+    if not others:
+        st.html(problem_card("Nothing is chosen to compare with.", "Choose one or more runs as B."))
+        return
+    kept = _comparable([first, *others])
+    if len(kept) < 2:
+        return
+    compared = _as_stored(kept)
+    focus = compared.comparisons[0]
+    if len(compared.comparisons) > 1:
+        st.html(comparing.against_first_table(compared))
+        dots = [
+            comparing.dot(_run_name(one), one.paired, one.p_adjusted)
+            for one in compared.comparisons
+        ]
+        _chart(dots, "Run", f"Differences of {len(dots)} runs from A; the table holds the numbers.")
+        labels = {one.second.run: _run_name(one) for one in compared.comparisons}
+        chosen = st.selectbox("Look closer at B =", list(labels), format_func=labels.__getitem__)
+        focus = next(one for one in compared.comparisons if one.second.run == chosen)
+    _closer(compared, focus)
+
+
+def _choose_runs(
+    by_task: dict[str, list[RunSummary]],
+) -> tuple[RunSummary, list[RunSummary]]:
+    state, url = st.session_state, st.query_params
+    wanted = [url.get("a", ""), *url.get("b", "").split(",")]
+    if state.get("compare_task") not in by_task:
+        of_wanted = (
+            task for task, runs in by_task.items() if any(run.id == wanted[0] for run in runs)
+        )
+        state["compare_task"] = next(of_wanted, next(iter(by_task)))
+    task_column, first_column = st.columns([1, 2])
+    task = task_column.selectbox(
+        "Task", list(by_task), key="compare_task", on_change=_forget_cell, persist_state="session"
+    )
+    runs = {run.id: run for run in by_task[task]}
+    default = _likely_pair(list(runs.values()))
+    if state.get("compare_a") not in runs:
+        state["compare_a"] = wanted[0] if wanted[0] in runs else default[0]
+        state["compare_b"] = [name for name in wanted[1:] if name in runs] or [default[1]]
+    first = first_column.selectbox(
+        "A, the baseline",
+        list(runs),
+        key="compare_a",
+        format_func=lambda run_id: run_label(runs[run_id]),
+        on_change=_forget_cell,
+        persist_state="session",
+    )
+    state["compare_b"] = [
+        name for name in state.get("compare_b", ()) if name in runs and name != first
+    ]
+    others = st.multiselect(
+        "B, compared with it",
+        [run_id for run_id in runs if run_id != first],
+        key="compare_b",
+        format_func=lambda run_id: run_label(runs[run_id]),
+        max_selections=MOST_RUNS,
+        on_change=_forget_cell,
+        persist_state="session",
+    )
+    url["a"], url["b"] = first, ",".join(others)
+    return runs[first], [runs[run_id] for run_id in others]
+
+
+def _likely_pair(runs: Sequence[RunSummary]) -> tuple[str, str]:
+    """Return the two newest runs that may be compared, the older one first."""
+    pairs = list(combinations(runs[:_TRIED], 2))
+    alike = (pair for pair in pairs if differences(*pair).comparable)
+    newer, older = next(alike, pairs[0])
+    return older.id, newer.id
+
+
+def _compare_models(runs: Sequence[RunSummary]) -> None:
+    chosen = _choose_models(runs)
+    if chosen is None:
+        return
+    try:
+        lines, left_out = line_up(chosen, allow_different=True)
+    except HarnessError as error:
+        st.html(problem_card(error.message, error.remedy))
+        return
+    kept = [line for line in lines if all(run.graded for run in line)]
+    refused = [line for line in kept if not differences(*line).comparable]
+    if refused and not _all_the_same():
+        kept = [line for line in kept if line not in refused]
+        st.html(
+            bullets(
+                "Not compared",
+                [
+                    f"{first.task} is not compared, since the protocols differ: "
+                    + "; ".join(map(str, differences(first, second).refused))
+                    for first, second in refused
+                ],
+            )
+        )
+    if left_out:
+        names = ", ".join(one.task for one in left_out)
+        st.html(
+            f'<p class="note">Left out, since only one of the two has a run: {escaped(names)}</p>'
+        )
+    if not kept:
+        st.html(
+            problem_card(
+                "No task can be compared.",
+                "Evaluate both models alike, or tick “Show all the same”.",
+            )
+        )
+        return
+    of_task = {line[0].task: _as_stored(line) for line in kept}
+    comparisons = [compared.comparisons[0] for compared in of_task.values()]
+    adjusted = ranking.holm([one.paired.p for one in comparisons])
+    st.html(comparing.tasks_table(comparisons, adjusted))
+    dots = [
+        comparing.dot(one.task, one.paired, p) for one, p in zip(comparisons, adjusted, strict=True)
+    ]
+    _chart(dots, "Benchmark", f"Differences on {len(dots)} tasks; the table holds the numbers.")
+    task = next(iter(of_task))
+    if len(of_task) > 1:
+        task = st.selectbox("Look closer at", list(of_task), on_change=_forget_cell)
+    _closer(of_task[task], of_task[task].comparisons[0])
+
+
+def _choose_models(
+    runs: Sequence[RunSummary],
+) -> tuple[list[RunSummary], list[RunSummary]] | None:
+    of_model: dict[str, list[RunSummary]] = {}
+    for run in runs:
+        of_model.setdefault(run.fingerprint, []).append(run)
+    if len(of_model) < 2:
+        st.html(problem_card("There is only one model here.", "Evaluate a second one."))
+        return None
+    known_as = Counter(found[0].model for found in of_model.values())
+    by_name = {}
+    for fingerprint, found in of_model.items():
+        name = found[0].model
+        by_name[name if known_as[name] == 1 else f"{name} ({fingerprint[:8]})"] = fingerprint
+    state, url = st.session_state, st.query_params
+    listed = sorted(by_name)
+    for place, letter in enumerate("ab"):
+        if state.get(f"compare_model_{letter}") not in by_name:
+            wanted = url.get(letter, "")
+            if wanted and wanted not in by_name:
+                st.html(unknown(wanted, "a run or a model"))
+            state[f"compare_model_{letter}"] = wanted if wanted in by_name else listed[place]
+    chosen = []
+    for column, letter, title in zip(
+        st.columns(2), "ab", ("A, the baseline", "B, compared with it"), strict=True
+    ):
+        chosen.append(
+            column.selectbox(
+                title,
+                listed,
+                key=f"compare_model_{letter}",
+                on_change=_forget_cell,
+                persist_state="session",
+            )
+        )
+        url[letter] = chosen[-1]
+    if chosen[0] == chosen[1]:
+        st.html(problem_card("A and B are the same model.", "Choose another one as B."))
+        return None
+    return of_model[by_name[chosen[0]]], of_model[by_name[chosen[1]]]
+
+
+def _comparable(runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """Return the runs that may be compared with the first, after saying why others may not."""
+    refused = {
+        one.second.run: one.differences.refused
+        for one in _as_stored(runs).comparisons
+        if one.differences.refused
+    }
+    if not refused or _all_the_same():
+        return list(runs)
+    by_id = {run.id: run for run in runs}
+    for run_id, found in refused.items():
+        st.html(
+            problem_card(
+                f"{called(runs[0])} and {called(by_id[run_id])} were not measured under one "
+                f"protocol: {'; '.join(map(str, found))}.",
+                "Their difference would be one of the protocols as much as of the models. "
+                "Evaluate both alike, or tick “Show all the same”.",
+            )
+        )
+    return [run for run in runs if run.id not in refused]
+
+
+def _all_the_same() -> bool:
+    """Ask whether runs under different protocols are to be compared too."""
+    return bool(
+        st.checkbox(
+            "Show all the same, although the protocols differ", key="any", bind="query-params"
+        )
+    )
+
+
+def _closer(compared: AsStored, focus: TaskComparison) -> None:
+    place = next(number for number, run in enumerate(compared.runs) if run.id == focus.second.run)
+    if focus.differences.refused:
+        st.html(
+            problem_card(
+                "These two runs were not measured under one protocol.",
+                "What follows compares the protocols as much as the models; it was asked for "
+                "all the same.",
+            )
+        )
+    st.html(comparing.verdict(focus))
+    st.html(comparing.sides_table([("A", focus.first), ("B", focus.second)], focus))
+    st.html(comparing.differing(focus.differences))
+    first, second = compared.items[0], compared.items[place]
+    _flips(compared.runs[0], compared.runs[place], comparing.cells(first, second), focus)
+    _groups(focus)
+
+
+def _flips(
+    first: RunSummary, second: RunSummary, cells: dict[str, list[str]], focus: TaskComparison
+) -> None:
+    st.html(heading("Flips", note="how many items; press a number to read them side by side"))
+    chosen = _chosen_cell(cells)
+    with st.container(key="matrix", gap="xsmall"):
+        for row in ("right", "wrong"):
+            with st.container(horizontal=True, gap="xsmall"):
+                for column in ("right", "wrong"):
+                    name = f"{row}-{column}"
+                    share = len(cells[name]) / focus.items
+                    st.button(
+                        f"{comparing.CELLS[name]}: {len(cells[name]):,} ({share:.0%})",
+                        key=f"cell-{name}",
+                        type="primary" if name == chosen else "secondary",
+                        on_click=_choose_cell,
+                        args=[name],
+                        disabled=not cells[name],
+                        width="stretch",
+                    )
+    if max(first.samples, second.samples) > 1:
+        st.caption("An item with several samples counts as right if at least half of them are.")
+    if chosen:
+        _side_by_side(first, second, cells[chosen], comparing.CELLS[chosen])
+
+
+def _chosen_cell(cells: dict[str, list[str]]) -> str:
+    chosen = str(st.session_state.get("cell", st.query_params.get("cell", "")))
+    if not cells.get(chosen):
+        st.query_params.pop("cell", None)
+        return ""
+    st.query_params["cell"] = chosen
+    return chosen
+
+
+def _choose_cell(name: str) -> None:
+    st.session_state["cell"] = name
+    st.session_state["flip_page"] = 1
+
+
+def _forget_cell() -> None:
+    _choose_cell("")
+
+
+def _side_by_side(first: RunSummary, second: RunSummary, ids: list[str], what: str) -> None:
+    st.html(heading(what, note=f"{len(ids):,} items"))
+    restricted = first.restricted or second.restricted
+    if restricted:
+        st.html(
+            problem_card(
+                "This task's texts are restricted.",
+                "Which items these are is shown; what was asked and answered is not.",
+            )
+        )
+    page_column, view_column = st.columns([3, 2], vertical_alignment="center")
+    rendered = False
+    if not restricted:
+        with view_column:
+            rendered = view_toggle()
+    with page_column:
+        number = st.pagination(-(-len(ids) // PAGE_SIZE), key="flip_page")
+    shown = ids[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    samples = [reading.ask(_item_samples, run.id, tuple(shown)).value for run in (first, second)]
+    for place, item_id in enumerate(shown):
+        both = [of_run.get(item_id, []) for of_run in samples]
+        if not all(both):
+            continue
+        with st.container(border=True, gap="xsmall"):
+            one = both[0][0]
+            about = " · ".join(escaped(part) for part in (one.subject, one.level) if part)
+            st.html(
+                f'<div class="sample-head"><span class="name">{escaped(item_id)}</span>'
+                f'<span class="note">{about}</span></div>'
+            )
+            if not restricted:
+                draw_question(one, str(place), rendered=rendered)
+            columns = st.columns(2)
+            for letter, run, found, column in zip(
+                "AB", (first, second), both, columns, strict=True
+            ):
+                with column:
+                    _one_side(letter, run, found, f"{place}-{letter}", rendered=rendered)
+
+
+def _one_side(
+    letter: str, run: RunSummary, found: list[Sample], place: str, *, rendered: bool
+) -> None:
+    """Draw what one run made of an item: its first sample, and how many others there are."""
+    sample = found[0]
+    right = sum(bool(other.correct) for other in found)
+    among = f"{right} of {len(found)} samples right; the first:" if len(found) > 1 else ""
+    link = escaped(sample_link(run.id, sample.item_id))
+    st.html(
+        f'<div class="sample-head"><span class="side-letter">{letter}</span>'
+        f'{verdict_badge(sample.correct)}<span class="note">{among}</span>'
+        f'<a href="{link}" target="_self">{escaped(run.model)}: all of it</a></div>'
+    )
+    if not run.restricted:
+        draw_answer(sample, place, rendered=rendered)
+    st.html(answer_pair(run, sample))
+
+
+def _groups(focus: TaskComparison) -> None:
+    if not focus.groups:
+        return
+    st.html(heading("By subject and level"))
+    kinds = list(focus.groups)
+    by = kinds[0]
+    if len(kinds) > 1:
+        by = st.segmented_control(
+            "Break down by", kinds, default=by, required=True, format_func=str.capitalize
+        )
+    groups = focus.groups[by]
+    st.caption(
+        f"{len(groups)} slices of {focus.items:,} items: exploratory. With so many looks some "
+        "differ by chance; p is adjusted for that (Holm), the intervals are not."
+    )
+    largest = sorted(groups, key=lambda group: -group.paired.items)[: comparing.MOST_DRAWN]
+    dots = [
+        comparing.dot(group.name, group.paired, group.p_adjusted)
+        for group in groups
+        if group in largest
+    ]
+    if len(dots) < len(groups):
+        st.caption(f"Drawn: the {len(dots)} largest slices. The table holds all.")
+    _chart(dots, by.capitalize(), f"Differences by {by}; the table below holds the numbers.")
+    st.html(comparing.groups_table(focus, by))
+
+
+def _chart(dots: Sequence[comparing.Dot], what: str, alt: str) -> None:
+    st.html(comparing.legend())
+    st.plotly_chart(
+        comparing.differences_chart(dots, what),
+        key=f"chart-{what}",
+        config={"displayModeBar": False},
+        alt=alt,
+    )
+
+
+def _run_name(comparison: TaskComparison) -> str:
+    return f"{comparison.second.model} · {comparison.second.run}"
+
+
+def _as_stored(runs: Sequence[RunSummary]) -> AsStored:
+    return reading.ask(_compare_stored, tuple(run.id for run in runs)).value
+
+
+def _compare_stored(results: Store, run_ids: tuple[str, ...]) -> AsStored:
+    found = {run.id: run for run in queries.runs(results, run_ids)}
+    return as_stored(results, [found[run_id] for run_id in run_ids])
+
+
+def _item_samples(
+    results: Store, run_id: str, item_ids: tuple[str, ...]
+) -> dict[str, list[Sample]]:
+    return queries.item_samples(results, run_id, item_ids)

@@ -1,0 +1,366 @@
+"""Comparisons in words, tables and a figure; no drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.comparability import Comparability, Difference
+from harness.compare import AsStored, Side, TaskComparison
+from harness.statistics import intervals
+from harness.statistics.intervals import Estimate
+from harness.statistics.paired import Comparison
+from harness.store.outcomes import ItemOutcome
+from leaderboard.grid import Column, Html, Line, badge, grid, joined, link
+from leaderboard.text import escaped, percent, shortened
+
+CONVINCING = 0.05
+CELLS = {
+    "right-right": "Both right",
+    "right-wrong": "Only A right",
+    "wrong-right": "Only B right",
+    "wrong-wrong": "Both wrong",
+}
+"""The flip matrix, row by row: what the item came to in A and in B."""
+
+MOST_DRAWN = 20
+_METHODS = {"mcnemar": "McNemar's exact test", "t": "paired t test on item means"}
+_SMALLEST_P = 0.0001
+_ROW_HEIGHT = 30
+_FRAME_HEIGHT = 84
+_LONGEST_LABEL = 34
+_SURE, _UNSURE = "#0072B2", "#8A8F98"
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A difference in the figure; ``shown`` if it is more than chance after Holm's adjustment."""
+
+    label: str
+    effect: float
+    low: float
+    high: float
+    shown: bool
+    hover: str
+
+
+def cells(first: Iterable[ItemOutcome], second: Iterable[ItemOutcome]) -> dict[str, list[str]]:
+    """Return the ids of the items in each of :data:`CELLS`, in the order of the task.
+
+    With several samples an item is right if at least half of its samples are.
+    """
+    found: dict[str, list[str]] = {name: [] for name in CELLS}
+    for one, other in zip(first, second, strict=True):
+        found[f"{_word(one)}-{_word(other)}"].append(one.item_id)
+    return found
+
+
+def verdict(comparison: TaskComparison) -> str:
+    """Return what the comparison comes to as HTML: the difference first, then how sure it is."""
+    paired = comparison.paired
+    sure = paired.p <= CONVINCING and paired.effect != 0
+    if sure:
+        said = "B is better" if paired.effect > 0 else "B is worse"
+    else:
+        said = "no difference is shown"
+    same = paired.items - paired.better - paired.worse
+    return (
+        f'<div class="finding"><strong>B − A: {points(paired.effect)} points '
+        f"[{points(paired.low)}, {points(paired.high)}] — {said}</strong>"
+        f"<span>95 % interval; p {p_value(paired.p)} by {_METHODS[paired.method]} on the "
+        f"{paired.items:,} items both have: {paired.better:,} better in B, {paired.worse:,} worse, "
+        f"{same:,} as before. With so many items a drop of {100 * paired.detectable:.1f} points "
+        "would be noticed in 80 % of such comparisons; a smaller one may well be missed.</span>"
+        "</div>"
+    )
+
+
+def sides_table(sides: Sequence[tuple[str, Side]], comparison: TaskComparison) -> str:
+    """Return the two runs as a table; every text in it is escaped."""
+    columns = [
+        Column("letter", ""),
+        Column("model", "Model", wide=True),
+        Column("score", "Score, %", numeric=True),
+        Column("interval", "95 % interval", numeric=True),
+        Column("samples", "Samples", numeric=True),
+        *(Column(name, f"{title}, %", numeric=True) for name, title in _RATES.items()),
+        Column("tokens", "Tokens/sample", "New tokens a sample", numeric=True),
+        Column("run", "Run"),
+    ]
+    lines = []
+    for number, (letter, side) in enumerate(sides):
+        shares = {
+            name: percent(rate.second if number else rate.first)
+            for name, rate in comparison.rates.items()
+        }
+        tokens = side.tokens_per_sample
+        lines.append(
+            Line(
+                {
+                    "letter": Html(f'<span class="side-letter">{letter}</span>'),
+                    "model": side.model if side.complete else _unfinished(side.model),
+                    "score": percent(side.score.value),
+                    "interval": f"{percent(side.score.low)}–{percent(side.score.high)}",
+                    "samples": f"{side.samples:,}",
+                    **shares,
+                    "tokens": "–" if tokens is None else f"{tokens:,.0f}",
+                    "run": link("samples", side.run, "See its samples", run=side.run),
+                }
+            )
+        )
+    return grid("The runs compared", columns, lines)
+
+
+def differing(found: Comparability) -> str:
+    """Return what differs between two runs, by what it means, as HTML; every text is escaped."""
+    rows = (
+        ("Protocol", found.refused, "NOT ONE PROTOCOL", "the same"),
+        ("Model", found.shown, "differs, as it may", "nothing recorded differs"),
+        ("Engine and hardware", found.warned, "differs; it should change nothing", "the same"),
+    )
+    entries = []
+    for what, listed, bad, good in rows:
+        if listed:
+            style = "published" if what == "Model" else "warning"
+            told = f'<span class="badge {style}">≠ {bad}</span> {_listed(listed)}'
+        else:
+            told = f'<span class="badge right">= {good}</span>'
+        entries.append(f"<li><b>{what}</b> {told}</li>")
+    return f'<ul class="differing" aria-label="What differs">{"".join(entries)}</ul>'
+
+
+def groups_table(comparison: TaskComparison, by: str) -> str:
+    """Return the break-down by subject or level as a table; every text in it is escaped."""
+    columns = [
+        Column("name", by.capitalize(), wide=True),
+        Column("items", "Items", numeric=True),
+        Column("first", "A, %", numeric=True),
+        Column("second", "B, %", numeric=True),
+        *_EFFECT_COLUMNS,
+    ]
+    lines = [
+        Line(
+            {
+                "name": group.name or "–",
+                "items": f"{group.paired.items:,}",
+                "first": percent(group.first),
+                "second": percent(group.second),
+                **_effect_cells(group.paired, group.p_adjusted),
+            }
+        )
+        for group in comparison.groups[by]
+    ]
+    return grid(f"By {by}", columns, lines)
+
+
+def against_first_table(compared: AsStored) -> str:
+    """Return several runs' differences from the first as a table; every text is escaped."""
+    columns = [
+        Column("letter", ""),
+        Column("model", "Model", wide=True),
+        Column("score", "Score, %", numeric=True),
+        Column("ranks", "Rank", "Ranks that cannot be ruled out, 95 % sure of all", numeric=True),
+        *_EFFECT_COLUMNS,
+        Column("run", "Run"),
+    ]
+    standing = {placed.side.run: placed.standing for placed in compared.standings.placed}
+    lines = []
+    for place, run in enumerate(compared.runs):
+        cells = {} if place == 0 else _comparison_cells(compared.comparisons[place - 1])
+        score = standing[run.id].score
+        low, high = percent(score.low), percent(score.high)
+        lines.append(
+            Line(
+                {
+                    "letter": Html(
+                        f'<span class="side-letter">{"A" if place == 0 else "B"}</span>'
+                    ),
+                    "model": run.model,
+                    "score": f"{percent(score.value)} [{low}, {high}]",
+                    "ranks": _ranks(standing[run.id].best_rank, standing[run.id].worst_rank),
+                    "effect": "baseline",
+                    "run": link("samples", run.id, "See its samples", run=run.id),
+                    **cells,
+                }
+            )
+        )
+    return grid("Differences from A", columns, lines)
+
+
+def tasks_table(comparisons: Sequence[TaskComparison], adjusted: Sequence[float]) -> str:
+    """Return two models' differences task by task as a table, with their plain mean."""
+    columns = [
+        Column("name", "Benchmark", wide=True),
+        Column("items", "Items", numeric=True),
+        Column("first", "A, %", numeric=True),
+        Column("second", "B, %", numeric=True),
+        *_EFFECT_COLUMNS,
+        Column("detectable", "Could see", "Drop found in 80 % of such comparisons", numeric=True),
+    ]
+    lines = [
+        Line(
+            {
+                "name": comparison.task,
+                "items": f"{comparison.items:,}",
+                "first": percent(comparison.first.score.value),
+                "second": percent(comparison.second.score.value),
+                **_effect_cells(comparison.paired, p),
+                "detectable": f"{100 * comparison.paired.detectable:.1f}",
+            }
+        )
+        for comparison, p in zip(comparisons, adjusted, strict=True)
+    ]
+    if len(comparisons) > 1:
+        mean = average(comparisons)
+        lines.append(
+            Line(
+                {
+                    "name": f"mean of {len(comparisons)}",
+                    "effect": f"{points(mean.value)} [{points(mean.low)}, {points(mean.high)}]",
+                }
+            )
+        )
+    return grid("By benchmark", columns, lines)
+
+
+def average(comparisons: Sequence[TaskComparison]) -> Estimate:
+    """Return the plain mean of the differences, each task counting the same."""
+    return intervals.suite(
+        [
+            Estimate(one.paired.effect, one.paired.low, one.paired.high, one.items)
+            for one in comparisons
+        ]
+    )
+
+
+def dot(label: str, paired: Comparison, p: float) -> Dot:
+    """Return a comparison, with its adjusted p-value, as a mark of the figure."""
+    interval = f"{points(paired.effect)} points [{points(paired.low)}, {points(paired.high)}]"
+    hover = f"{interval}, {paired.items:,} items, p {p_value(p)} (Holm)"
+    return Dot(label, paired.effect, paired.low, paired.high, p <= CONVINCING, hover)
+
+
+def legend() -> str:
+    """Return what the marks of the figure mean as HTML."""
+    marks = ((_SURE, "●", "p ≤ 0.05 after Holm"), (_UNSURE, "○", "no difference is shown"))
+    listed = "".join(
+        f'<span><b style="color:{colour}">{mark}</b> {name}</span>' for colour, mark, name in marks
+    )
+    return f'<div class="legend">{listed}</div>'
+
+
+def differences_chart(dots: Sequence[Dot], what: str) -> Any:
+    """Return the differences with their intervals as a figure, in the order given.
+
+    Args:
+        dots: At most :data:`MOST_DRAWN` are sensible.
+        what: What the rows are, for the axis.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    places = [len(dots) - number for number in range(len(dots))]
+    for sure, colour, symbol in ((True, _SURE, "circle"), (False, _UNSURE, "circle-open")):
+        drawn = [(place, one) for place, one in zip(places, dots, strict=True) if one.shown is sure]
+        if not drawn:
+            continue
+        figure.add_scatter(
+            x=[100 * one.effect for _, one in drawn],
+            y=[place for place, _ in drawn],
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [100 * (one.high - one.effect) for _, one in drawn],
+                "arrayminus": [100 * (one.effect - one.low) for _, one in drawn],
+                "color": colour,
+                "thickness": 2,
+                "width": 5,
+            },
+            mode="markers",
+            marker={
+                "symbol": symbol,
+                "size": 10,
+                "color": colour,
+                "line": {"width": 2, "color": colour},
+            },
+            hovertext=[f"<b>{escaped(one.label)}</b><br>{escaped(one.hover)}" for _, one in drawn],
+            hoverinfo="text",
+        )
+    figure.add_vline(x=0, line_width=1.5, line_dash="dot", line_color=_UNSURE)
+    figure.update_layout(
+        height=_FRAME_HEIGHT + _ROW_HEIGHT * max(2, len(dots)),
+        margin={"l": 8, "r": 12, "t": 4, "b": 56},
+        showlegend=False,
+        dragmode=False,
+        hovermode="closest",
+    )
+    figure.update_xaxes(
+        title="B − A, percentage points, 95 % interval", fixedrange=True, zeroline=False
+    )
+    figure.update_yaxes(
+        title=what,
+        tickvals=places,
+        ticktext=[escaped(shortened(one.label or "–", _LONGEST_LABEL)) for one in dots],
+        range=[0.4, len(dots) + 0.6],
+        fixedrange=True,
+        zeroline=False,
+        automargin=True,
+    )
+    return figure
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in percentage points, with its sign."""
+    # Adding 0 takes the sign off a zero.
+    return f"{round(100 * share, 1) + 0.0:+.1f}".replace("-", "−")
+
+
+def p_value(value: float) -> str:
+    """Return a p-value as it is printed."""
+    return f"< {_SMALLEST_P}" if value < _SMALLEST_P else f"{value:.4f}"
+
+
+_RATES = {
+    "truncated": "Truncated",
+    "no_answer": "No answer",
+    "loops": "Loops",
+    "grader_failures": "Grader failed",
+}
+_EFFECT_COLUMNS = (
+    Column("effect", "B − A, points [95 %]", "Difference on the items both have", numeric=True),
+    Column("p", "p (Holm)", "Adjusted for the number of rows", numeric=True),
+    Column("flips", "Worse / better", "Items", numeric=True),
+)
+
+
+def _unfinished(model: str) -> Html:
+    return joined([model, badge("warning", "unfinished")], " ")
+
+
+def _comparison_cells(comparison: TaskComparison) -> dict[str, str]:
+    return _effect_cells(comparison.paired, comparison.p_adjusted)
+
+
+def _effect_cells(paired: Comparison, p: float) -> dict[str, str]:
+    return {
+        "effect": f"{points(paired.effect)} [{points(paired.low)}, {points(paired.high)}]",
+        "p": p_value(p),
+        "flips": f"{paired.worse:,} / {paired.better:,}",
+    }
+
+
+def _word(outcome: ItemOutcome) -> str:
+    return "right" if 2 * outcome.correct >= outcome.samples else "wrong"
+
+
+def _listed(found: Sequence[Difference]) -> str:
+    return "; ".join(
+        f"{escaped(one.what)}: {escaped(shortened(one.first, 80))} against "
+        f"{escaped(shortened(one.second, 80))}"
+        for one in found
+    )
+
+
+def _ranks(best: int, worst: int) -> str:
+    return f"{best}" if best == worst else f"{best}–{worst}"

@@ -1,0 +1,367 @@
+"""Draws the review queue of critiques, and writes down what a human says of them.
+
+Question, response and critique are shown as plain text only. What is said is one short write;
+while somebody else holds the results file it waits in the session.
+"""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+
+import streamlit as st
+
+from harness.errors import HarnessError, StoreLocked
+from harness.statistics.intervals import wilson
+from harness.store import Store
+from harness.store.reviews import ReviewTally, review_tallies
+from harness.store.training import CritiqueRow, critiques_to_review, review_critique
+from leaderboard import source
+from leaderboard.grid import Column, Line, badge, facts, grid
+from leaderboard.problem import problem_card
+from leaderboard.reading import ask, kept_fresh
+from leaderboard.text import escaped, percent, plain
+
+REASONS = {
+    "conflict": "our grader says otherwise",
+    "unreadable": "no conclusion can be read",
+    "bare": "nothing but a conclusion",
+    "audit": "drawn at random",
+}
+_SHOWN = {"waiting": "Waiting", "reviewed": "Reviewed"}
+_RIGHT = {True: "right", False: "wrong"}
+_SOUND = {True: "sound", False: "not sound"}
+_TALLIES = (
+    Column("critic", "Critic"),
+    Column("reason", "Queued because"),
+    Column("done", "Reviewed", numeric=True),
+    Column("misjudged", "Critic misjudges, % [95 %]", "Its conclusion is not the human's", True),
+    Column("unsound", "Not sound, % [95 %]", "There is a mistake in the critique", True),
+    Column("misgraded", "Our grader differs, % [95 %]", "From the human, on the response", True),
+)
+_WAIT_SECONDS = 0.5
+_BATCH = 10
+_TALL_PIXELS = 340
+_TALL_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class _Review:
+    """What a human said of a critique."""
+
+    critique_id: str
+    right: bool | None
+    sound: bool | None
+    note: str
+    reviewer: str
+
+
+def draw() -> None:
+    """Draw how far the review has come, and the critique that is next."""
+    kept_fresh(_body)
+
+
+def _body() -> None:
+    _write_what_waits()
+    found = ask(review_tallies)
+    if found.stale and not _waiting():
+        st.html(f'<p class="note">Not the newest state: {escaped(found.stale)}</p>')
+    if not found.value:
+        st.html(
+            problem_card(
+                "No critique waits for a human.",
+                "Run `train-cft build --from-run RUN --critic openai --teacher MODEL --out FOLDER` "
+                "on this results file: critiques that our grader contradicts, and some drawn at "
+                "random, are queued here.",
+            )
+        )
+        return
+    _progress(found.value)
+    reason, shown = _filters(found.value)
+    row, place, total = _at(reason, shown)
+    if row is None:
+        what = "Nothing waits" if shown == "waiting" else "Nothing has been reviewed"
+        st.html(problem_card(f"{what} here.", "Choose another reason, or the others."))
+        return
+    _critique(row, place, total)
+
+
+def _progress(tallies: list[ReviewTally]) -> None:
+    queued, reviewed = (
+        sum(getattr(one, name) for one in tallies) for name in ("queued", "reviewed")
+    )
+    st.progress(reviewed / queued, text=f"{reviewed:,} of {queued:,} reviewed")
+    with st.expander("What the reviews found", key="review-findings"):
+        st.html(tally_table(tallies))
+        st.html(
+            '<p class="note">Intervals are Wilson’s at 95 %. Critiques drawn at random come from '
+            "those that nothing spoke against, the others were queued because something did: the "
+            "reasons are not added up.</p>"
+        )
+
+
+def tally_table(tallies: list[ReviewTally]) -> str:
+    """Return what the reviews found, by critic and reason."""
+    lines = [
+        Line(
+            {
+                "critic": one.critic,
+                "reason": REASONS.get(one.reason, one.reason),
+                "done": f"{one.reviewed:,} of {one.queued:,}",
+                "misjudged": _rate(one.misjudged, one.concluded),
+                "unsound": _rate(one.unsound, one.read),
+                "misgraded": _rate(one.misgraded, one.graded),
+            }
+        )
+        for one in tallies
+    ]
+    return grid("Reviews", _TALLIES, lines)
+
+
+def _rate(some: int, of: int) -> str:
+    if not of:
+        return "–"
+    share = wilson(some, of)
+    return f"{percent(share.value)} [{percent(share.low)}, {percent(share.high)}]"
+
+
+def _filters(tallies: list[ReviewTally]) -> tuple[str | None, str]:
+    queued = {one.reason for one in tallies}
+    reasons = [reason for reason in REASONS if reason in queued]
+    reason_column, shown_column = st.columns([3, 2], vertical_alignment="top")
+    with reason_column:
+        reason = st.pills(
+            "Queued because",
+            reasons,
+            key="reason",
+            help="; ".join(f"{reason}: {REASONS[reason]}" for reason in reasons),
+            on_change=_from_the_start,
+            bind="query-params",
+        )
+    with shown_column:
+        shown = st.segmented_control(
+            "Show",
+            list(_SHOWN),
+            default="waiting",
+            required=True,
+            format_func=_SHOWN.__getitem__,
+            key="shown",
+            on_change=_from_the_start,
+            bind="query-params",
+        )
+    return reason, shown or "waiting"
+
+
+def _queue(
+    store: Store, reason: str | None, reviewed: bool, start: int
+) -> tuple[list[CritiqueRow], int]:
+    return critiques_to_review(store, reason=reason, reviewed=reviewed, offset=start, limit=_BATCH)
+
+
+def _at(reason: str | None, shown: str) -> tuple[CritiqueRow | None, int, int]:
+    """Return the critique to look at, its place in the queue, and the queue's length.
+
+    Whoever reads one keeps it until it is done, also while others review the same queue.
+    """
+    reviewed = shown == "reviewed"
+    said = {review.critique_id for review in _waiting()} if not reviewed else set()
+    place = int(st.session_state.get("review_place", 0))
+    # Some at a time, so that one can go on while the store is held.
+    start = place - place % _BATCH
+    rows, total = ask(_queue, reason, reviewed, start).value
+    kept = st.session_state.get("review_kept")
+    if not isinstance(kept, CritiqueRow):
+        kept = next((row for row in rows[place - start :] if row.id not in said), None)
+        if kept is None and start + _BATCH < total:
+            _go_to(start + _BATCH)
+            return _at(reason, shown)
+        if kept is None and place:
+            _from_the_start()
+            return _at(reason, shown)
+        st.session_state["review_kept"] = kept
+    return kept, place, max(total - len(said), 1)
+
+
+def _from_the_start() -> None:
+    _go_to(0)
+
+
+def _go_to(place: int) -> None:
+    st.session_state["review_place"] = place
+    st.session_state["review_kept"] = None
+
+
+def _critique(row: CritiqueRow, place: int, total: int) -> None:
+    with st.container(border=True, gap="xsmall", key="critique"):
+        st.html(critique_head(row, place, total))
+        for title, text, as_code in (
+            ("Question", row.question, False),
+            ("Response", row.response, True),
+            ("Critique", row.critique, True),
+        ):
+            st.html(f'<span class="label">{title}</span>')
+            if as_code:
+                _model_text(text)
+            else:
+                st.text(plain(text))
+        st.html(critique_facts(row))
+        _form(row, place, total)
+
+
+def critique_head(row: CritiqueRow, place: int, total: int) -> str:
+    """Return the heading of a critique as HTML; every text in it is escaped."""
+    return (
+        f'<div class="sample-head"><span class="badge warning">'
+        f"{escaped(REASONS.get(row.reason, row.reason))}</span>"
+        f'<span class="name">{escaped(row.critic)}</span>'
+        f'<span class="note">{place + 1:,} of {total:,} · from {escaped(row.source)} · '
+        f"{escaped(row.outcome)} · {row.queued_at:%Y-%m-%d}</span></div>"
+    )
+
+
+def critique_facts(row: CritiqueRow) -> str:
+    """Return both verdicts on the response, and what they rest on, as HTML."""
+    pairs = {
+        "Our grader says of the response": _verdict(row.graded_right, "no verdict"),
+        "The critic concludes": _verdict(row.concludes_right, "nothing that can be read"),
+        "Gold": "–" if row.gold is None else plain(row.gold, longest=300),
+        "Extracted": "–" if row.extracted is None else plain(row.extracted, longest=300),
+    }
+    if row.reviewed_at is not None:
+        pairs |= {
+            "A human said": f"response {_word(_RIGHT, row.human_right)}, "
+            f"critique {_word(_SOUND, row.human_sound)}",
+            "Reviewed": f"{row.reviewed_by or 'somebody'}, {row.reviewed_at:%Y-%m-%d %H:%M %Z}",
+        }
+    return facts(pairs)
+
+
+def _word(words: dict[bool, str], said: bool | None) -> str:
+    return "left open" if said is None else words[said]
+
+
+def _verdict(right: bool | None, unknown: str) -> str:
+    if right is None:
+        return unknown
+    return badge("right", "✓ right") if right else badge("wrong", "✗ wrong")
+
+
+def _form(row: CritiqueRow, place: int, total: int) -> None:
+    right_column, sound_column = st.columns(2, vertical_alignment="top")
+    with right_column:
+        right = _said("The response is", _RIGHT, f"right {row.id}", row.human_right)
+    with sound_column:
+        sound = _said("The critique is", _SOUND, f"sound {row.id}", row.human_sound)
+    note = st.text_area(
+        "Note, or how it should be fixed",
+        key=f"note {row.id}",
+        value=row.human_note or "",
+        height=80,
+    )
+    name_column, buttons_column = st.columns([2, 3], vertical_alignment="bottom")
+    with name_column:
+        st.text_input("Your name", value=_user(), key="reviewer", persist_state="session")
+    with buttons_column, st.container(horizontal=True):
+        st.button(
+            "Save and next" if row.reviewed_at is None else "Save",
+            key=f"save {row.id}",
+            type="primary",
+            disabled=right is None and sound is None and not note.strip(),
+            on_click=_save,
+            args=[row.id],
+        )
+        st.button("Skip", disabled=place + 1 >= total, on_click=_go_to, args=[place + 1])
+        st.button("Back", disabled=place == 0, on_click=_go_to, args=[place - 1])
+
+
+def _said(title: str, words: dict[bool, str], key: str, before: bool | None) -> bool | None:
+    said: bool | None = st.segmented_control(
+        title,
+        [True, False],
+        default=before,
+        format_func=words.__getitem__,
+        key=key,
+        help="Leave it open where you cannot tell.",
+    )
+    return said
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def _model_text(text: str) -> None:
+    shown = plain(text)
+    tall = sum(1 + len(line) // 110 for line in shown.splitlines()) > _TALL_LINES
+    st.code(
+        shown or "(empty)",
+        language=None,
+        wrap_lines=True,
+        height=_TALL_PIXELS if tall else "content",
+    )
+
+
+def _save(critique_id: str) -> None:
+    """Take what the widgets of this critique hold, and write it or let it wait."""
+    state = st.session_state
+    review = _Review(
+        critique_id,
+        state.get(f"right {critique_id}"),
+        state.get(f"sound {critique_id}"),
+        str(state.get(f"note {critique_id}", "")).strip(),
+        str(state.get("reviewer", "")).strip() or "unnamed",
+    )
+    _waiting().append(review)
+    state["review_kept"] = None
+    _write(_WAIT_SECONDS)
+
+
+def _waiting() -> list[_Review]:
+    reviews: list[_Review] = st.session_state.setdefault("reviews_waiting", [])
+    return reviews
+
+
+def _write_what_waits() -> None:
+    """Try again to write what could not be written, and say what still waits and why."""
+    held = _write(0.0)
+    if held:
+        number = len(_waiting())
+        what = "1 review waits" if number == 1 else f"{number} reviews wait"
+        st.html(
+            problem_card(
+                f"{what} to be written: {held}",
+                "Keep this page open: it is tried again every few seconds. You can go on "
+                "reviewing.",
+            )
+        )
+    for problem in st.session_state.pop("review_problems", []):
+        st.html(problem_card(*problem))
+
+
+def _write(wait_seconds: float) -> str:
+    """Write the reviews that wait, the oldest first; return why it had to stop."""
+    waiting = _waiting()
+    while waiting:
+        try:
+            _write_one(waiting[0], wait_seconds)
+        except StoreLocked as error:
+            return error.message
+        except HarnessError as error:
+            st.session_state.setdefault("review_problems", []).append((error.message, error.remedy))
+        del waiting[0]
+    return ""
+
+
+def _write_one(review: _Review, wait_seconds: float) -> None:
+    store = Store(source.results_path(), wait_seconds=wait_seconds)
+    review_critique(
+        store,
+        review.critique_id,
+        right=review.right,
+        sound=review.sound,
+        note=review.note,
+        reviewer=review.reviewer,
+    )

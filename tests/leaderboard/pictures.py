@@ -1,0 +1,65 @@
+"""Pictures of every page: of the tests' own store for CI, of a real one for docs/.
+
+python -m tests.leaderboard.pictures RESULTS FOLDER [page?query …]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tests.leaderboard.serving import serving
+
+PAGES = ("ranking", "compare", "samples", "training", "gate", "engine")
+WIDTHS = (1280, 390)
+_TALLEST = 6000
+_STILL_MILLISECONDS = 1000
+_PATIENCE_MILLISECONDS = 30_000
+
+
+def take(page: Any, file: Path) -> None:
+    """Take a picture of a whole page once it has stopped changing."""
+    page.locator(".st-key-page h1").wait_for(timeout=_PATIENCE_MILLISECONDS)
+    running = page.get_by_test_id("stStatusWidget")
+    running.wait_for(state="detached", timeout=_PATIENCE_MILLISECONDS)
+    page.wait_for_timeout(_STILL_MILLISECONDS)
+    # Streamlit scrolls within the page, so that a whole page must fit the window.
+    height = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
+    width = page.viewport_size["width"]
+    page.set_viewport_size({"width": width, "height": min(_TALLEST, max(900, height))})
+    page.wait_for_timeout(_STILL_MILLISECONDS)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(file))
+
+
+def executable(playwright: Any) -> str | None:
+    """Return a Chromium, playwright's own or the system's."""
+    own = Path(playwright.chromium.executable_path)
+    return str(own) if own.exists() else shutil.which("chromium") or shutil.which("chrome")
+
+
+def main() -> None:
+    """Serve a results file, and take a picture of each page at both widths."""
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("pages", nargs="*", default=list(PAGES), help="addresses of pages")
+    arguments = parser.parse_args()
+    with serving(arguments.results.resolve(), arguments.folder) as address, sync_playwright() as of:
+        browser = of.chromium.launch(executable_path=executable(of), args=["--no-sandbox"])
+        for width in WIDTHS:
+            context = browser.new_context(viewport={"width": width, "height": 900})
+            for path in arguments.pages:
+                page = context.new_page()
+                page.goto(f"{address}/{path}")
+                take(page, arguments.folder / f"{path.partition('?')[0]}-{width}.png")
+                page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

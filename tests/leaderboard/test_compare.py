@@ -1,0 +1,235 @@
+"""Runs side by side: the numbers, what speaks against them, and the items behind them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from harness.comparability import Comparability, Difference
+from harness.compare import as_stored
+from harness.statistics import paired, ranking
+from harness.store import Journal, Store, queries
+from harness.store.outcomes import ItemOutcome
+from harness.types import Sampling
+from leaderboard import comparing
+from leaderboard.comparing import CELLS, cells, differences_chart, dot, points, verdict
+from tests.leaderboard.made_store import (
+    HOSTILE_NAME,
+    SECRET,
+    MadeRun,
+    MadeSample,
+    made_runs,
+    simple_samples,
+    write,
+)
+
+Visit = Callable[..., Any]
+SMALL, LARGE, WARM = made_runs()[:3]
+
+
+def add(results: Path | Store, *runs: MadeRun) -> None:
+    """Write more runs into a results file."""
+    store = results if isinstance(results, Store) else Store(results)
+    with Journal(store) as journal:
+        for run in runs:
+            write(journal, run)
+
+
+def outcome(item: str, correct: int, samples: int = 1) -> ItemOutcome:
+    """Return what an item came to."""
+    return ItemOutcome(item, "g", "s", "l", samples, correct, 0, 0, 0, 0, 0)
+
+
+def expected(right_first: int, right_second: int, items: int) -> paired.Comparison:
+    """Compare runs that solved the first so many of the same items."""
+    one, other = ([float(n < right) for n in range(items)] for right in (right_first, right_second))
+    return paired.compare(one, other)
+
+
+def test_every_item_is_in_one_cell() -> None:
+    first = [outcome("a", 1), outcome("b", 1), outcome("c", 0), outcome("d", 0)]
+    second = [outcome("a", 1), outcome("b", 0), outcome("c", 1), outcome("d", 0)]
+    assert list(cells(first, second).values()) == [["a"], ["b"], ["c"], ["d"]]
+    many = cells([outcome("e", 4, 8)], [outcome("e", 3, 8)])
+    assert [name for name in CELLS if many[name]] == ["right-wrong"]
+
+
+def test_runs_are_compared_as_they_are_stored(made_store: Store) -> None:
+    ids = [run.id for run in (SMALL, LARGE, WARM)]
+    by_id = {run.id: run for run in queries.runs(made_store, ids)}
+    before = made_store.path.read_bytes()
+    compared = as_stored(made_store, [by_id[run_id] for run_id in ids])
+    assert made_store.path.read_bytes() == before
+    effects = [one.paired for one in compared.comparisons]
+    assert effects == [expected(15, 57, 60), expected(15, 54, 60)]
+    assert [one.p_adjusted for one in compared.comparisons] == ranking.holm(
+        [effect.p for effect in effects]
+    )
+    assert [one.differences.comparable for one in compared.comparisons] == [True, False]
+    assert {placed.side.run for placed in compared.standings.placed} == set(ids)
+    said = verdict(compared.comparisons[0])
+    assert points(effects[0].effect) == "+70.0"
+    assert "B is better" in said
+    assert f"a drop of {100 * effects[0].detectable:.1f} points" in said
+    same = as_stored(made_store, [by_id[LARGE.id], by_id[WARM.id]]).comparisons[0]
+    assert "no difference is shown" in verdict(same)
+
+
+def test_other_versions_of_the_grader_are_told_and_nothing_is_judged_again(
+    made_store: Store,
+) -> None:
+    with made_store.write() as connection:
+        connection.execute(
+            "UPDATE grade SET grader_version = 'older' WHERE key IN"
+            " (SELECT key FROM request WHERE run_id = ?)",
+            [SMALL.id],
+        )
+    found = {run.id: run for run in queries.runs(made_store)}
+    (compared,) = as_stored(made_store, [found[LARGE.id], found[SMALL.id]]).comparisons
+    assert [str(one) for one in compared.differences.refused] == ["grader version: 0 against older"]
+
+
+def test_what_differs_is_escaped_and_sorted_by_what_it_means() -> None:
+    bad = Difference("<img src=x>", "<b>1</b>", "2")
+    shown = comparing.differing(Comparability((bad,), (bad,), ()))
+    assert "<img" not in shown
+    assert shown.count("&lt;img") == 2
+    assert "NOT ONE PROTOCOL" in shown
+    assert "the same" in shown
+
+
+def test_the_chart_names_its_axes_and_marks_what_is_known() -> None:
+    compared = [expected(15, 57, 60), expected(15, 16, 60)]
+    dots = [dot(name, one, one.p) for name, one in zip(("<b>x", "y"), compared, strict=True)]
+    figure = differences_chart(dots, "Subject")
+    assert figure.layout.xaxis.title.text == "B − A, percentage points, 95 % interval"
+    assert figure.layout.yaxis.title.text == "Subject"
+    assert [trace.marker.symbol for trace in figure.data] == ["circle", "circle-open"]
+    assert "&lt;b&gt;x" in figure.layout.yaxis.ticktext
+    assert figure.data[0].error_x.array[0] == pytest.approx(100 * (dots[0].high - dots[0].effect))
+
+
+def test_two_runs_side_by_side(served: Path, visit: Visit) -> None:
+    page = visit(f"compare?a={SMALL.id}&b={LARGE.id}")
+    effect = expected(15, 57, 60)
+    said = page.locator(".finding")
+    expect(said).to_contain_text(f"{points(effect.effect)} points [{points(effect.low)}")
+    expect(said).to_contain_text("B is better")
+    expect(said).to_contain_text("42 better in B, 0 worse, 18 as before")
+    expect(page.get_by_label("What differs")).to_contain_text("Protocol = the same")
+    expect(page.get_by_role("button", name="Both right: 15 (25%)")).to_be_visible()
+    expect(page.get_by_role("button", name="Only A right: 0")).to_be_disabled()
+
+    page.get_by_role("button", name="Only B right: 42 (70%)").click()
+    expect(page).to_have_url(re.compile("cell=wrong-right"))
+    expect(page.get_by_text("What is 15 + 15?")).to_be_visible()
+    expect(page.get_by_text("The sum is seven.")).to_have_count(5)
+    expect(page.get_by_text("The sum is 30.")).to_be_visible()
+    expect(page.locator(".pair")).to_have_count(10)
+    page.get_by_role("button", name="Page 9", exact=True).click()
+    expect(page.locator(".pair")).to_have_count(4)
+
+    page.reload()
+    expect(page.get_by_text("What is 15 + 15?")).to_be_visible()
+    page.get_by_role("link", name="made-up-large: all of it").first.click()
+    expect(page).to_have_url(re.compile(rf"samples\?run={LARGE.id}&item=item-015"))
+    expect(page.locator(".sample-head")).to_have_count(1)
+
+
+def test_other_protocols_are_refused_until_they_are_asked_for(served: Path, visit: Visit) -> None:
+    page = visit(f"compare?a={LARGE.id}&b={WARM.id}")
+    expect(page.get_by_role("alert")).to_contain_text("temperature: 0.0 against 0.7")
+    expect(page.locator(".finding")).to_have_count(0)
+    page.get_by_text("Show all the same, although").click()
+    expect(page.locator(".finding")).to_contain_text("no difference is shown")
+    expect(page.get_by_role("alert")).to_contain_text("not measured under one protocol")
+    expect(page.get_by_label("What differs")).to_contain_text("NOT ONE PROTOCOL")
+    expect(page).to_have_url(re.compile("any=true"))
+
+
+def test_several_runs_against_the_first(served: Path, visit: Visit) -> None:
+    third = replace(SMALL, model="made-up-third", samples=simple_samples(20, 60))
+    add(served, third)
+    page = visit(f"compare?a={SMALL.id}&b={LARGE.id},{third.id}")
+    rows = page.get_by_label("Differences from A").locator("tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(0)).to_contain_text("baseline")
+    p = ranking.holm([expected(15, 57, 60).p, expected(15, 20, 60).p])[1]
+    expect(rows.nth(2)).to_contain_text(f"{p:.4f}")
+    expect(page.locator(".js-plotly-plot .errorbar").first).to_be_visible()
+    expect(page.locator(".finding")).to_contain_text("+70.0")
+
+
+def test_two_models_over_all_their_tasks(served: Path, visit: Visit) -> None:
+    add(served, MadeRun("made-up-large", "math500", simple_samples(12, 30)))
+    page = visit("compare?a=made-up-small&b=made-up-large")
+    rows = page.get_by_label("By benchmark").locator("tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(0)).to_contain_text("gsm8k")
+    expect(rows.nth(1)).to_contain_text("+30.0")
+    expect(rows.nth(2)).to_contain_text("mean of 2")
+    expect(rows.nth(2)).to_contain_text("+50.0")
+    expect(page.get_by_text("only one of the two has a run")).to_contain_text("gpqa_diamond")
+    expect(page.locator(".finding")).to_contain_text("60 items")
+
+
+def test_a_break_down_says_that_it_explores(served: Path, visit: Visit) -> None:
+    def sorted_by_subject(run: MadeRun) -> MadeRun:
+        samples = [
+            replace(sample, subject=f"<b>part</b> {number % 3}")
+            for number, sample in enumerate(run.samples)
+        ]
+        return replace(run, task="parted", samples=samples)
+
+    runs = [sorted_by_subject(run) for run in (SMALL, LARGE)]
+    add(served, *runs)
+    page = visit(f"compare?a={runs[0].id}&b={runs[1].id}")
+    expect(page.get_by_text("3 slices of 60 items: exploratory")).to_be_visible()
+    rows = page.get_by_label("By subject").locator("tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(0)).to_contain_text("<b>part</b> 0")
+    effect = expected(5, 19, 20)
+    expect(rows.nth(0)).to_contain_text(f"{points(effect.effect)} [{points(effect.low)}")
+    expect(page.locator(".js-plotly-plot .errorbar")).to_have_count(3)
+
+
+def test_a_restricted_task_shows_numbers_and_no_texts(served: Path, visit: Visit) -> None:
+    secret = MadeSample(f"{SECRET} question", f"{SECRET} gold", f"{SECRET} other", False)
+    other = MadeRun("made-up-small", "gpqa_diamond", [secret], restricted=True)
+    add(served, other)
+    large = next(run for run in made_runs() if run.restricted)
+    page = visit(f"compare?a={other.id}&b={large.id}")
+    expect(page.locator(".finding")).to_contain_text("1 items")
+    page.get_by_role("button", name="Only B right: 1").click()
+    expect(page.locator(".pair")).to_have_count(2)
+    expect(page.get_by_role("alert")).to_contain_text("restricted")
+    assert SECRET not in page.content()
+
+
+def test_hostile_runs_are_text_here_too_and_fit_a_narrow_screen(served: Path, visit: Visit) -> None:
+    hostile = next(run for run in made_runs() if run.model == HOSTILE_NAME)
+    name = HOSTILE_NAME + " [again](http://hostile.invalid/)"
+    subjects = [replace(sample, correct=not sample.correct) for sample in hostile.samples]
+    other = MadeRun(name, "quick", subjects, sampling=Sampling(max_tokens=512))
+    add(served, other)
+    page = visit(f"compare?a={hostile.id}&b={other.id}", width=390)
+    page.get_by_role("button", name="Only A right").click()
+    expect(page.locator(".pair").first).to_be_visible()
+    page.get_by_text("Thought (").first.click()
+    assert page.locator("img[src=x], a[href*=hostile], img[src*=hostile]").count() == 0
+    assert page.evaluate("window.hacked") is None
+    too_wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(too_wide) <= 0
+
+
+def test_one_run_alone_says_what_to_do(served: Path, visit: Visit) -> None:
+    served.unlink()
+    add(served, SMALL)
+    page = visit("compare")
+    expect(page.get_by_role("alert")).to_contain_text("no two runs of one task")
