@@ -7,6 +7,8 @@ verdict for granted, so that its own conclusions say nothing about how often cri
 
 from __future__ import annotations
 
+import re
+
 from train_cft import arithmetic, conclusions
 from train_cft.examples import Example
 
@@ -16,6 +18,8 @@ NO_VERDICT = "no verdict to start from"
 NO_MATERIAL = "neither a reference solution nor a step that can be checked"
 LUCKY = "right answer through a wrong step"
 _QUOTED_STEPS = 3
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
+_WORDS_OF_A_SENTENCE = 4
 
 
 def criticise(example: Example) -> tuple[str, str]:
@@ -67,6 +71,9 @@ def _difference(example: Example) -> str:
     should = _answer(example.gold)
     if not example.extracted:
         return f"The answer should be {should}, and the solution does not give one."
+    if len(_WORD.findall(example.extracted)) >= _WORDS_OF_A_SENTENCE:
+        # What stood where an answer should: repeating it would teach nothing.
+        return f"The answer should be {should}, and the solution does not arrive at it."
     return f"The answer should be {should}, but the solution gives {_answer(example.extracted)}."
 
 

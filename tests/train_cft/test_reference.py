@@ -34,6 +34,14 @@ def test_the_reference_solution_stands_in_for_a_step() -> None:
     assert "Take 50 and 1." in critique and "does not give one" in critique
 
 
+def test_a_sentence_where_an_answer_should_be_is_not_repeated() -> None:
+    found = "sides, including the triangle itself, which is"
+    critique, _ = reference.criticise(
+        _example("…", right=False, extracted=found, solution="Take 50 and 1.")
+    )
+    assert found not in critique and "does not arrive at it" in critique
+
+
 def test_steps_that_hold_speak_for_a_right_response() -> None:
     critique, _ = reference.criticise(_example("17 * 3 = 51", right=True, extracted="51"))
     assert "`17 * 3 = 51`" in critique
