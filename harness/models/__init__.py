@@ -14,6 +14,9 @@ from harness.errors import HarnessError, nearest
 if TYPE_CHECKING:
     from harness.models.checkpoint import Checkpoint
 
+# Folders that trainers number: step-100, checkpoint-100, global_step100, iter_0000100.
+_NUMBERED = re.compile(r"(?:step|checkpoint|global_?step|epoch|iter)[-_]?\d+")
+
 BUILTIN_MODELS = {"smollm2-135m": "SmolLM2-135M-Instruct, 135M parameters, Apache-2.0"}
 
 
@@ -51,6 +54,14 @@ def _in_counting_order(name: str) -> list[tuple[str, int]]:
     return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", name)]
 
 
+def _called(folder: Path) -> str:
+    """Return what to call a checkpoint; ``step-100`` alone would be any training's."""
+    if not _NUMBERED.fullmatch(folder.name):
+        return folder.name
+    training = folder.parent.parent if folder.parent.name == "checkpoints" else folder.parent
+    return f"{training.name}/{folder.name}"
+
+
 def resolve_model(name: str, *, revision: str | None = None) -> Checkpoint:
     """Find the checkpoint that ``name`` means, and check that it can be loaded safely.
 
@@ -70,7 +81,7 @@ def resolve_model(name: str, *, revision: str | None = None) -> Checkpoint:
     folder = Path(name).expanduser()
     if folder.is_dir():
         resolved = folder.resolve()
-        return Checkpoint.open(resolved, name=resolved.name, source=str(resolved))
+        return Checkpoint.open(resolved, name=_called(resolved), source=str(resolved))
     if folder.exists():
         raise HarnessError(
             f"{name} is a file, not a checkpoint folder.",

@@ -74,7 +74,9 @@ def test_a_sweep_says_token_for_token_what_new_engines_say(
     assert swept.code == 0, swept.err
 
     # One engine for the tied ones, another for those with a head of their own, and it says so.
-    assert [run["model"] for run in swept.json["runs"]] == list(checkpoints)
+    names = [run["model"] for run in swept.json["runs"]]
+    assert [name.rpartition("/")[2] for name in names] == list(checkpoints)
+    assert names[0] == f"{root.name}/step-1", "a number alone would be any training's"
     usage = swept.json["models"][-1]["usage"]
     assert (usage["engine_starts"], usage["weight_exchanges"]) == (2, 3)
     assert "started anew for untied-1: config.json differs" in " ".join(swept.err.split())
@@ -96,7 +98,7 @@ def test_a_sweep_says_token_for_token_what_new_engines_say(
         ).fetchall()
     said: dict[str, dict[str, str]] = {name: {} for name in checkpoints}
     for name, item, text in rows:
-        said[name][item] = text
+        said[name.rpartition("/")[2]][item] = text
     for name, folder in checkpoints.items():
         assert said[name] == expected[str(folder)], name
     assert len({json.dumps(texts, sort_keys=True) for texts in said.values()}) == 5 - 1, (
