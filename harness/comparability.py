@@ -162,9 +162,7 @@ def protocol_differences(
         *_different("task", first.get("task"), second.get("task")),
         *_different("task version", first.get("task_version"), second.get("task_version")),
         *_different("data", first.get(data), second.get(data), _short),
-        *_different(
-            "messages before templating", first.get(messages), second.get(messages), _short
-        ),
+        *_message_differences(first.get(messages), second.get(messages)),
         *_sampling_differences(first.get("sampling"), second.get("sampling")),
     )
 
@@ -250,6 +248,14 @@ def _setup(made: RunSummary | TaskPlan) -> _Setup:
     )
     protocol = asdict(made.run.protocol)
     return _Setup(protocol, f"{engine.backend} {engine.version}", engine.device, made_with)
+
+
+def _message_differences(first: str | None, second: str | None) -> tuple[Difference, ...]:
+    what = "messages before templating"
+    if first is None and second is None:
+        # Two imports that do not tell are not known to have asked alike.
+        return (Difference(what, UNKNOWN, UNKNOWN),)
+    return _different(what, first, second, _short)
 
 
 def _sampling_differences(

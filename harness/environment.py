@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ LIBRARIES = (
     "datasets",
     "streamlit",
 )
+_GIT_SECONDS = 10.0
 
 
 @cache
@@ -38,6 +40,33 @@ def libraries() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+@cache
+def git_commit() -> str | None:
+    """Return the commit this program stands at, with `-dirty` where files differ from it.
+
+    ``None`` outside a checkout, also where an installed copy lies in somebody else's.
+    """
+    here = Path(__file__)
+    git = ["git", "-C", str(here.parent)]
+    try:
+        subprocess.run(
+            [*git, "ls-files", "--error-unmatch", here.name],
+            check=True,
+            capture_output=True,
+            timeout=_GIT_SECONDS,
+        )
+        described = subprocess.run(
+            [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()
 
 
 @cache

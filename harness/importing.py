@@ -12,11 +12,11 @@ from harness.completions import split_thought
 from harness.environment import libraries, machine
 from harness.errors import HarnessError
 from harness.grading import GraderPool
-from harness.importers import ImportedRun, ImportedSample, letter
+from harness.importers import ImportedRun, ImportedSample, check_apart, letter
 from harness.judging import Judge, Told, grade_row
 from harness.plan import item_row, now
 from harness.registry import TaskRegistry
-from harness.store import Journal, Store
+from harness.store import Journal, Store, queries
 from harness.tasks_api import Task, data_sha256
 from harness.types import DEFAULT_PROFILE, Item, Status, ThoughtTags, Verdict, digest
 
@@ -45,6 +45,7 @@ class Origin:
         sampling: As in :class:`harness.types.Sampling`, with ``None`` for each part that the
             source does not tell; ``None`` where it tells nothing.
         prompts_sha256: Hash of what the source tells of its prompts.
+        metric: What judged there, by the source's name for it; empty where there is one judgement.
         told: Further facts of the protocol that the source tells.
     """
 
@@ -55,6 +56,7 @@ class Origin:
     made_by: str = ""
     sampling: Mapping[str, Any] | None = None
     prompts_sha256: str | None = None
+    metric: str = ""
     told: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -72,6 +74,11 @@ class Origin:
         if self.made_by:
             protocol["made_by"] = self.made_by
         return protocol | {name: value for name, value in self.told.items() if value is not None}
+
+    @property
+    def judged_by(self) -> str:
+        """What the source's judgements are of: the version of their grader, to the store."""
+        return ", ".join(part for part in (self.made_by or self.format, self.metric) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +116,13 @@ class Imported:
         run_id: The run it became.
         samples: How many responses were taken in.
         unmatched: Questions of the file that the task does not have; left out.
+        notes: What the user should know, one sentence each.
     """
 
     run_id: str
     samples: int
     unmatched: list[str]
+    notes: tuple[str, ...] = ()
 
 
 def check_one_task(logs: Sequence[ImportedRun], task: str | None) -> None:
@@ -152,9 +161,10 @@ def plan(
         The origin, and our task where its items are to be taken.
 
     Raises:
-        HarnessError: The log does not name model or task, or would bring text that its authors ask
-            to keep to oneself.
+        HarnessError: The log does not name model or task, does not tell its responses apart, or
+            would bring text that its authors ask to keep to oneself.
     """
+    check_apart(log.samples)
     model = model or log.model
     if not model:
         raise HarnessError("The file does not say which model this is.", "Name it with --model.")
@@ -166,11 +176,14 @@ def plan(
         registry.load(called)  # says what is near
     known = registry.load(ours) if ours is not None else None
     matched = match if match is not None else bool(log.made_by)
-    secret = known.restricted if known else _RESTRICTED in _squashed(f"{called} {log.task}")
-    if secret and not (known and matched):
+    guarded = known is not None and known.restricted
+    # Whatever it is to be called here, a log that calls itself so brings that text along.
+    secret = guarded or _RESTRICTED in _squashed(f"{called} {log.task}")
+    if secret and not (guarded and matched):
         raise HarnessError(
-            f"{called} asks that its text is kept to itself, so the file's own copy is not stored.",
-            "Add --match to take items and golds from our task, named with --task.",
+            f"{called if guarded else _said(called, log.task)} asks that its text is kept to "
+            "itself, so the file's own copy is not stored.",
+            "Name our task for it with --task, and add --match to take items and golds from there.",
         )
     return Origin(
         format=form,
@@ -180,8 +193,14 @@ def plan(
         made_by=log.made_by,
         sampling=log.sampling,
         prompts_sha256=log.prompts_sha256,
+        metric=log.metric,
         told=log.told,
     ), known if matched else None
+
+
+def _said(called: str, logged: str) -> str:
+    """Return the name by which a restricted benchmark gave itself away."""
+    return called if _RESTRICTED in _squashed(called) else logged
 
 
 def _ours(name: str, registry: TaskRegistry) -> str | None:
@@ -231,7 +250,10 @@ def import_samples(
     listed = list({item.id: item for item in items.values()}.values())
     kept = [sample for sample in samples if sample.item_id in items]
     data = data_sha256(listed if task is None else task.items())
-    run_id = digest([origin.file_sha256, origin.format, origin.model, origin.task, data])[:12]
+    # Which columns of one file are read decides what the responses are.
+    responses = digest([_identity(sample, items[sample.item_id]) for sample in kept])
+    made = [origin.file_sha256, origin.format, origin.model, origin.task, data, responses]
+    run_id = digest(made)[:12]
     with Journal(store) as journal, GraderPool(profile=DEFAULT_PROFILE) as pool:
         for table, row in _head(run_id, origin, data, listed, kept, task):
             journal.append(table, row)
@@ -246,13 +268,29 @@ def import_samples(
                 verdict = Verdict(
                     sample.correct, Status.OK, extracted=sample.extracted, method=origin.format
                 )
-                version = origin.made_by or origin.format
-                row = grade_row(key, item, verdict, SOURCE_PROFILE, version)
+                row = grade_row(key, item, verdict, SOURCE_PROFILE, origin.judged_by)
                 journal.append("grade", row)
             truncated = bool(generation["truncated"])
             judge.submit(run_id, item, key, generation["answer"], truncated=truncated)
         judge.wait()
-    return Imported(run_id, len(kept), unmatched)
+    return Imported(run_id, len(kept), unmatched, _others(store, run_id, origin))
+
+
+def _identity(sample: ImportedSample, item: Item) -> str:
+    thought = sample.thought or ""
+    return digest([item.id, item.gold_id, sample.sample_index, thought, sample.response])
+
+
+def _others(store: Store, run_id: str, origin: Origin) -> tuple[str, ...]:
+    """Say so where another import's judgements of these responses are shown: the newest are."""
+    (shown,) = queries.grader_versions(store, [run_id], SOURCE_PROFILE).values()
+    others = [version for version in shown if version != origin.judged_by]
+    if not others:
+        return ()
+    return (
+        f"What is shown as the source's judgement is, of all or some responses, by "
+        f"{' and '.join(others)}: it came with another import of the same responses.",
+    )
 
 
 def agreement(store: Store, run_id: str) -> Agreement:

@@ -132,7 +132,10 @@ def regrade(store: Store, run_id: str, profile: str, told: Told, registry: TaskR
     with Journal(store) as journal, GraderPool(profile=profile) as pool:
         judge = Judge(pool, journal, profile, told)
         for row in waiting:
-            item = golds.get(row.item.id, row.item)
+            # The stored gold stands: an import keeps the source's letter where the source had
+            # the options in another order than we do.
+            kept = row.item.gold and not row.item.scorer
+            item = row.item if kept else golds.get(row.item.id, row.item)
             judge.submit(row.run_id, item, row.key, row.answer, truncated=row.truncated)
         judge.wait()
     return len(waiting)

@@ -186,7 +186,7 @@ def load_importer(name: str, mapping: Sequence[str]) -> LogReader:
         if not equals or not theirs:
             raise HarnessError(f"--map {pair!r} is not ours=theirs.")
         columns[ours] = theirs
-    return rows_as_log(column_reader(columns))
+    return rows_as_log(column_reader(columns), columns.get("correct", ""))
 
 
 def suites() -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ read; the suites are from ``harness.registry``.
 
     app.py           entry of ``streamlit run``: the pages and their navigation
     source.py        what is read from the results file, and when
-    ranking.py       measured and published models in one order, with averages and ranks (no drawing)
+    ranking.py       measured and published models in one order, averages, ranks (no drawing)
     families.py      which model was made from which, and what it gained (no drawing)
     table.py         that order as an HTML table (no drawing)
     chart.py         both as Plotly figures (no drawing)

@@ -18,6 +18,7 @@ _FRAME_HEIGHT = 60
 # Group: what it is called, the shape in the figure and in the legend, colour, size.
 _GROUPS = {
     "measured": ("measured here, with 95 % interval", "circle", "●", "#0072B2", 11),
+    "imported": ("imported, judged here, 95 % interval", "triangle-up", "▲", "#009E73", 11),
     "cft": ("published, CFT", "diamond-open", "◇", "#D55E00", 9),
     "baseline": ("published, baseline", "square-open", "□", "#B35C95", 9),
     "other": ("published, other", "circle-open", "○", "#8A8F98", 7),
@@ -153,7 +154,7 @@ def _add(
         return
     error = (
         _bars([(value_of(row, by) or 0, *_ends(row, by)) for row in members], colour)
-        if group == "measured"
+        if group in ("measured", "imported")
         else None
     )
     figure.add_scatter(
@@ -221,7 +222,7 @@ def _hover(row: Row, by: str) -> str:
     low, high = _ends(row, by)
     interval = f" [{percent(low)}, {percent(high)}]" if row.kind == "measured" else ""
     value = percent(value_of(row, by) or 0)
-    lines = [f"<b>{escaped(row.model)}</b>", f"{value} %{interval} · {row.kind}"]
+    lines = [f"<b>{escaped(row.model)}</b>", f"{value} %{interval} · {row.shown_kind}"]
     if row.method:
         lines[-1] += f" · {escaped(METHODS.get(row.method, row.method))}"
     cell = row.cells.get(by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import streamlit as st
@@ -38,7 +39,12 @@ _TRIED = 20
 
 
 def draw(snapshot: Snapshot) -> None:
-    """Draw the choice of what is compared, and below it the comparison."""
+    """Draw the choice of what is compared, and below it the comparison, kept up to date."""
+    _draw(snapshot)
+    reading.watch(snapshot)
+
+
+def _draw(snapshot: Snapshot) -> None:
     by_task = _by_task(snapshot.runs)
     if not by_task:
         st.html(
@@ -98,14 +104,38 @@ def _compare_runs(by_task: dict[str, list[RunSummary]]) -> None:
     if len(compared.comparisons) > 1:
         st.html(comparing.against_first_table(compared))
         dots = [
-            comparing.dot(_run_name(one), one.paired, one.p_adjusted)
+            comparing.dot(
+                _run_name(one),
+                one.paired,
+                one.p_adjusted,
+                differs=not one.differences.comparable,
+            )
             for one in compared.comparisons
         ]
         _chart(dots, "Run", f"Differences of {len(dots)} runs from A; the table holds the numbers.")
         labels = {one.second.run: _run_name(one) for one in compared.comparisons}
-        chosen = st.selectbox("Look closer at B =", list(labels), format_func=labels.__getitem__)
+        chosen = _look_closer("Look closer at B =", labels)
         focus = next(one for one in compared.comparisons if one.second.run == chosen)
-    _closer(compared, focus)
+    _closer(compared, focus, len(compared.comparisons))
+
+
+def _look_closer(title: str, labels: dict[str, str]) -> str:
+    """Choose one of several comparisons; the choice is in the URL."""
+    if st.session_state.get("closer") not in labels:
+        wanted = st.query_params.get("closer", "")
+        st.session_state["closer"] = wanted if wanted in labels else next(iter(labels))
+    chosen = str(
+        st.selectbox(
+            title,
+            list(labels),
+            format_func=labels.__getitem__,
+            key="closer",
+            on_change=_forget_cell,
+            persist_state="session",
+        )
+    )
+    st.query_params["closer"] = chosen
+    return chosen
 
 
 def _choose_runs(
@@ -154,7 +184,11 @@ def _choose_runs(
 def _likely_pair(runs: Sequence[RunSummary]) -> tuple[str, str]:
     """Return the two newest runs that may be compared, the older one first."""
     pairs = list(combinations(runs[:_TRIED], 2))
-    alike = (pair for pair in pairs if differences(*pair).comparable)
+    alike = (
+        (one, other)
+        for one, other in pairs
+        if one.grader_versions == other.grader_versions and differences(one, other).comparable
+    )
     newer, older = next(alike, pairs[0])
     return older.id, newer.id
 
@@ -169,25 +203,23 @@ def _compare_models(runs: Sequence[RunSummary]) -> None:
         st.html(problem_card(error.message, error.remedy))
         return
     kept = [line for line in lines if all(run.graded for run in line)]
-    refused = [line for line in kept if not differences(*line).comparable]
+    of_task, obstacles = comparing.task_by_task(kept, _as_stored)
+    told = [f"{task} is not compared: {why}" for task, why in obstacles.items()]
+    refused = comparing.refusals(of_task)
     if refused and not _all_the_same():
-        kept = [line for line in kept if line not in refused]
-        st.html(
-            bullets(
-                "Not compared",
-                [
-                    f"{first.task} is not compared, since the protocols differ: "
-                    + "; ".join(map(str, differences(first, second).refused))
-                    for first, second in refused
-                ],
-            )
-        )
+        of_task = {task: one for task, one in of_task.items() if task not in refused}
+        told += [
+            f"{task} is not compared, since the protocols differ: {'; '.join(map(str, found))}"
+            for task, found in refused.items()
+        ]
+    if told:
+        st.html(bullets("Not compared", told))
     if left_out:
         names = ", ".join(one.task for one in left_out)
         st.html(
             f'<p class="note">Left out, since only one of the two has a run: {escaped(names)}</p>'
         )
-    if not kept:
+    if not of_task:
         st.html(
             problem_card(
                 "No task can be compared.",
@@ -195,18 +227,20 @@ def _compare_models(runs: Sequence[RunSummary]) -> None:
             )
         )
         return
-    of_task = {line[0].task: _as_stored(line) for line in kept}
     comparisons = [compared.comparisons[0] for compared in of_task.values()]
     adjusted = ranking.holm([one.paired.p for one in comparisons])
+    comparisons = [replace(one, p_adjusted=p) for one, p in zip(comparisons, adjusted, strict=True)]
     st.html(comparing.tasks_table(comparisons, adjusted))
     dots = [
-        comparing.dot(one.task, one.paired, p) for one, p in zip(comparisons, adjusted, strict=True)
+        comparing.dot(one.task, one.paired, one.p_adjusted, differs=not one.differences.comparable)
+        for one in comparisons
     ]
     _chart(dots, "Benchmark", f"Differences on {len(dots)} tasks; the table holds the numbers.")
     task = next(iter(of_task))
     if len(of_task) > 1:
-        task = st.selectbox("Look closer at", list(of_task), on_change=_forget_cell)
-    _closer(of_task[task], of_task[task].comparisons[0])
+        task = _look_closer("Look closer at", {task: task for task in of_task})
+    focus = next(one for one in comparisons if one.task == task)
+    _closer(of_task[task], focus, len(comparisons))
 
 
 def _choose_models(
@@ -282,7 +316,8 @@ def _all_the_same() -> bool:
     )
 
 
-def _closer(compared: AsStored, focus: TaskComparison) -> None:
+def _closer(compared: AsStored, focus: TaskComparison, among: int) -> None:
+    """Draw one comparison, whose p-value is adjusted for that many."""
     place = next(number for number, run in enumerate(compared.runs) if run.id == focus.second.run)
     if focus.differences.refused:
         st.html(
@@ -292,7 +327,7 @@ def _closer(compared: AsStored, focus: TaskComparison) -> None:
                 "all the same.",
             )
         )
-    st.html(comparing.verdict(focus))
+    st.html(comparing.verdict(focus, among=among, runs=len(compared.runs)))
     st.html(comparing.sides_table([("A", focus.first), ("B", focus.second)], focus))
     st.html(comparing.differing(focus.differences))
     first, second = compared.items[0], compared.items[place]
@@ -381,13 +416,29 @@ def _side_by_side(first: RunSummary, second: RunSummary, ids: list[str], what: s
                 "AB", (first, second), both, columns, strict=True
             ):
                 with column:
-                    _one_side(letter, run, found, f"{place}-{letter}", rendered=rendered)
+                    _one_side(
+                        letter,
+                        run,
+                        found,
+                        f"{place}-{letter}",
+                        rendered=rendered,
+                        restricted=restricted,
+                    )
 
 
 def _one_side(
-    letter: str, run: RunSummary, found: list[Sample], place: str, *, rendered: bool
+    letter: str,
+    run: RunSummary,
+    found: list[Sample],
+    place: str,
+    *,
+    rendered: bool,
+    restricted: bool,
 ) -> None:
-    """Draw what one run made of an item: its first sample, and how many others there are."""
+    """Draw what one run made of an item: its first sample, and how many others there are.
+
+    What either of the two runs may not show, neither does: they were asked the same.
+    """
     sample = found[0]
     right = sum(bool(other.correct) for other in found)
     among = f"{right} of {len(found)} samples right; the first:" if len(found) > 1 else ""
@@ -397,9 +448,9 @@ def _one_side(
         f'{verdict_badge(sample.correct)}<span class="note">{among}</span>'
         f'<a href="{link}" target="_self">{escaped(run.model)}: all of it</a></div>'
     )
-    if not run.restricted:
+    if not restricted:
         draw_answer(sample, place, rendered=rendered)
-    st.html(answer_pair(run, sample))
+    st.html(answer_pair(run, sample, hidden=restricted))
 
 
 def _groups(focus: TaskComparison) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.comparability import Comparability, Difference
 from harness.compare import AsStored, Side, TaskComparison
+from harness.errors import HarnessError, StoreLocked
 from harness.statistics import intervals
 from harness.statistics.intervals import Estimate
 from harness.statistics.paired import Comparison
 from harness.store.outcomes import ItemOutcome
+from harness.store.queries import RunSummary
 from leaderboard.grid import Column, Html, Line, badge, grid, joined, link
 from leaderboard.text import escaped, percent, shortened
 
@@ -56,10 +58,18 @@ def cells(first: Iterable[ItemOutcome], second: Iterable[ItemOutcome]) -> dict[s
     return found
 
 
-def verdict(comparison: TaskComparison) -> str:
-    """Return what the comparison comes to as HTML: the difference first, then how sure it is."""
-    paired = comparison.paired
-    sure = paired.p <= CONVINCING and paired.effect != 0
+def verdict(comparison: TaskComparison, *, among: int = 1, runs: int = 2) -> str:
+    """Return what the comparison comes to as HTML: the difference first, then how sure it is.
+
+    Args:
+        comparison: Two runs.
+        among: How many comparisons its p-value is adjusted for.
+        runs: How many runs the items are shared by.
+    """
+    paired, p = comparison.paired, comparison.p_adjusted
+    sure = p <= CONVINCING and paired.effect != 0
+    adjusted = f" (Holm, {among} comparisons)" if among > 1 else ""
+    have = "both have" if runs == 2 else f"all {runs} runs have"
     if sure:
         said = "B is better" if paired.effect > 0 else "B is worse"
     else:
@@ -68,8 +78,8 @@ def verdict(comparison: TaskComparison) -> str:
     return (
         f'<div class="finding"><strong>B − A: {points(paired.effect)} points '
         f"[{points(paired.low)}, {points(paired.high)}] — {said}</strong>"
-        f"<span>95 % interval; p {p_value(paired.p)} by {_METHODS[paired.method]} on the "
-        f"{paired.items:,} items both have: {paired.better:,} better in B, {paired.worse:,} worse, "
+        f"<span>95 % interval; p {p_value(p)}{adjusted} by {_METHODS[paired.method]} on the "
+        f"{paired.items:,} items {have}: {paired.better:,} better in B, {paired.worse:,} worse, "
         f"{same:,} as before. With so many items a drop of {100 * paired.detectable:.1f} points "
         "would be noticed in 80 % of such comparisons; a smaller one may well be missed.</span>"
         "</div>"
@@ -156,18 +166,23 @@ def groups_table(comparison: TaskComparison, by: str) -> str:
 
 def against_first_table(compared: AsStored) -> str:
     """Return several runs' differences from the first as a table; every text is escaped."""
+    mixed = any(one.differences.refused for one in compared.comparisons)
+    ranks = "Rank (≠ protocols mixed)" if mixed else "Rank"
     columns = [
         Column("letter", ""),
         Column("model", "Model", wide=True),
         Column("score", "Score, %", numeric=True),
-        Column("ranks", "Rank", "Ranks that cannot be ruled out, 95 % sure of all", numeric=True),
+        Column("ranks", ranks, "Ranks that cannot be ruled out, 95 % sure of all", numeric=True),
         *_EFFECT_COLUMNS,
         Column("run", "Run"),
     ]
     standing = {placed.side.run: placed.standing for placed in compared.standings.placed}
     lines = []
     for place, run in enumerate(compared.runs):
-        cells = {} if place == 0 else _comparison_cells(compared.comparisons[place - 1])
+        model, cells = run.model, {}
+        if place:
+            comparison = compared.comparisons[place - 1]
+            model, cells = _marked(run.model, comparison), _comparison_cells(comparison)
         score = standing[run.id].score
         low, high = percent(score.low), percent(score.high)
         lines.append(
@@ -176,7 +191,7 @@ def against_first_table(compared: AsStored) -> str:
                     "letter": Html(
                         f'<span class="side-letter">{"A" if place == 0 else "B"}</span>'
                     ),
-                    "model": run.model,
+                    "model": model,
                     "score": f"{percent(score.value)} [{low}, {high}]",
                     "ranks": _ranks(standing[run.id].best_rank, standing[run.id].worst_rank),
                     "effect": "baseline",
@@ -186,6 +201,38 @@ def against_first_table(compared: AsStored) -> str:
             )
         )
     return grid("Differences from A", columns, lines)
+
+
+def task_by_task(
+    lines: Iterable[Sequence[RunSummary]], as_stored: Callable[[Sequence[RunSummary]], AsStored]
+) -> tuple[dict[str, AsStored], dict[str, str]]:
+    """Compare two models on each of their tasks.
+
+    Args:
+        lines: Of each task the two runs.
+        as_stored: Compares them.
+
+    Returns:
+        The comparisons by task; and why a task could not be compared at all, by task.
+
+    Raises:
+        StoreLocked: The results file cannot be read now.
+    """
+    found, obstacles = {}, {}
+    for line in lines:
+        try:
+            found[line[0].task] = as_stored(line)
+        except StoreLocked:
+            raise
+        except HarnessError as error:
+            obstacles[line[0].task] = error.message
+    return found, obstacles
+
+
+def refusals(of_task: Mapping[str, AsStored]) -> dict[str, tuple[Difference, ...]]:
+    """Return the tasks on which two models were not measured under one protocol, and why."""
+    refused = {task: one.comparisons[0].differences.refused for task, one in of_task.items()}
+    return {task: found for task, found in refused.items() if found}
 
 
 def tasks_table(comparisons: Sequence[TaskComparison], adjusted: Sequence[float]) -> str:
@@ -201,7 +248,7 @@ def tasks_table(comparisons: Sequence[TaskComparison], adjusted: Sequence[float]
     lines = [
         Line(
             {
-                "name": comparison.task,
+                "name": _marked(comparison.task, comparison),
                 "items": f"{comparison.items:,}",
                 "first": percent(comparison.first.score.value),
                 "second": percent(comparison.second.score.value),
@@ -213,10 +260,12 @@ def tasks_table(comparisons: Sequence[TaskComparison], adjusted: Sequence[float]
     ]
     if len(comparisons) > 1:
         mean = average(comparisons)
+        mixed = any(one.differences.refused for one in comparisons)
         lines.append(
             Line(
                 {
-                    "name": f"mean of {len(comparisons)}",
+                    "name": f"mean of {len(comparisons)}"
+                    + (" (≠ protocols mixed)" if mixed else ""),
                     "effect": f"{points(mean.value)} [{points(mean.low)}, {points(mean.high)}]",
                 }
             )
@@ -234,10 +283,19 @@ def average(comparisons: Sequence[TaskComparison]) -> Estimate:
     )
 
 
-def dot(label: str, paired: Comparison, p: float) -> Dot:
-    """Return a comparison, with its adjusted p-value, as a mark of the figure."""
+def dot(label: str, paired: Comparison, p: float, *, differs: bool = False) -> Dot:
+    """Return a comparison, with its adjusted p-value, as a mark of the figure.
+
+    Args:
+        label: What is compared.
+        paired: The comparison.
+        p: Its p-value after Holm.
+        differs: The two sides are not of one protocol; the label is marked then.
+    """
     interval = f"{points(paired.effect)} points [{points(paired.low)}, {points(paired.high)}]"
     hover = f"{interval}, {paired.items:,} items, p {p_value(p)} (Holm)"
+    if differs:
+        label, hover = f"{label} ≠", f"{hover}; not one protocol"
     return Dot(label, paired.effect, paired.low, paired.high, p <= CONVINCING, hover)
 
 
@@ -328,7 +386,12 @@ _RATES = {
     "grader_failures": "Grader failed",
 }
 _EFFECT_COLUMNS = (
-    Column("effect", "B − A, points [95 %]", "Difference on the items both have", numeric=True),
+    Column(
+        "effect",
+        "B − A, points [95 %]",
+        "Difference on the items that all of them have",
+        numeric=True,
+    ),
     Column("p", "p (Holm)", "Adjusted for the number of rows", numeric=True),
     Column("flips", "Worse / better", "Items", numeric=True),
 )
@@ -336,6 +399,14 @@ _EFFECT_COLUMNS = (
 
 def _unfinished(model: str) -> Html:
     return joined([model, badge("warning", "unfinished")], " ")
+
+
+def _marked(name: str, comparison: TaskComparison) -> str:
+    """Return a name, with what of the protocol differs where something does."""
+    refused = comparison.differences.refused
+    if not refused:
+        return name
+    return joined([name, badge("warning", f"≠ {', '.join(one.what for one in refused)}")], " ")
 
 
 def _comparison_cells(comparison: TaskComparison) -> dict[str, str]:

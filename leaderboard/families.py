@@ -21,7 +21,8 @@ class Step:
     Attributes:
         row: The model.
         depth: Steps from the root; 0 for the root itself.
-        gain: Its score less its parent's, as a share; ``None`` for a root.
+        gain: Its score less its parent's, as a share; ``None`` for a root, and where one of the
+            two is of another protocol: that would be a gain of the protocol as much.
         interval: The gain's 95 % interval over the same items; published numbers have none.
     """
 
@@ -78,12 +79,18 @@ def _descend(
         children[id(parent)], key=lambda row: (_BEFORE.get(row.method, 1), value_of(row, by))
     )
     for row in ordered:
-        gain = (value_of(row, by) or 0.0) - (value_of(parent, by) or 0.0)
-        found = _paired(parent, row, tasks, scores)
-        interval = (found.low, found.high) if found else None
-        steps.append(Step(row, depth, found.value if found else gain, interval))
+        steps.append(_step(parent, row, depth, tasks, by, scores))
         if id(row) in children:
             _descend(steps, row, children, tasks, by, scores)
+
+
+def _step(parent: Row, row: Row, depth: int, tasks: Sequence[str], by: str, scores: Scores) -> Step:
+    if any(one.cells[task].differs for one in (parent, row) for task in tasks):
+        return Step(row, depth)
+    found = _paired(parent, row, tasks, scores)
+    if found is not None:
+        return Step(row, depth, found.value, (found.low, found.high))
+    return Step(row, depth, (value_of(row, by) or 0.0) - (value_of(parent, by) or 0.0))
 
 
 def _paired(parent: Row, row: Row, tasks: Sequence[str], scores: Scores) -> Estimate | None:

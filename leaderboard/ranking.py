@@ -14,6 +14,7 @@ from harness.statistics import intervals
 from harness.statistics.betting import Floats
 from harness.statistics.intervals import Estimate
 from harness.statistics.ranking import Standing
+from harness.store.published import ITEMS
 from harness.store.queries import Descent, PublishedScore, RunSummary
 from leaderboard.text import percent
 
@@ -29,16 +30,10 @@ SIZES = {
     "10–40B": (10.0, 40.0),
     "over 40B": (40.0, float("inf")),
 }
-# Items of each benchmark, on which an interval of a published score is reckoned: nobody prints it.
-ITEMS = {
-    "math": 5000, "math500": 500, "gsm8k": 1319, "minerva_math": 272, "olympiadbench": 675,
-    "aime24": 30, "aime25": 30, "amc23": 40, "gpqa_diamond": 198, "gpqa_main": 448,
-    "theoremqa": 800, "mmlu_pro": 12032,
-}  # fmt: skip
 
 _USUAL_METRICS = frozenset({"accuracy %", "accuracy % (greedy pass@1)"})
 # What has to be equal before two runs of a task may stand in one column, as far as it is hashed.
-Setting = tuple[str, str, int, int]
+Setting = tuple[str, str, int, int, tuple[str, ...]]
 Scores = Callable[[Sequence[RunSummary]], dict[str, Floats]]
 # Ranks models by their runs: one list of runs a task, all in the models' order.
 Standings = Callable[[Sequence[Sequence[RunSummary]]], Sequence[Standing]]
@@ -107,10 +102,19 @@ class Row:
     place: int | None = None
 
     @property
-    def group(self) -> Literal["measured", "cft", "baseline", "other"]:
+    def shown_kind(self) -> Literal["measured", "imported", "published"]:
+        """Measured here, judged here from responses generated elsewhere, or only printed."""
+        runs = [cell.run for cell in self.cells.values() if cell.run is not None]
+        if self.kind == "measured" and runs and all(map(is_imported, runs)):
+            return "imported"
+        return self.kind
+
+    @property
+    def group(self) -> Literal["measured", "imported", "cft", "baseline", "other"]:
         """What the row is coloured by."""
-        if self.kind == "measured":
-            return "measured"
+        shown = self.shown_kind
+        if shown != "published":
+            return shown
         if self.method == "cft":
             return "cft"
         return "baseline" if self.model in BASELINES else "other"
@@ -297,16 +301,25 @@ def unfinished(chosen: Sequence[str], runs: Iterable[RunSummary]) -> list[RunSum
 def protocol_words(run: RunSummary) -> str:
     """Say under which protocol a run was made, in short."""
     sampling = run.protocol.get("sampling") or {}
+    temperature, budget = sampling.get("temperature"), sampling.get("max_tokens")
     told = [
-        f"temperature {sampling['temperature']}" if "temperature" in sampling else "",
-        f"{sampling['max_tokens']:,} tokens" if sampling.get("max_tokens") else "imported",
+        "imported" if is_imported(run) else "",
+        f"temperature {'unknown' if temperature is None else temperature}",
+        "token budget unknown" if budget is None else f"{budget:,} tokens",
         f"{run.items:,} items" + (f" × {run.samples}" if run.samples > 1 else ""),
     ]
     return ", ".join(part for part in told if part)
 
 
 def _setting(run: RunSummary) -> Setting:
-    return run.protocol_sha256, run.data_sha256, run.items, run.samples
+    return (
+        run.protocol_sha256, run.data_sha256, run.items, run.samples, run.grader_versions
+    )  # fmt: skip
+
+
+def is_imported(run: RunSummary) -> bool:
+    """Tell whether its responses were generated elsewhere, and only judged here."""
+    return bool(run.protocol.get("imported"))
 
 
 def _differs(usual: RunSummary, run: RunSummary) -> str:
@@ -315,7 +328,11 @@ def _differs(usual: RunSummary, run: RunSummary) -> str:
     for name in ("samples", "items"):
         mine, theirs = getattr(run, name), getattr(usual, name)
         found += [f"{name} {mine} instead of {theirs}"] if mine != theirs else []
-    if not found and run.protocol_sha256 != usual.protocol_sha256:
+    mine, theirs = (" and ".join(one.grader_versions) or "unknown" for one in (run, usual))
+    found += [f"grader version {mine} instead of {theirs}"] if mine != theirs else []
+    # An imported run's protocol names its file: that is not what was asked.
+    told = not is_imported(run) and not is_imported(usual)
+    if not found and told and run.protocol_sha256 != usual.protocol_sha256:
         found.append(f"protocol {run.protocol_sha256[:8]} instead of {usual.protocol_sha256[:8]}")
     return ", ".join(found)
 
@@ -399,7 +416,7 @@ def _passes(row: Row, chosen: Sequence[str], filters: Filters) -> bool:
     unknown = "" if row.kind == "measured" else None
     day = row.date.date() if row.date else None
     return (
-        (not filters.kinds or row.kind in filters.kinds)
+        (not filters.kinds or row.shown_kind in filters.kinds)
         and (not filters.methods or row.method in (*filters.methods, unknown))
         and (
             not filters.sizes

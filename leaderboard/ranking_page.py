@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -40,7 +41,7 @@ _MANY = 40
 _PAGE = 100
 _SUITE = "suite: "
 _CHARTS = {"scores": "Scores", "size": "Score against size", "families": "Family trees"}
-_KINDS = {"measured": "measured here", "published": "published"}
+_KINDS = {"measured": "measured here", "imported": "imported", "published": "published"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +221,16 @@ def _nothing_measured() -> None:
 
 def _caption(shown: _Shown) -> str:
     rows = shown.rows
-    measured = sum(row.kind == "measured" for row in rows)
-    published = len(rows) - measured
+    kinds = Counter(row.shown_kind for row in rows)
     parts = []
-    if measured:
+    if measured := kinds["measured"]:
         parts.append(f"{measured} measured here, with 95 % intervals.")
-    if published:
+    if imported := kinds["imported"]:
+        parts.append(
+            f"{imported} imported: responses generated elsewhere and judged here, with 95 % "
+            "intervals."
+        )
+    if published := kinds["published"]:
         parts.append(
             f"{published} published: numbers that others printed, from other protocols, placed by "
             "score; no test against them is possible, and their intervals (≈) are assumed."
@@ -256,7 +261,7 @@ def _verdict(shown: _Shown) -> str:
         told = f"{percent(score.value)} % [{percent(score.low)}, {percent(score.high)}], "
     others = sum(row.ranks is not None and row.ranks[0] == 1 for row in tested) - 1
     known = (
-        "shown to be better than every other measured model"
+        "shown to be better than the others tested"
         if best.ranks == (1, 1)
         else f"{others} other{'s' if others != 1 else ''} may be as good or better"
         if others

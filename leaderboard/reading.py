@@ -79,6 +79,19 @@ def kept_fresh(body: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> No
     st.fragment(guarded, run_every=source.REFRESH_SECONDS)()
 
 
+def watch(seen: source.Snapshot) -> None:
+    """Draw the page anew once the results file has changed, and can be read.
+
+    While somebody else holds it the page stays as it is, with whatever is being written on it.
+    """
+    st.fragment(_anew_once_changed, run_every=source.REFRESH_SECONDS)(seen)
+
+
+def _anew_once_changed(seen: source.Snapshot) -> None:
+    if source.changed(seen) and source.readable():
+        st.rerun(scope="app")
+
+
 def file_state(path: Path) -> tuple[int, ...]:
     """Tell one state of the results file from the next; its log holds what was added last."""
     parts: list[int] = []

@@ -17,7 +17,7 @@ from harness.store import labels as store_labels
 from harness.store.labels import Judgements, Label, SampleName
 from harness.store.queries import RunSummary, Sample
 from harness.types import Status
-from leaderboard import prose, source
+from leaderboard import prose, reading, source
 from leaderboard.problem import problem_card
 from leaderboard.source import Snapshot
 from leaderboard.text import escaped, percent, plain, shortened
@@ -43,7 +43,12 @@ _PROFILE_NAMES = {_SOURCE: "its source's own"}
 
 
 def draw(snapshot: Snapshot) -> None:
-    """Draw the choice of a run, and below it a page of its samples."""
+    """Draw the choice of a run, and below it a page of its samples, kept up to date."""
+    _draw(snapshot)
+    reading.watch(snapshot)
+
+
+def _draw(snapshot: Snapshot) -> None:
     if not snapshot.runs:
         st.html(
             problem_card(
@@ -74,9 +79,20 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
         if wanted and wanted not in by_id:
             st.html(unknown(wanted, "a run"))
         st.session_state["run"] = wanted if wanted in by_id else runs[0].id
-    chosen = st.selectbox(
+    task = by_id[st.session_state["run"]].task
+    task_column, run_column = st.columns([1, 3])
+    # A list of thousands of runs would take the browser seconds: one task's at a time.
+    st.session_state["samples_task"] = task
+    task_column.selectbox(
+        "Task",
+        list(dict.fromkeys(run.task for run in runs)),
+        key="samples_task",
+        on_change=_newest_of_task,
+        args=(runs,),
+    )
+    chosen = run_column.selectbox(
         "Run",
-        list(by_id),
+        [run.id for run in runs if run.task == task],
         key="run",
         format_func=lambda run_id: run_label(by_id[run_id]),
         on_change=_first_page,
@@ -84,6 +100,12 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
     )
     st.query_params["run"] = chosen
     return by_id[chosen]
+
+
+def _newest_of_task(runs: list[RunSummary]) -> None:
+    task = st.session_state["samples_task"]
+    st.session_state["run"] = next(run.id for run in runs if run.task == task)
+    _first_page()
 
 
 def _browse(run: RunSummary, results: Store) -> None:
@@ -328,7 +350,11 @@ def run_facts(run: RunSummary) -> str:
 def _sampling(sampling: dict[str, Any] | None) -> str:
     if sampling is None:
         return "not known: the run was imported"
-    return f"temperature {sampling['temperature']}, at most {sampling['max_tokens']} tokens"
+    temperature, budget = sampling.get("temperature"), sampling.get("max_tokens")
+    heat = "temperature not known" if temperature is None else f"temperature {temperature}"
+    return f"{heat}, " + (
+        "token budget not known" if budget is None else f"at most {budget} tokens"
+    )
 
 
 def verdict_badge(correct: bool | None) -> str:
@@ -360,17 +386,25 @@ def sample_head(run: RunSummary, sample: Sample) -> str:
     )
 
 
-def answer_pair(run: RunSummary, sample: Sample) -> str:
-    """Return extracted and gold answer beside each other as HTML; every text is escaped."""
-    hidden = "not shown" if run.restricted else "–"
+def answer_pair(run: RunSummary, sample: Sample, *, hidden: bool = False) -> str:
+    """Return extracted and gold answer beside each other as HTML; every text is escaped.
+
+    Args:
+        run: Whose sample it is; of a restricted one neither is shown.
+        sample: The sample.
+        hidden: Neither is shown whatever the run says.
+    """
+    hidden = hidden or run.restricted
+    extracted, gold = ("", "") if hidden else (sample.extracted, sample.gold)
+    nothing = "not shown" if hidden else "–"
     found_by = f"found by {sample.extraction}" if sample.extraction else "nothing found"
     return (
         '<div class="pair">'
         f'<div><span class="label">Extracted answer</span>'
-        f"<b>{escaped(plain(sample.extracted or hidden, longest=300))}</b>"
+        f"<b>{escaped(plain(extracted or nothing, longest=300))}</b>"
         f'<span class="note">{escaped(found_by)}</span></div>'
         f'<div><span class="label">Gold answer</span>'
-        f"<b>{escaped(plain(sample.gold or hidden, longest=300))}</b>"
+        f"<b>{escaped(plain(gold or nothing, longest=300))}</b>"
         f'<span class="note">{escaped(sample.answer_type)}</span></div></div>'
     )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.store.queries import RunSummary
-from leaderboard.ranking import BASELINES, METHODS, Cell, Row
+from leaderboard.ranking import BASELINES, METHODS, Cell, Row, is_imported
 from leaderboard.text import escaped, percent, size
 
 _NO_TEST = "Placed by score: no test against a published number is possible"
+_KINDS = "Measured here, judged here from imported responses, or published by others"
 _ASSUMED = "Assumed: reckoned as if the printed score were k right of the benchmark's n items"
 
 
@@ -30,7 +31,7 @@ def ranking_table(
         samples_page: Where a measured score leads to, relative to this page.
     """
     head = [("rank", "Rank", "Best and worst rank among the measured models shown, 95 %")]
-    head += [("model", "Model", ""), ("kind", "Kind", "Measured here, or published by others")]
+    head += [("model", "Model", ""), ("kind", "Kind", _KINDS)]
     if average:
         head.append(("score average", "Average, %", "Plain mean of the benchmarks named above"))
     head += [("score", f"{task}, %", "Right answers, with 95 % interval") for task in tasks]
@@ -71,7 +72,7 @@ def _sorted(name: str, title: str, by: str, average: bool) -> str:
 
 def _table_row(row: Row, tasks: Sequence[str], average: bool, samples_page: str) -> str:
     cells = [("rank", "", _rank(row)), ("model", "", _model(row, tasks))]
-    cells.append(("kind", "", f'<span class="badge {row.kind}">{row.kind}</span>'))
+    cells.append(("kind", "", f'<span class="badge {row.kind}">{row.shown_kind}</span>'))
     if average:
         found = row.average
         shown = (
@@ -138,7 +139,11 @@ def _cell(cell: Cell | None, samples_page: str) -> str:
     limits = (percent(cell.score.low), percent(cell.score.high)) if cell.score else ("", "")
     if cell.run is not None:
         link = f"{escaped(samples_page)}?run={escaped(cell.run.id)}"
-        value = f'<a href="{link}" target="_self" title="See the samples">{value}</a>'
+        told = ["See the samples", "imported responses" if is_imported(cell.run) else "", cell.note]
+        about = escaped("; ".join(filter(None, told)))
+        value = f'<a href="{link}" target="_self" title="{about}">{value}</a>'
+        if cell.note:
+            value += f'<span class="unseen"> {escaped(cell.note)}</span>'
         mark = '<span class="mark" title="Other protocol">≠</span>' if cell.differs else ""
         return _score(value + mark, *limits) + _track(cell)
     about = f"Published: {cell.source}" + (f". {cell.note}" if cell.note else "")

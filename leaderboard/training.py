@@ -277,7 +277,7 @@ def _measured(
     runs: Iterable[RunSummary],
     steps: Mapping[str, int],
 ) -> Sweep:
-    by_protocol: dict[tuple[str, int, int], dict[int, RunSummary]] = {}
+    by_protocol: dict[tuple[object, ...], dict[int, RunSummary]] = {}
     for run in sorted(measured, key=lambda run: run.created_at):
         by_protocol.setdefault(_protocol(run), {})[steps[run.fingerprint]] = run
     protocol, points = max(by_protocol.items(), key=lambda pair: len(pair[1]))
@@ -290,8 +290,8 @@ def _measured(
     return Sweep(task, [Point(step, run) for step, run in sorted(points.items())], newest)
 
 
-def _protocol(run: RunSummary) -> tuple[str, int, int]:
-    return run.protocol_sha256, run.items, run.samples
+def _protocol(run: RunSummary) -> tuple[object, ...]:
+    return run.protocol_sha256, run.items, run.samples, run.grader_versions
 
 
 def sweep_chart(sweep: Sweep) -> Any:

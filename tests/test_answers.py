@@ -153,6 +153,74 @@ def test_plain_rows_are_read_by_a_map_of_columns(harness: Harness, tmp_path: Pat
     assert (done.json["run"]["samples"], done.json["run"]["score"]["value"]) == (2, 1)
 
 
+def test_several_lines_of_one_id_are_samples_of_one_item(harness: Harness, tmp_path: Path) -> None:
+    rows = [
+        {"id": n, "question": f"{n} + {n}?", "gold": str(2 * n), "response": said}
+        for n, said in [(1, "2"), (2, "5"), (1, "\\boxed{7}"), (1, "\\boxed{2}"), (2, "4")]
+    ]
+    results = tmp_path / "r.duckdb"
+    done = harness(
+        "import", "jsonl", _write(tmp_path / "rows.jsonl", rows), "--model", "m", "--task", "mine",
+        "--results", results, "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    run = done.json["run"]
+    assert (run["items"], run["samples"], run["graded"]) == (2, 3, 5)
+    with duckdb.connect(str(results), read_only=True) as connection:
+        found = connection.execute(
+            "SELECT item_id, sample_index, answer, correct FROM sample ORDER BY ALL"
+        ).fetchall()
+    assert found == [
+        ("1", 0, "2", True), ("1", 1, "\\boxed{7}", False), ("1", 2, "\\boxed{2}", True),
+        ("2", 0, "5", False), ("2", 1, "4", True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("second", "remedy"),
+    [
+        ({"question": "1 + 1?", "gold": "2", "n": 0}, "sample_index=COLUMN"),
+        ({"question": "2 + 2?", "gold": "4", "n": 1}, "id=COLUMN"),
+        ({"question": "1 + 1?", "gold": "3", "n": 1}, "id=COLUMN"),
+    ],
+)
+def test_responses_that_a_file_does_not_tell_apart_are_refused(
+    harness: Harness, tmp_path: Path, second: dict[str, Any], remedy: str
+) -> None:
+    first = {"id": "a-1", "question": "1 + 1?", "gold": "2", "response": "2", "n": 0}
+    rows = [first, first | second | {"response": "4"}]
+    results = tmp_path / "r.duckdb"
+    done = harness(
+        "import", "jsonl", _write(tmp_path / "rows.jsonl", rows), "--model", "m", "--task", "mine",
+        "--map", "sample_index=n", "--results", results,
+    )  # fmt: skip
+    assert done.code == 2 and "'a-1'" in done.err and remedy in done.err
+    assert not results.exists()
+
+
+def test_other_columns_of_one_file_are_another_run_or_another_judgement(
+    harness: Harness, tmp_path: Path
+) -> None:
+    row = {"id": 1, "question": "1 + 1?", "gold": "2", "one": "2", "two": "3", "ja": 1, "nein": 0}
+    file, results = _write(tmp_path / "rows.jsonl", [row]), tmp_path / "r.duckdb"
+
+    def take(response: str, correct: str) -> Any:
+        done = harness(
+            "import", "jsonl", file, "--model", "m", "--task", "mine", "--results", results,
+            "--map", f"response={response}", "--map", f"correct={correct}", "--json",
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        return done.json
+
+    first, judged, other = take("one", "ja"), take("one", "nein"), take("two", "nein")
+    assert first["run"]["id"] == judged["run"]["id"] != other["run"]["id"]
+    assert other["run"]["score"]["value"] == 0
+    assert (first["agreement"]["share"], judged["agreement"]["share"]) == (1, 0)
+    assert first["notes"] == judged["notes"] == []
+    (note,) = take("one", "ja")["notes"]
+    assert "nein" in note, "the newer judgement stays the one that is shown, and that is said"
+
+
 def test_a_column_that_is_not_there_is_named(harness: Harness, tmp_path: Path) -> None:
     file = _write(tmp_path / "rows.jsonl", [{"question": "?", "gold": "2", "output": "2"}])
     done = harness(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,20 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
-from harness.store import Journal, Store
+from harness.store import Journal, Store, published, queries
+from harness.types import Sampling
 from tests.conftest import Finished
 from tests.leaderboard import made_store
-from tests.leaderboard.made_store import HOSTILE, HOSTILE_NAME, SECRET, MadeRun, MadeSample
+from tests.leaderboard.made_store import (
+    HOSTILE,
+    HOSTILE_NAME,
+    SECRET,
+    MadeRun,
+    MadeSample,
+    simple_samples,
+)
 
 Harness = Callable[..., Finished]
 
@@ -112,6 +123,79 @@ def test_the_report_escapes_everything_and_loads_nothing(
     assert "different protocols" in page
 
 
+def _stored(path: Path, *runs: MadeRun) -> Path:
+    with Journal(Store(path)) as journal:
+        for run in runs:
+            made_store.write(journal, run)
+    return path
+
+
+def _overview(harness: Harness, results: Path, out: Path) -> str:
+    done = _export(harness, results, out, "html", "--force")
+    assert done.code == 0, done.err
+    return out.read_text().partition("<h2>Models</h2>")[2].partition("<h2 id=")[0]
+
+
+def test_the_report_takes_no_mean_across_protocols(harness: Harness, tmp_path: Path) -> None:
+    """The one that was asked easier things must not win by it."""
+    warm = Sampling(0.7, 1.0, 512)
+    runs = [
+        MadeRun("made-up-one", "gsm8k", simple_samples(10, 20)),
+        MadeRun("made-up-two", "gsm8k", simple_samples(20, 20), sampling=warm),
+        MadeRun("made-up-one", "math500", simple_samples(8, 20)),
+        MadeRun("made-up-two", "math500", simple_samples(7, 20)),
+    ]
+    found = _overview(harness, _stored(tmp_path / "r.duckdb", *runs), tmp_path / "out.html")
+    assert "mean of 1" in found and "same protocol: math500." in found
+    assert found.index("made-up-one") < found.index("made-up-two")
+    assert set(re.findall("<b>(.+?)</b>", found)) == {"A", "B"}
+    half = MadeRun("made-up-two", "math500", simple_samples(20, 20), finished=10)
+    found = _overview(
+        harness, _stored(tmp_path / "half.duckdb", *runs[:3], half), tmp_path / "out.html"
+    )
+    assert "no mean to rank by" in found and "mean of" not in found
+
+
+def test_the_report_tells_versions_of_the_grader_apart(harness: Harness, tmp_path: Path) -> None:
+    store = _stored(
+        tmp_path / "r.duckdb",
+        MadeRun("made-up-one", "gsm8k", simple_samples(10, 20)),
+        MadeRun("made-up-two", "gsm8k", simple_samples(15, 20)),
+    )
+    out = tmp_path / "out.html"
+    assert "mean of 1" in _overview(harness, store, out) and "1–2 of 2" in out.read_text()
+    with duckdb.connect(str(store)) as connection:
+        connection.execute(
+            "UPDATE grade SET grader_version = '1' WHERE key IN (SELECT key FROM request q"
+            " JOIN run r ON r.id = q.run_id JOIN model m ON m.fingerprint = r.model"
+            " WHERE m.name = 'made-up-two')"
+        )
+        connection.execute("DELETE FROM run_tally")
+    assert "no mean to rank by" in _overview(harness, store, out)
+    page = out.read_text()
+    assert "different versions of the grader" in page and "of 2</td>" not in page
+
+
+def test_published_scores_stand_with_their_doubts_and_on_the_benchmarks_items(
+    harness: Harness, tmp_path: Path
+) -> None:
+    store = _stored(
+        tmp_path / "r.duckdb", MadeRun("made-up-one", "olympiadbench", simple_samples(5, 20))
+    )
+    out = tmp_path / "out.html"
+    assert _export(harness, store, out, "html").code == 0
+    page = out.read_text()
+    printed = [score for score in queries.published(Store(store)) if score.task == "olympiadbench"]
+    assert any(published.doubts(score) for score in printed), "the Llama 70B row has one"
+    assert page.count("in doubt: ") == sum(bool(published.doubts(score)) for score in printed)
+    some = max(printed, key=lambda score: score.score)
+    estimate = published.assumed(some)
+    assert estimate is not None and estimate.items == 675
+    low, high, value = (100 * each for each in (estimate.low, estimate.high, estimate.value))
+    assert f"{value:.1f} <small>[{low:.1f}, {high:.1f}]</small><br><small>assumed" in page
+    assert high - low < 10, "twenty items would leave far more"
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_the_report_can_be_read_in_a_browser(
     harness: Harness, results: Path, tmp_path: Path, width: int, scheme: Any
@@ -159,6 +243,32 @@ def test_a_model_card_is_what_the_hub_reads(
     assert metadata["model-index"][0]["name"] == HOSTILE_NAME
 
 
+def test_nothing_in_a_model_card_becomes_a_link(harness: Harness, tmp_path: Path) -> None:
+    names = [
+        "https://hostile.invalid/a", "www.hostile.invalid", "someone@hostile.invalid",
+        "a`b|c` [x](https://hostile.invalid)", "\\| `https://hostile.invalid` \\", "plain_name",
+    ]  # fmt: skip
+    store = _stored(
+        tmp_path / "r.duckdb",
+        *(MadeRun("made-up-one", name, simple_samples(1, 2)) for name in names),
+    )
+    out = tmp_path / "card.md"
+    assert _export(harness, store, out, "model-card").code == 0
+    text = out.read_text().split("---\n", 2)[2]
+    tokens = MarkdownIt().enable("table").parse(text)
+    cells = [token for token in tokens if token.type == "inline"]
+    assert sum(token.type == "tr_open" for token in tokens) == 1 + len(names)
+    kinds = {child.type for cell in cells for child in cell.children or []}
+    assert kinds <= {"text", "text_special", "code_inline", "softbreak"}
+    outside = "".join(
+        child.content
+        for cell in cells
+        for child in cell.children or []
+        if child.type != "code_inline"
+    )
+    assert "hostile" not in outside and "plain_name" in outside
+
+
 def test_a_model_card_is_of_one_model(harness: Harness, results: Path, tmp_path: Path) -> None:
     done = _export(harness, results, tmp_path / "card.md", "model-card")
     assert done.code == 2 and "--model" in done.err
@@ -172,6 +282,19 @@ def test_nothing_is_replaced_unless_asked(harness: Harness, results: Path, tmp_p
     assert done.code == 2 and "--force" in done.err and out.read_text() == "mine"
     assert _export(harness, results, out, "html", "--force").code == 0
     assert out.read_text() != "mine"
+
+
+def test_a_packed_name_is_packed_or_refused(
+    harness: Harness, results: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "samples.csv.gz"
+    assert _export(harness, results, out, "csv").code == 0
+    with gzip.open(out, "rt", newline="") as table:
+        assert "run_id" in (csv.DictReader(table).fieldnames or [])
+    for form, name in (("csv", "x.zip"), ("html", "x.html.gz"), ("parquet", "x.parquet.gz")):
+        done = _export(harness, results, tmp_path / name, form)
+        assert done.code == 2 and name in done.err
+        assert not (tmp_path / name).exists()
 
 
 def test_what_is_not_there_is_named(harness: Harness, results: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -144,7 +145,10 @@ def test_a_log_of_lm_eval_keeps_one_response_of_several_filters(
     assert protocol["sampling"] == {
         "temperature": 0.0, "top_p": None, "max_tokens": 7, "stop": ["\n\n"],
     }  # fmt: skip
-    assert protocol["source_metric"] == "exact_match,boxed"
+    judged_by = _rows(
+        tmp_path, "SELECT DISTINCT grader_version FROM grade WHERE profile = 'source'"
+    )
+    assert [version for (version,) in judged_by] == [f"{protocol['made_by']}, exact_match,boxed"]
     assert done.json["agreement"]["only_ours"] == 1, "9 without a box is right to us alone"
 
 
@@ -159,6 +163,25 @@ def test_a_log_is_matched_to_our_task_by_question_and_the_rest_is_listed(
     assert done.json["matched"] and done.json["unmatched"] == [OTHER]
     assert done.json["agreement"]["share"] == 1
     assert {row[0] for row in _rows(tmp_path, "SELECT id FROM item")} == {"apples", "pears"}
+
+
+def test_another_metric_of_the_same_log_is_another_judgement_of_the_same_run(
+    harness: Harness, tmp_path: Path
+) -> None:
+    row = {
+        "doc_id": 0, "doc": {"question": APPLES}, "target": "5", "filter": "none",
+        "metrics": ["harsh", "mild"], "arguments": {}, "resps": [["\\boxed{5}"]],
+        "harsh": 0.0, "mild": 1.0,
+    }  # fmt: skip
+    file = tmp_path / "samples_t_2026-01-01T00-00-00.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    first = _import(harness, tmp_path, "lm-eval", file, "--model", "m")
+    assert first.code == 0, first.err
+    again = _import(harness, tmp_path, "lm-eval", file, "--model", "m", "--metric", "mild")
+    assert again.code == 0, again.err
+    assert first.json["run"]["id"] == again.json["run"]["id"]
+    assert (first.json["agreement"]["only_ours"], again.json["agreement"]["both_right"]) == (1, 1)
+    assert _rows(tmp_path, "SELECT count(*) FROM generation") == [(1,)]
 
 
 def test_a_metric_or_task_that_a_log_lacks_is_named(
@@ -196,6 +219,31 @@ def test_a_log_of_a_restricted_benchmark_is_only_taken_matched(
     assert not (tmp_path / "r.duckdb").exists()
 
 
+@pytest.mark.parametrize("more", [[], ["--match"]])
+def test_a_log_of_a_restricted_benchmark_stays_one_by_another_name(
+    harness: Harness, tmp_path: Path, more: list[str]
+) -> None:
+    """Neither stored as open text nor printed as what an open task does not have."""
+    (tmp_path / "my_sums.py").write_text(SUMS)
+    asked = [{"Question": APPLES}, {"Question": "kept to itself"}]
+    rows = [
+        {
+            "doc_id": number, "doc": doc, "target": "5", "filter": "none",
+            "metrics": ["exact_match"], "arguments": {}, "resps": [["5"]], "exact_match": 1.0,
+        }
+        for number, doc in enumerate(asked)
+    ]  # fmt: skip
+    file = tmp_path / "samples_gpqa_main_n_shot_2026-01-01T00-00-00.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = _import(
+        harness, tmp_path, "lm-eval", file, "--model", "m", "--tasks-dir", tmp_path,
+        "--task", "my_sums", *more,
+    )  # fmt: skip
+    assert done.code == 2 and "gpqa_main_n_shot" in done.err
+    assert "kept to itself" not in done.out + done.err.replace("is kept to itself", "")
+    assert not (tmp_path / "r.duckdb").exists()
+
+
 GUARDED = '''
 """Kept to itself."""
 from harness.tasks_api import Task
@@ -205,6 +253,7 @@ def load():
     text = "Which of these planets is the largest one?"
     text += "\\n\\nAnswer Choices:\\n(A) Mars\\n(B) Jupiter"
     yield Item("planet", text, "B", AnswerType.CHOICE, option_order=(1, 0))
+    yield Item("sum", "How much is it if you add one and one?", "2", AnswerType.INTEGER)
 
 def prompt(item):
     return [{"role": "user", "content": item.question}]
@@ -218,25 +267,33 @@ def test_options_in_the_sources_order_are_judged_by_the_sources_letter(
 ) -> None:
     """Ours has the right answer at B, the source at A; nothing of the question is stored."""
     (tmp_path / "guarded.py").write_text(GUARDED)
-    asked = "Which of these planets is the largest one?"
-    row = {
-        "doc_id": 0, "doc": {"Question": asked}, "target": "(A)", "filter": "none",
-        "metrics": ["exact_match"], "arguments": {}, "resps": [["The answer is (A)."]],
-        "exact_match": 1.0,
-    }  # fmt: skip
+    asked = [
+        ("Which of these planets is the largest one?", "(A)", "It is \\boxed{A}."),
+        ("How much is it if you add one and one?", "2", "The answer is 2."),
+    ]
+    rows = [
+        {
+            "doc_id": number, "doc": {"Question": question}, "target": gold, "filter": "none",
+            "metrics": ["exact_match"], "arguments": {}, "resps": [[said]], "exact_match": 1.0,
+        }
+        for number, (question, gold, said) in enumerate(asked)
+    ]  # fmt: skip
     file = tmp_path / "samples_guarded_2026-01-01T00-00-00.jsonl"
-    file.write_text(json.dumps(row) + "\n")
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = _import(
         harness, tmp_path, "lm-eval", file, "--model", "m", "--tasks-dir", tmp_path, "--match"
     )
     assert done.code == 0, done.err
     assert done.json["run"]["score"]["value"] == 1
-    assert _rows(tmp_path, "SELECT question, gold FROM item") == [(None, "A")]
+    stored = _rows(tmp_path, "SELECT id, question, gold FROM item ORDER BY ALL")
+    assert stored == [("planet", None, "A"), ("sum", None, None)]
     again = harness(
         "regrade", done.json["run"]["id"], "--profile", "math-verify", "--tasks-dir", tmp_path,
         "--results", tmp_path / "r.duckdb", "--json",
     )  # fmt: skip
-    assert again.json["judged"] == 1
+    assert again.json["judged"] == 2
+    found = _rows(tmp_path, "SELECT item_id, correct FROM sample_by('math-verify') ORDER BY ALL")
+    assert found == [("planet", True), ("sum", True)], "by the source's letter then too"
 
 
 def _lighteval(folder: Path, select: str, task: str = "my_sums|0") -> Path:
@@ -391,6 +448,19 @@ def test_a_log_of_inspect_is_read_with_epochs_thought_and_usage(
     assert [row[0] for row in source] == [True, False, False, None]
 
 
+def test_what_a_log_says_is_no_formula_to_a_spreadsheet(harness: Harness, tmp_path: Path) -> None:
+    sample = _inspect_sample(APPLES, 1, "5", "C", stop_reason="=HYPERLINK(1)")
+    log = tmp_path / "log.json"
+    log.write_text(json.dumps(HEADER | {"samples": [sample]}))
+    assert _import(harness, tmp_path, "inspect", log).code == 0
+    out = tmp_path / "out.csv"
+    done = harness("export", "--format", "csv", "--out", out, "--results", tmp_path / "r.duckdb")
+    assert done.code == 0, done.err
+    with out.open(newline="") as table:
+        (row,) = csv.DictReader(table)
+    assert row["finish_reason"] == "'=HYPERLINK(1)"
+
+
 def _as_zstandard(path: Path) -> Path:
     """Recompress a log's members as current versions of Inspect do."""
     pyarrow = pytest.importorskip("pyarrow")
@@ -460,3 +530,23 @@ def test_two_logs_that_do_not_tell_their_sampling_are_not_taken_for_equal(
         assert _import(harness, tmp_path, "lm-eval", file, "--model", name).code == 0
     done = harness("compare", "one", "two", "--results", tmp_path / "r.duckdb")
     assert done.code == 2 and "temperature: unknown against unknown" in done.err
+
+
+def test_two_logs_that_do_not_tell_their_prompts_are_not_taken_for_equal(
+    harness: Harness, tmp_path: Path
+) -> None:
+    told = {"until": ["Q:"], "temperature": 0.0, "top_p": 1.0, "max_gen_toks": 9}
+    for name, text in (("one", "5"), ("two", "6")):
+        row = {
+            "doc_id": 0, "doc": {"question": APPLES}, "target": "5", "filter": "none",
+            "metrics": ["exact_match"], "resps": [[text]], "exact_match": 1.0,
+            "arguments": {"gen_args_0": {"arg_0": f"{name} {APPLES}", "arg_1": told}},
+        }  # fmt: skip
+        folder = tmp_path / name
+        folder.mkdir()
+        file = folder / "samples_t_2026-01-01T00-00-00.jsonl"
+        file.write_text(json.dumps(row) + "\n")
+        assert _import(harness, tmp_path, "lm-eval", file, "--model", name).code == 0
+    done = harness("compare", "one", "two", "--results", tmp_path / "r.duckdb")
+    assert done.code == 2 and "temperature" not in done.err
+    assert "messages before templating: unknown against unknown" in done.err

@@ -20,8 +20,9 @@ from harness.errors import HarnessError
 from train_cft.recipe import ParallelismPart
 
 _POLL_SECONDS = 0.1
-# A process that lost its peers waits for them in vain.
+# A process that lost its peers waits for them in vain; the first may be writing what is to be kept.
 _GRACE_SECONDS = 5.0
+_GRACE_SECONDS_OF_THE_FIRST = 60.0
 
 
 def placed() -> bool:
@@ -34,9 +35,19 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def rank() -> int:
+    """Return which of the processes this is, over all machines."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def local_rank() -> int:
+    """Return which of this machine's processes this is, and so which of its devices it has."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
 def is_first() -> bool:
     """Return whether this is the process that speaks and writes."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return rank() == 0
 
 
 def refuse_missing_devices(part: ParallelismPart) -> None:
@@ -89,8 +100,8 @@ def run(arguments: Sequence[str], processes: int) -> int:
         signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
     }
     try:
-        for rank in range(processes):
-            place = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        for number in range(processes):
+            place = {"RANK": str(number), "LOCAL_RANK": str(number)}
             started.append(
                 subprocess.Popen(
                     [sys.executable, "-m", "train_cft.cli", *arguments],
@@ -112,7 +123,9 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
     while any(process.poll() is None for process in processes):
         if not failed_at and any(process.poll() for process in processes):
             failed_at = time.monotonic()
-        if failed_at and time.monotonic() - failed_at > _GRACE_SECONDS:
+        writing = processes[0].poll() is None
+        grace = _GRACE_SECONDS_OF_THE_FIRST if writing else _GRACE_SECONDS
+        if failed_at and time.monotonic() - failed_at > grace:
             break
         time.sleep(_POLL_SECONDS)
     # The first process tells what went wrong, so its code counts before the others'.

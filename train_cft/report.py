@@ -7,6 +7,7 @@ on or chosen by. Differences are paired; their p-values hold together (Holm over
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
@@ -41,6 +42,7 @@ PAPERS_MAIN_MODEL = "Qwen2.5-Math-7B"
 _PAPERS_DATA = "+WebInstruct-"
 _CFT = "cft"
 _SHORT = 8
+_DIGITS = 12
 # Parts of a recipe in which trainings of one method may differ: what they are called, what they
 # learn (which is compared apart), their seeds, what they keep and what they run on.
 _NOT_OF_THE_METHOD = frozenset({"name", "objective", "seeds", "save", "parallelism"})
@@ -51,10 +53,11 @@ class Asking:
     """What a report is to say.
 
     Attributes:
-        base: Run or model that the others are held against.
-        models: Runs, models, or folders of trainings, which stand for their chosen checkpoint.
+        base: What the others are held against: a run, a model, or the folder of a training, which
+            stands for its chosen checkpoint.
+        models: The others, named in the same ways.
         tasks: Only these; all that every one has a run of if empty.
-        exempt_files: ``build.json`` of models that the results file knows no training of.
+        exempt_files: ``build.json`` of data whose training is not known, or its folder gone.
         keep_selection: Keep the items by which a checkpoint was chosen.
         published: Show what the paper printed beside it.
         profile: Whose grades count.
@@ -213,12 +216,13 @@ def report(asking: Asking, store: Store, told: Told) -> Report:
             or it is not known what a checkpoint was trained on.
     """
     registry = TaskRegistry(asking.tasks_dir)
-    names = [asking.base, *map(_meant, asking.models)]
+    given = (asking.base, *asking.models)
+    names = [*map(_meant, given)]
     runs = find_runs(store, names, asking.profile)
     known = _Known.of(store)
     entries = _entries([listed[0] for listed in runs], known)
     tasks, left_out = _tasks(asking, runs)
-    drops = _Drops(known, registry, asking, entries)
+    drops = _Drops(_Sources(known, given, asking.exempt_files), registry, asking, entries)
     without = {task: drops.of(task) for task in tasks}
     asked = Asked(
         names,
@@ -263,6 +267,16 @@ def _meant(name: str) -> str:
     return fingerprint
 
 
+def _to_evaluate(name: str) -> str:
+    """Return what `harness eval` takes for a name: of a training's folder the chosen checkpoint."""
+    folder = Path(name).expanduser()
+    if manifest.read_facts(folder) is None:
+        return name
+    chosen = chosen_fingerprint(folder)
+    paths = (str(one.path) for one in manifest.saved(folder) if one.fingerprint == chosen)
+    return next(paths, name)
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What the results file knows of trainings.
@@ -295,6 +309,11 @@ class _Known:
                 return
             yield row
             fingerprint = row.base
+
+    def chosen_on(self, fingerprint: str) -> set[str]:
+        """Return the tasks that a checkpoint, or one that it was trained from, was chosen on."""
+        line = (fingerprint, *(row.base for row in self.lineage(fingerprint)))
+        return {one.task for ancestor in line for one in self.chosen(ancestor)}
 
     def chosen(self, fingerprint: str) -> list[TrainingChoice]:
         """Return the choices that a checkpoint came out of."""
@@ -344,7 +363,8 @@ def _tasks(asking: Asking, runs: Sequence[Sequence[RunSummary]]) -> tuple[list[s
         LeftOut(task, "nothing named has a run of it") for task in wanted if task not in there
     ]
     if len(missing) == len(wanted):
-        listed = " ".join(f"--model {name}" for name in (asking.base, *asking.models))
+        named = map(_to_evaluate, (asking.base, *asking.models))
+        listed = " ".join(f"--model {shlex.quote(name)}" for name in named)
         raise HarnessError(
             "Nothing named has a run of any of these tasks.",
             f"Run `harness eval {listed} --tasks {','.join(wanted)}` first.",
@@ -358,32 +378,95 @@ class _Dropped:
     selected: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """What a ``build.json`` given by the user says.
+
+    Attributes:
+        file: Where it is.
+        data_sha256: Hash of the data; empty where it names none.
+        exempt: Benchmark items in the data, by task.
+    """
+
+    file: Path
+    data_sha256: str
+    exempt: Mapping[str, Sequence[str]]
+
+
+class _Sources:
+    """Finds the benchmark items that a model was trained on.
+
+    Args:
+        known: What the results file knows of trainings.
+        given: The names that the user gave: among them perhaps folders of trainings and of
+            checkpoints, which may have been moved since the results file was told.
+        exempt_files: ``build.json`` that the user gave.
+    """
+
+    def __init__(self, known: _Known, given: Sequence[str], exempt_files: Sequence[Path]) -> None:
+        self.known = known
+        self.builds = [_build_of(file) for file in exempt_files]
+        self._folders: dict[str, list[Path]] = {}
+        for name in given:
+            path = Path(name).expanduser().absolute()
+            folder = path.parent.parent if path.parent.name == manifest.CHECKPOINTS else path
+            facts = manifest.read_facts(folder)
+            if facts is not None:
+                self._folders.setdefault(str(facts.get("id")), []).append(folder)
+
+    def exempt(self, entry: Entry) -> list[Mapping[str, Sequence[str]]]:
+        """Return the items, by task, of each training that led to a model.
+
+        Raises:
+            HarnessError: Of one of these trainings it is not known.
+        """
+        return [
+            self._of_training(row, entry.label) for row in self.known.lineage(entry.fingerprint)
+        ]
+
+    def unmatched(self, entries: Sequence[Entry]) -> list[_Build]:
+        """Return the given files that are not the data of any training that led to a model."""
+        rows = (row for entry in entries for row in self.known.lineage(entry.fingerprint))
+        data = {row.data_sha256 for row in rows} - {""}
+        return [build for build in self.builds if build.data_sha256 not in data]
+
+    def _of_training(self, row: TrainingRow, label: str) -> Mapping[str, Sequence[str]]:
+        why = ""
+        for folder in (*self._folders.get(row.id, ()), Path(row.output)):
+            try:
+                training = manifest.read(folder)
+            except HarnessError as error:
+                why = error.message
+                continue
+            if training.id == row.id:
+                return training.exempt
+            why = f"{folder} now holds another training ({training.name})."
+        for build in self.builds:
+            if build.data_sha256 and build.data_sha256 == row.data_sha256:
+                return build.exempt
+        raise HarnessError(
+            f"It is not known what {label} was trained on: {why}",
+            f"Name the training's folder, or give the build.json of its data (data_sha256 "
+            f"{row.data_sha256[:_SHORT]}…) with --exempt.",
+        )
+
+
 class _Drops:
     """Finds the items that do not count, and what cannot be known of them."""
 
     def __init__(
-        self, known: _Known, registry: TaskRegistry, asking: Asking, entries: Sequence[Entry]
+        self, sources: _Sources, registry: TaskRegistry, asking: Asking, entries: Sequence[Entry]
     ) -> None:
         self._registry = registry
         self._keep_selection = asking.keep_selection
         self.warnings: list[str] = []
-        self._exempt = [_exempt_of_file(file) for file in asking.exempt_files]
+        self._exempt = [build.exempt for build in sources.builds]
         for entry in entries:
-            self._exempt += self._of_entry(entry, known, given=bool(asking.exempt_files))
-        base = entries[0].fingerprint
-        strangers = [
-            entry.label
-            for entry in entries
-            if entry.objective is None and entry.fingerprint != base
-        ]
-        if strangers and not asking.exempt_files:
-            self.warnings.append(
-                f"It is not known what {', '.join(strangers)} learnt from, so nothing was left out "
-                "for it; --exempt takes the build.json of its data."
-            )
+            self._exempt += sources.exempt(entry)
+        self._tell_of_strangers(entries, sources.unmatched(entries))
         self._trained_questions = self._questions_of_the_build()
         self._chosen_on = sorted(
-            {one.task for entry in entries for one in known.chosen(entry.fingerprint)}
+            {task for entry in entries for task in sources.known.chosen_on(entry.fingerprint)}
         )
         self._selection_questions = self._questions_of_the_selection()
 
@@ -413,18 +496,26 @@ class _Drops:
             selected = set()
         return _Dropped(frozenset(trained), frozenset(selected))
 
-    def _of_entry(self, entry: Entry, known: _Known, *, given: bool) -> list[Mapping[str, Any]]:
-        found = []
-        for row in known.lineage(entry.fingerprint):
-            try:
-                found.append(manifest.read(Path(row.output)).exempt)
-            except HarnessError as error:
-                if not given:
-                    raise HarnessError(
-                        f"It is not known what {entry.label} was trained on: {error.message}",
-                        "Give the build.json of its data with --exempt.",
-                    ) from error
-        return found
+    def _tell_of_strangers(self, entries: Sequence[Entry], unmatched: Sequence[_Build]) -> None:
+        """Say whose training is not known, and which of the given files no known one took."""
+        base = entries[0].fingerprint
+        strangers = [
+            entry.label
+            for entry in entries
+            if entry.objective is None and entry.fingerprint != base
+        ]
+        files = ", ".join(str(build.file) for build in unmatched)
+        if strangers:
+            left_out = f"only what {files} names was" if unmatched else "nothing was"
+            self.warnings.append(
+                f"It is not known what {', '.join(strangers)} learnt from, so {left_out} left out "
+                "for it; --exempt takes the build.json of its data."
+            )
+        elif unmatched:
+            self.warnings.append(
+                f"{files} is not of the data of any training here; the items it names were left "
+                "out all the same."
+            )
 
     def _questions_of_the_build(self) -> list[str]:
         named = {item for exempt in self._exempt for item in exempt.get(splits.PARENT, ())}
@@ -446,10 +537,11 @@ class _Drops:
         return questions
 
 
-def _exempt_of_file(file: Path) -> Mapping[str, Sequence[str]]:
+def _build_of(file: Path) -> _Build:
     try:
-        exempt = json.loads(file.read_text(encoding="utf-8"))["exempt"]
-        return {str(task): [str(item) for item in ids] for task, ids in exempt.items()}
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        exempt = {str(task): [str(item) for item in ids] for task, ids in facts["exempt"].items()}
+        return _Build(file, str(facts.get("data_sha256", "")), exempt)
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise HarnessError(
             f"{file} is no build.json ({type(error).__name__}).",
@@ -606,13 +698,32 @@ def _claims(
             _mean(_scores(task, places[seed][1])) - _mean(_scores(task, places[seed][0]))
             for seed in seeds
         ]
+    grains = {task.runs[0].task: 1 / len(task.items[0]) for task in found}
     if len(found) > 1:
         by_seed = zip(*effects.values(), strict=True)
-        effects[f"average of {len(found)} tasks"] = [_mean(one) for one in by_seed]
+        average = f"average of {len(found)} tasks"
+        effects[average] = [_mean(one) for one in by_seed]
+        grains[average] = min(grains.values())
     return [
-        SeedClaim(first, second, task, seeds, intervals.student(values))
+        SeedClaim(first, second, task, seeds, _between_seeds(values, grains[task]))
         for task, values in effects.items()
     ]
+
+
+def _between_seeds(values: Sequence[float], grain: float) -> Estimate:
+    """Return Student's interval of differences, reaching one item either way at least.
+
+    Scores are counts of items. Seeds that come out equal differ by less than an item shows, not by
+    nothing, and an interval of no width would call any difference certain.
+
+    Args:
+        values: One difference a seed.
+        grain: What one item is of a score.
+    """
+    found = intervals.student(values)
+    # Rounded, so that a difference of just one item does not leave 0 out by a rounding error.
+    low, high = (round(found.value + reach, _DIGITS) for reach in (-grain, grain))
+    return replace(found, low=min(found.low, low), high=max(found.high, high))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -198,7 +198,7 @@ def _left_out(task: TaskResult) -> Iterator[str]:
     whole = task.items + task.trained + task.selected
     for number, why in (
         (task.trained, "they are in the training data of one of the models"),
-        (task.selected, "one of the models was chosen by them"),
+        (task.selected, "one of the models, or what it was trained from, was chosen by them"),
     ):
         if number:
             yield f"{task.task}: {number} of {whole} items count for no model, because {why}."

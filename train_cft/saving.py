@@ -152,6 +152,11 @@ def write_model(
     config = folder / "config.json"
     content = json.loads(config.read_text(encoding="utf-8"))
     content["dtype"] = dtype
+    # The Trainer turns the cache off for itself; whoever generates wants what the base says.
+    content.pop("use_cache", None)
+    asked = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    if "use_cache" in asked:
+        content["use_cache"] = asked["use_cache"]
     config.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     if tokenizer_changed:
         tokenizer.save_pretrained(folder)

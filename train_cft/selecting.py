@@ -154,7 +154,7 @@ def select(asked: Selecting, observer: Observer) -> Selected:
     observer.phase("checking the checkpoints")
     models = _checked(training)
     base, revision, warnings = _base(training)
-    warnings += _overlaps(task, training, registry, observer)
+    warnings += [*_not_ended(training), *_overlaps(task, training, registry, observer)]
     for warning in warnings:
         observer.notice(warning)
     outcome = evaluate(
@@ -196,6 +196,18 @@ def _checked(training: Training) -> list[str]:
                 "Train into another folder, or put the checkpoint back.",
             )
     return [str(saved.path) for saved in training.checkpoints]
+
+
+def _not_ended(training: Training) -> list[str]:
+    """Say so where the training has steps to come, whose checkpoints cannot be chosen yet."""
+    planned = (manifest.read_facts(training.out) or {}).get("planned_steps")
+    last = training.checkpoints[-1].step
+    if not isinstance(planned, int) or last >= planned:
+        return []
+    return [
+        f"The training has not ended: its last checkpoint is of step {last} of {planned}. "
+        "Choose again when it has."
+    ]
 
 
 def _base(training: Training) -> tuple[list[str], str | None, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +45,8 @@ class Keeping:
         dtype: What weights are saved as.
         tokenizer_changed: Whether the tokenizer differs from the base's.
         facts: What the manifest of each checkpoint holds.
+        kept: By step, what earlier sittings kept: it stays as it is, since what was measured of it
+            belongs to its fingerprint, and weights made anew may differ in their last bits.
         seconds_before: How long earlier sittings took.
         stepped: Called after each step.
         saved: Called after each checkpoint.
@@ -57,6 +59,7 @@ class Keeping:
     dtype: str
     tokenizer_changed: bool
     facts: dict[str, Any]
+    kept: Mapping[int, SavedCheckpoint]
     seconds_before: float
     stepped: Callable[[Step], None]
     saved: Callable[[SavedCheckpoint], None]
@@ -85,11 +88,15 @@ class KeepingTrainer(SFTTrainer):  # type: ignore[misc]
                 self._save_state(model, trial, step)
 
     def _save_model_alone(self, step: int) -> None:
-        made = self.keeping.out / saving.MAKING / f"model-{step}"
+        keeping = self.keeping
+        if (whole := keeping.kept.get(step)) is not None:
+            if self.args.should_save:
+                keeping.saved(whole)
+            return
+        made = keeping.out / saving.MAKING / f"model-{step}"
         # Collective where the weights are shared out; it calls _save on the first process alone.
         self.save_model(str(made), _internal_call=True)
         if self.args.should_save:
-            keeping = self.keeping
             keeping.saved(
                 saving.publish_checkpoint(made, keeping.out, step, keeping.name, keeping.facts)
             )

@@ -19,6 +19,7 @@ from harness.models import resolve_model
 from harness.models.checkpoint import Checkpoint
 from harness.pipeline import brought_up_to_date
 from harness.store import Journal, Store
+from harness.store.training import training_is_in
 from harness.types import digest
 from train_cft import forecast, launch, manifest, order, saving
 from train_cft.encoding import Encoder, Encodings, encode_all
@@ -156,10 +157,15 @@ def carry_out(job: Job, progress: TrainingProgress) -> Report:
     with _alone(job.out):
         known = _refuse_other_training(job.out, facts)
         if _finished(job.out, course):
+            if launch.is_first():
+                _tidy_up(job.out)  # a kill may have come between the last checkpoint and this
             progress.notice(f"Training {facts['id']} is finished; nothing is left to do.")
             report.checkpoints = manifest.saved(job.out)
             return report
-        prepared = _Prepared(job, base, data, encoder, course, known or facts)
+        if known is not None:
+            # The libraries and the commit are those of this sitting.
+            facts |= {name: known[name] for name in ("id", "started_at")}
+        prepared = _Prepared(job, base, data, encoder, course, facts)
         _train(prepared, report, progress)
     return report
 
@@ -235,6 +241,7 @@ def _facts(
         "chat_template_sha256": template,
         "planned_steps": course.steps,
         "libraries": environment.libraries() | _versions(),
+        "git_commit": environment.git_commit(),
         "machine": environment.machine(),
         "started_at": datetime.now(UTC).isoformat(),
     }
@@ -253,7 +260,8 @@ def _refuse_other_training(out: Path, facts: Mapping[str, Any]) -> dict[str, Any
     """Return what is known of the same training in this folder; refuse another one."""
     known = manifest.read_facts(out)
     if known is None:
-        if out.is_dir() and any(path.name != _LOCK for path in out.iterdir()):
+        # The others may come when the first has begun to write.
+        if launch.is_first() and out.is_dir() and any(_visible(out)):
             raise HarnessError(
                 f"{out} exists and holds no training.", "Name another folder with --out."
             )
@@ -271,6 +279,10 @@ def _refuse_other_training(out: Path, facts: Mapping[str, Any]) -> dict[str, Any
         f"{out} holds another training: {', '.join(changes)}.",
         "Name another folder with --out, or use the same recipe, data and base to go on.",
     )
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
@@ -322,9 +334,9 @@ def _train(prepared: _Prepared, report: Report, progress: TrainingProgress) -> N
     estimate = forecast.forecast(job.recipe, prepared.base, course, job.out, done)
     _tell_estimate(progress, estimate, done)
     report.estimate = estimate
-    forecast.refuse_what_does_not_fit(estimate, job.out)
     first = launch.is_first()
     if first:
+        forecast.refuse_what_does_not_fit(estimate, job.out)
         saving.clear_unfinished(job.out)
         with saving.disk_may_be_full(job.out):
             manifest.write_json(job.out / manifest.TRAINING, prepared.facts)
@@ -333,14 +345,20 @@ def _train(prepared: _Prepared, report: Report, progress: TrainingProgress) -> N
         _run(prepared, keeping, state, progress)
     report.checkpoints = manifest.saved(job.out)
     if keeping.stopped:
+        if not first:
+            return  # in peace, so that nobody hurries the first, which writes
         step = saving.step_of_resume(saving.resume_state(job.out) or job.out)
         raise HarnessError(
             f"Stopped after step {step} of {course.steps}; its state is saved.",
             "Run the same command again to go on.",
         )
     if first:
-        saving.drop_resume_state(job.out)
-        saving.clear_unfinished(job.out)
+        _tidy_up(job.out)
+
+
+def _tidy_up(out: Path) -> None:
+    saving.drop_resume_state(out)
+    saving.clear_unfinished(out)
 
 
 def _tell_estimate(progress: TrainingProgress, estimate: Forecast, done: int) -> None:
@@ -365,8 +383,12 @@ def _recording(prepared: _Prepared, progress: TrainingProgress) -> Iterator[_Rec
     brought_up_to_date(store)
     facts, job = prepared.facts, prepared.job
     row = {name: facts[name] for name in _ROW} | {"output": str(job.out.resolve())}
-    writer = SummaryWriter(str(job.out / manifest.TENSORBOARD))
+    with saving.disk_may_be_full(job.out):
+        writer = SummaryWriter(str(job.out / manifest.TENSORBOARD))
     try:
+        with contextlib.suppress(StoreLocked):
+            # Its row is kept from an earlier sitting, and the folder may have been moved since.
+            training_is_in(store, prepared.id, row["output"])
         with Journal(store) as journal:
             journal.append("training", row)
             yield _Record(prepared.id, journal, writer, prepared.course.tokens_by_step())
@@ -376,7 +398,8 @@ def _recording(prepared: _Prepared, progress: TrainingProgress) -> Iterator[_Rec
             f"{error.message} The course waits beside it; the next command takes it in."
         )
     finally:
-        writer.close()
+        with contextlib.suppress(OSError):  # curves are no reason to end; the disk may be full
+            writer.close()
 
 
 _ROW = (
@@ -408,11 +431,12 @@ class _Record:
                 "recorded_at": datetime.now(UTC).isoformat(),
             },
         )
-        for name in ("loss", "learning_rate", "grad_norm"):
-            self.writer.add_scalar(f"train/{name}", getattr(step, name), step.number)
-        if step.seconds > 0:
-            rate = self.tokens[step.number - 1] / step.seconds
-            self.writer.add_scalar("train/tokens_per_second", rate, step.number)
+        with contextlib.suppress(OSError):  # of a full disk: the next checkpoint tells of it
+            for name in ("loss", "learning_rate", "grad_norm"):
+                self.writer.add_scalar(f"train/{name}", getattr(step, name), step.number)
+            if step.seconds > 0:
+                rate = self.tokens[step.number - 1] / step.seconds
+                self.writer.add_scalar("train/tokens_per_second", rate, step.number)
 
     def saved(self, checkpoint: SavedCheckpoint) -> None:
         self.journal.append(
@@ -457,7 +481,7 @@ def _keeping(
 
     facts = {
         name: prepared.facts[name]
-        for name in (*_ROW, "exempt", "chat_template_sha256", "base_source")
+        for name in (*_ROW, "exempt", "chat_template_sha256", "base_source", "git_commit")
         if name not in ("id", "machine")
     }
     return Keeping(
@@ -468,6 +492,7 @@ def _keeping(
         dtype=job.recipe.precision.saved,
         tokenizer_changed=prepared.encoder.changed,
         facts={"training": prepared.id} | facts,
+        kept={one.step: one for one in manifest.saved(job.out)},
         seconds_before=before,
         stepped=stepped,
         saved=saved,

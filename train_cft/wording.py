@@ -107,8 +107,9 @@ def about_the_method(
         )
     low, high = seeds.low, seeds.high
     told = (
-        f"Over {seeds.items} training seeds {second} differs from {first} by {points(seeds.value)} "
-        f"{interval(low, high)} points (Student's interval between seeds, on these items)"
+        f"Over {seeds.items} training seeds {second} differs from {first} by "
+        f"{points(seeds.value)} {interval(low, high)} points "
+        "(Student's interval between seeds, one item each way at least, on these items)"
     )
     if low <= 0 <= high:
         told += (

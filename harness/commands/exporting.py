@@ -59,13 +59,14 @@ def export(
     from harness.registry import TaskRegistry
 
     known_profile(profile)
+    packed = table.compression(out, form.value)
     store = recovered(results)
     runs = choose(store, names or [], task or [], model or [], profile)
     rows: int | None = None
     with written_whole(out, force=force) as unfinished:
         if form in (Form.PARQUET, Form.CSV):
             ids = [run.id for run in runs]
-            rows = table.write(store, ids, unfinished, form.value, profile)
+            rows = table.write(store, ids, unfinished, form.value, profile, packed)
         elif form is Form.HTML:
             unfinished.write_text(report.render(store, runs, profile), encoding="utf-8")
         else:

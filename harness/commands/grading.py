@@ -151,6 +151,7 @@ def import_file(
     for (origin, ours), log in zip(plans, logs, strict=True):
         with display.Counting("grading") as counting:
             done = importing.import_samples(store, log.samples, origin, ours, counting.told)
+        notes = (*log.notes, *done.notes)
         unmatched = [] if ours is not None and ours.restricted else done.unmatched
         (summary,) = queries.runs(store, [done.run_id])
         agreed = importing.agreement(store, done.run_id)
@@ -162,12 +163,12 @@ def import_file(
                     "unmatched": unmatched,
                     "unmatched_count": len(done.unmatched),
                     "agreement": asdict(agreed) | {"share": agreed.share},
-                    "notes": list(log.notes),
+                    "notes": list(notes),
                 }
             )
         else:
             display.print_runs([summary])
-            display.print_import(done.run_id, agreed, log.notes)
+            display.print_import(done.run_id, agreed, notes)
             display.print_unmatched(unmatched, len(done.unmatched))
     if as_json:
         print(json.dumps(shown[0] if len(shown) == 1 else shown, indent=2))

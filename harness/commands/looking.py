@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +23,8 @@ from harness.commands.options import (
 )
 from harness.errors import HarnessError
 from harness.types import DEFAULT_PROFILE
+
+_LOOPBACK = "127.0.0.1"
 
 
 def list_models(results: ResultsOption = RESULTS, as_json: JsonOption = False) -> None:
@@ -110,9 +114,13 @@ def doctor(results: ResultsOption = RESULTS, as_json: JsonOption = False) -> Non
 def leaderboard(
     results: ResultsOption = RESULTS,
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    address: Annotated[
+        str,
+        typer.Option(help="What to listen on; with 0.0.0.0 everybody who reaches it gets in."),
+    ] = _LOOPBACK,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it.")] = True,
 ) -> None:
-    """Open the leaderboard in the browser; it listens on this machine only."""
+    """Open the leaderboard in the browser; unless told otherwise, only this machine reaches it."""
     from importlib.util import find_spec
 
     spec = find_spec("leaderboard")
@@ -123,12 +131,33 @@ def leaderboard(
         )
     app_file = Path(next(iter(spec.submodule_search_locations))) / "app.py"
     arguments = [sys.executable, "-m", "streamlit", "run", str(app_file)]
-    arguments += ["--server.address", "127.0.0.1", "--server.port", str(port)]
+    arguments += ["--server.address", address, "--server.port", str(port)]
     arguments += ["--server.headless", "false" if open_browser else "true"]
     arguments += ["--browser.gatherUsageStats", "false"]
+    if not _only_here(address, port):
+        print(
+            f"The leaderboard has no password: everybody who reaches {address}, port {port}, reads "
+            "all of it, and can store labels and reviews.",
+            file=sys.stderr,
+        )
     os.environ["HARNESS_RESULTS"] = str(results)
     _tally(results)
     os.execv(sys.executable, arguments)
+
+
+def _only_here(address: str, port: int) -> bool:
+    """Tell whether an address is reached from this machine alone."""
+    try:
+        # No address at all is every address, to Streamlit as to this.
+        found = socket.getaddrinfo(
+            address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (OSError, UnicodeError) as error:
+        raise HarnessError(
+            f"{address} is no address of this machine: {error}.",
+            f"Leave --address out for {_LOOPBACK}, or give 0.0.0.0 for all there are.",
+        ) from error
+    return all(ipaddress.ip_address(str(at[4][0]).split("%")[0]).is_loopback for at in found)
 
 
 def _tally(results: Path) -> None:

@@ -7,6 +7,7 @@ the number can be told from another harness's.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,10 @@ from harness.export.protocol import in_words, kind, truncation
 from harness.registry import TaskRegistry
 from harness.store.queries import RunSummary
 from harness.terminal import clean
+
+# What renderers make links and mentions of even where it is escaped: they search what is left.
+_LINKED = re.compile(r"[:@]|www\.", re.IGNORECASE)
+_CODE = str.maketrans({"`": "'", "|": "¦"})
 
 
 def render(runs: Sequence[RunSummary], profile: str, registry: TaskRegistry) -> str:
@@ -110,8 +115,10 @@ def _row(run: RunSummary) -> str:
 
 def _cell(text: str) -> str:
     """Make a text safe inside a Markdown table: much of it is somebody else's."""
-    escaped = "".join(f"\\{mark}" if mark in "\\`*_[]|<>!~#&" else mark for mark in clean(text))
-    return escaped.replace("\n", " ")
+    plain = clean(text).replace("\n", " ")
+    if _LINKED.search(plain):
+        return f"`{plain.translate(_CODE)}`"
+    return "".join(f"\\{mark}" if mark in "\\`*_[]|<>!~#&" else mark for mark in plain)
 
 
 def _yaml(value: object, depth: int) -> list[str]:

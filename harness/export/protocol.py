@@ -39,11 +39,15 @@ def truncation(run: RunSummary) -> float | None:
 
 
 def groups(runs: Sequence[RunSummary]) -> list[list[RunSummary]]:
-    """Put runs of one task together where nothing of their protocols differs."""
+    """Put runs of one task together where nothing of their protocols differs.
+
+    What other versions of the grader judged stands apart too: nothing is judged again here.
+    """
     found: list[list[RunSummary]] = []
     for run in runs:
         for group in found:
-            if differences(group[0], run).comparable:
+            judged_by = {each.grader_versions for each in (*group, run) if each.grader_versions}
+            if len(judged_by) < 2 and differences(group[0], run).comparable:
                 group.append(run)
                 break
         else:

@@ -14,7 +14,7 @@ from harness.export.protocol import groups, in_words, kind, truncation
 from harness.export.style import STYLE
 from harness.statistics import ranking
 from harness.statistics.intervals import Estimate, suite
-from harness.store import Store, queries
+from harness.store import Store, published, queries
 from harness.store.queries import PublishedScore, RunSummary, Sample
 from harness.terminal import clean
 
@@ -33,9 +33,10 @@ def render(store: Store, runs: Sequence[RunSummary], profile: str) -> str:
         profile: Whose grades the scores are of.
     """
     tasks = {task: [run for run in runs if run.task == task] for task in _tasks(runs)}
-    published: dict[str, list[PublishedScore]] = {}
+    printed: dict[str, list[PublishedScore]] = {}
     for score in queries.published(store):
-        published.setdefault(score.task, []).append(score)
+        printed.setdefault(score.task, []).append(score)
+    together = {task: groups(of_task) for task, of_task in tasks.items()}
     ranks = _ranks(store, tasks, profile)
     body = [
         "<h1>Evaluation report</h1>",
@@ -44,10 +45,10 @@ def render(store: Store, runs: Sequence[RunSummary], profile: str) -> str:
         f"<b>{_text(profile)}</b>, with 95&nbsp;% intervals over items. Written "
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC.</p>",
         _legend(),
-        _overview(tasks),
+        _overview(tasks, together),
     ]
-    for task, of_task in tasks.items():
-        body.append(_task(store, task, of_task, published.get(task, []), ranks, profile))
+    for task in tasks:
+        body.append(_task(store, task, together[task], printed.get(task, []), ranks, profile))
     return _PAGE.format(style=STYLE, body="\n".join(body))
 
 
@@ -61,12 +62,15 @@ def _legend() -> str:
         'harness. <span class="tag imported">imported</span> generated elsewhere, judged by this '
         'harness. <span class="tag published">published</span> a number somebody else printed: '
         "nothing of it was checked, and no test against it is possible; its interval is what "
-        "chance alone would leave, assuming one answer for each of the items measured here.</p>"
+        "chance alone would leave, assuming one answer for each item of the benchmark.</p>"
     )
 
 
-def _overview(tasks: Mapping[str, Sequence[RunSummary]]) -> str:
-    """Return the models by benchmarks, ranked by the mean over what every one of them has."""
+def _overview(
+    tasks: Mapping[str, Sequence[RunSummary]],
+    together: Mapping[str, Sequence[Sequence[RunSummary]]],
+) -> str:
+    """Return the models by benchmarks, ranked by the mean over what was asked of all alike."""
     best: dict[str, dict[str, RunSummary]] = {}
     names: dict[str, str] = {}
     for task, runs in tasks.items():
@@ -76,7 +80,13 @@ def _overview(tasks: Mapping[str, Sequence[RunSummary]]) -> str:
                 names[run.fingerprint] = run.model
     if not best:
         return "<p>Nothing has been graded yet.</p>"
-    shared = [task for task in tasks if all(task in of_model for of_model in best.values())]
+    shared = [
+        task
+        for task in tasks
+        if all(task in of_model for of_model in best.values())
+        and _alike([of_model[task] for of_model in best.values()])
+    ]
+    letters = {task: _letters(of_task) for task, of_task in together.items()}
     averages: dict[str, Estimate | None] = {
         model: suite([score for task in shared if (score := of_model[task].score)])
         if shared
@@ -85,9 +95,15 @@ def _overview(tasks: Mapping[str, Sequence[RunSummary]]) -> str:
     }
     ordered = sorted(best, key=lambda model: (-_value(averages[model]), names[model]))
     if shared:
-        said = f"The mean is over what every model here has: {', '.join(map(_text, shared))}."
+        said = (
+            "The mean is over what every model here has finished, on the same items under the same "
+            f"protocol: {', '.join(map(_text, shared))}."
+        )
     else:
-        said = "No benchmark was asked of every model here, so there is no mean to rank by."
+        said = (
+            "No benchmark was finished by every model here on the same items under the same "
+            "protocol, so there is no mean to rank by."
+        )
     head = ["model", *([f"mean of {len(shared)}"] if shared else []), *tasks]
     rows = []
     for model in ordered:
@@ -96,13 +112,34 @@ def _overview(tasks: Mapping[str, Sequence[RunSummary]]) -> str:
             cells.append(f"<td>{_score(averages[model])}</td>")
         for task in tasks:
             shown = best[model].get(task)
-            cells.append(f"<td>{_score(shown.score) + _mark(shown) if shown else '–'}</td>")
+            letter = letters[task].get(shown.id, "") if shown and len(together[task]) > 1 else ""
+            cells.append(f"<td>{_score(shown.score) + _mark(shown, letter) if shown else '–'}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return (
         f'<h2>Models</h2><p class="note">{said} Of several runs the complete, longest, newest one '
-        "is shown; runs of one benchmark under different protocols are told apart below.</p>"
+        "is shown. A letter stands where a benchmark was run under several protocols; the scores "
+        "of different letters answer different questions, and the letters are explained below.</p>"
         + _table(head, rows)
     )
+
+
+def _alike(runs: Sequence[RunSummary]) -> bool:
+    """Say whether these runs of one task are finished, of one protocol and on the same items."""
+    sets = {run.item_set for run in runs}
+    finished = all(run.complete for run in runs)
+    return finished and len(sets) == 1 and None not in sets and len(groups(runs)) == 1
+
+
+def _letters(together: Sequence[Sequence[RunSummary]]) -> dict[str, str]:
+    """Name the protocols of one task: A to Z, then AA and so on."""
+    found: dict[str, str] = {}
+    for number, group in enumerate(together):
+        name, rest = "", number + 1
+        while rest:
+            rest, place = divmod(rest - 1, len(_LETTERS))
+            name = _LETTERS[place] + name
+        found |= dict.fromkeys((run.id for run in group), name)
+    return found
 
 
 def _preference(run: RunSummary) -> tuple[bool, int, float]:
@@ -141,20 +178,15 @@ def _ranks(
 def _task(
     store: Store,
     task: str,
-    runs: Sequence[RunSummary],
-    published: Sequence[PublishedScore],
+    together: Sequence[Sequence[RunSummary]],
+    printed: Sequence[PublishedScore],
     ranks: Mapping[str, tuple[int, int, int]],
     profile: str,
 ) -> str:
-    together = groups(runs)
-    letters = {
-        run.id: _LETTERS[number % len(_LETTERS)]
-        for number, group in enumerate(together)
-        for run in group
-    }
-    items = max((run.score.items for run in runs if run.score), default=0)
+    runs = [run for group in together for run in group]
+    letters = _letters(together)
     rows = [(_value(run.score), _run_row(run, letters[run.id], ranks)) for run in runs]
-    rows += [(score.score, _published_row(score, items)) for score in published]
+    rows += [(score.score, _published_row(score)) for score in printed]
     rows.sort(key=lambda row: -row[0])
     head = [
         "model", "score, % [95 % interval]", "0 to 100 %, line: interval", "rank", "items",
@@ -164,8 +196,8 @@ def _task(
         f"<li><b>{letters[group[0].id]}</b> {_text(in_words(group[0]))}</li>" for group in together
     )
     warning = (
-        "<p><b>These runs were made under different protocols; scores under different letters "
-        "answer different questions.</b></p>"
+        "<p><b>These runs were made under different protocols, or judged by different versions of "
+        "the grader; scores under different letters answer different questions.</b></p>"
         if len(together) > 1
         else ""
     )
@@ -202,12 +234,12 @@ def _run_row(run: RunSummary, letter: str, ranks: Mapping[str, tuple[int, int, i
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _published_row(score: PublishedScore, items: int) -> str:
-    from harness.statistics.intervals import wilson
-
-    assumed = wilson(round(score.score * items), items) if items else None
-    estimate = Estimate(score.score, assumed.low, assumed.high, items) if assumed else None
-    note = f'<br><span class="doubt">note: {_text(score.note)}</span>' if score.note else ""
+def _published_row(score: PublishedScore) -> str:
+    estimate = published.assumed(score)
+    known = (("note", score.note), ("in doubt", published.doubts(score)))
+    note = "".join(
+        f'<br><span class="doubt">{what}: {_text(text)}</span>' for what, text in known if text
+    )
     cells = [
         f'<th scope="row">{_text(score.model)}<br><span class="tag published">published</span> '
         f"<small>{_text(score.method)}</small></th>",
@@ -281,8 +313,10 @@ def _score(estimate: Estimate | None) -> str:
     )
 
 
-def _mark(run: RunSummary) -> str:
-    return "" if kind(run) == "measured" else ' <span class="tag imported">imported</span>'
+def _mark(run: RunSummary, letter: str) -> str:
+    protocol = f" <b>{letter}</b>" if letter else ""
+    who = "" if kind(run) == "measured" else ' <span class="tag imported">imported</span>'
+    return protocol + who
 
 
 def _dot(estimate: Estimate | None, who: str) -> str:

@@ -2,7 +2,8 @@
 
 DuckDB copies them, so that no row passes through Python and a run of millions needs no memory.
 Parquet holds texts exactly. In CSV a text that a spreadsheet would run as a formula (it begins with
-``=``, ``+``, ``-``, ``@``, a tab or a line break) gets an apostrophe before it.
+``=``, ``+``, ``-``, ``@``, a tab or a line break) gets an apostrophe before it, whatever a model
+or somebody else's log has written there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,14 @@ _OPEN = (
     "answer_type",
 )  # fmt: skip
 _SECRET = ("question", "gold", "thought", "answer", "extracted")
-_TEXTS = frozenset({"model", "task", "item_id", "subject", "level", *_SECRET})
+_TEXTS = frozenset(
+    {
+        "engine", "finish_reason", "grader_version", "item_id", "level", "model", "source_made_by",
+        "subject", "task", *_SECRET,
+    }
+)  # fmt: skip
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_PACKED = frozenset({*_COMPRESSIONS, ".bz2", ".xz", ".zip"})
 _JUDGED = (
     "profile", "grader_version", "correct", "status", "extraction", "method", "source_correct",
     "source_made_by", "human_correct",
@@ -66,7 +74,31 @@ SELECT {columns} FROM rows ORDER BY run_id, ordinal, sample_index
 """
 
 
-def write(store: Store, run_ids: Sequence[str], path: Path, form: str, profile: str) -> int:
+def compression(path: Path, form: str) -> str:
+    """Return how a file of this name is packed, in DuckDB's words.
+
+    Raises:
+        HarnessError: Its name promises what nothing here writes.
+    """
+    ending = path.suffix.lower()
+    if form == "csv" and ending in _COMPRESSIONS:
+        return _COMPRESSIONS[ending]
+    if ending in _PACKED:
+        raise HarnessError(
+            f"{path.name} would not be packed as its name says.",
+            "Of the formats, csv can be written as .gz or .zst; parquet is packed in itself.",
+        )
+    return "none"
+
+
+def write(
+    store: Store,
+    run_ids: Sequence[str],
+    path: Path,
+    form: str,
+    profile: str,
+    packed: str = "none",
+) -> int:
     """Write the samples of these runs that have come back, and return how many there are.
 
     Args:
@@ -75,6 +107,7 @@ def write(store: Store, run_ids: Sequence[str], path: Path, form: str, profile: 
         path: Where to; replaced.
         form: ``parquet`` or ``csv``.
         profile: Whose grades to write, beside those that imported responses came with.
+        packed: How a CSV file is packed, from :func:`compression`.
 
     Raises:
         HarnessError: The file cannot be written.
@@ -87,7 +120,11 @@ def write(store: Store, run_ids: Sequence[str], path: Path, form: str, profile: 
         source=SOURCE_PROFILE,
         columns=", ".join(_column(name, form) for name in (*_OPEN, *_SECRET, *_JUDGED, *_MADE)),
     )
-    options = "FORMAT parquet, COMPRESSION zstd" if form == "parquet" else "FORMAT csv, HEADER true"
+    options = (
+        "FORMAT parquet, COMPRESSION zstd"
+        if form == "parquet"
+        else f"FORMAT csv, HEADER true, COMPRESSION {packed}"
+    )
     try:
         with store.read() as connection:
             copied = connection.execute(f"COPY ({rows}) TO '{quoted(str(path))}' ({options})")

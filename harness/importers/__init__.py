@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -87,6 +88,7 @@ class ImportedRun:
         sampling: As in :class:`harness.types.Sampling`, ``None`` for each part that the log does
             not tell; ``None`` where it tells nothing.
         prompts_sha256: Hash of all that the log says of how items became prompts.
+        metric: What judged, by the source's name for it; empty where it has one judgement only.
         told: Further facts of the protocol worth keeping, by name.
         notes: What the user should know, one sentence each.
     """
@@ -98,12 +100,18 @@ class ImportedRun:
     made_by: str = ""
     sampling: Mapping[str, Any] | None = None
     prompts_sha256: str | None = None
+    metric: str = ""
     told: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-def rows_as_log(reader: Reader) -> LogReader:
-    """Return a reader of whole JSONL files out of one of their rows."""
+def rows_as_log(reader: Reader, judged_by: str = "") -> LogReader:
+    """Return a reader of whole JSONL files out of one of their rows.
+
+    Args:
+        reader: Of one row, made for one file.
+        judged_by: The column that holds the judgements, where a user named it.
+    """
 
     def read_log(path: Path, metric: str | None, only: str | None) -> list[ImportedRun]:
         if metric is not None or only is not None:
@@ -111,7 +119,8 @@ def rows_as_log(reader: Reader) -> LogReader:
                 "This format has one benchmark a file and one judgement a response.",
                 "Leave out --metric and --only.",
             )
-        return [ImportedRun(read_file(path, reader), file_sha256(path))]
+        samples = read_file(path, reader)
+        return [ImportedRun(samples, file_sha256(path), metric=judged_by)]
 
     return read_log
 
@@ -135,6 +144,31 @@ def read_file(path: Path, reader: Reader) -> list[ImportedSample]:
     return samples
 
 
+def check_apart(samples: Iterable[ImportedSample]) -> None:
+    """Refuse samples that the store could not tell apart, or would judge by another's gold.
+
+    Raises:
+        HarnessError: Two of them have one id and sample index, or one id stands for two questions.
+    """
+    asked: dict[str, tuple[str, str]] = {}
+    seen: set[tuple[str, int]] = set()
+    for sample in samples:
+        item, place = sample.item_id, (sample.item_id, sample.sample_index)
+        if asked.setdefault(item, (sample.question, sample.gold)) != (sample.question, sample.gold):
+            raise HarnessError(
+                f"The id {item!r} stands for two questions, or for one with two golds.",
+                "Name a column that tells them apart (JSON lines: --map id=COLUMN), or import the "
+                "file in parts.",
+            )
+        if place in seen:
+            raise HarnessError(
+                f"Two responses both are sample {sample.sample_index} of the id {item!r}.",
+                "Name a column that tells them apart (JSON lines: --map sample_index=COLUMN, or "
+                "--map id=COLUMN), or import the file in parts.",
+            )
+        seen.add(place)
+
+
 def _read_line(path: Path, line: str, number: int, reader: Reader) -> list[ImportedSample]:
     try:
         row = json.loads(line)
@@ -154,13 +188,16 @@ def _read_line(path: Path, line: str, number: int, reader: Reader) -> list[Impor
 
 
 def column_reader(columns: Mapping[str, str]) -> Reader:
-    """Return a reader of plain rows.
+    """Return a reader of one file of plain rows.
+
+    The samples of one id are numbered as they come, unless a column says which is which.
 
     Args:
         columns: Our names to the file's: ``question``, ``gold``, ``response``, and optionally
             ``id``, ``sample_index``, ``answer_type``, ``correct``, ``subject``, ``level``. A
             response may be a list of samples, ``correct`` then too.
     """
+    come: Counter[str] = Counter()
 
     def read(row: Row, number: int) -> Iterator[ImportedSample]:
         found = {ours: row[theirs] for ours, theirs in columns.items()}
@@ -168,13 +205,16 @@ def column_reader(columns: Mapping[str, str]) -> Reader:
         listed = responses if isinstance(responses, list) else [responses]
         verdicts = found.get("correct")
         verdicts = verdicts if isinstance(verdicts, list) else [verdicts] * len(listed)
-        for index, (response, correct) in enumerate(zip(listed, verdicts, strict=True)):
+        item_id = str(found.get("id", number))
+        for response, correct in zip(listed, verdicts, strict=True):
+            index = int(found.get("sample_index", come[item_id]))
+            come[item_id] += 1
             yield ImportedSample(
-                item_id=str(found.get("id", number)),
+                item_id=item_id,
                 question=str(found.get("question", "")),
                 gold=str(found["gold"]),
                 response=str(response),
-                sample_index=int(found.get("sample_index", index)),
+                sample_index=index,
                 answer_type=AnswerType(found.get("answer_type") or AnswerType.AUTO),
                 correct=None if correct is None else bool(correct),
                 subject=str(found.get("subject", "")),

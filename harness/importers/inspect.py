@@ -209,8 +209,8 @@ def _run(
             stop=config.get("stop_seqs"),
         ),
         prompts_sha256=hash_of_prompts(steps, config.get("system_message"), asked),
+        metric=metric or "",
         told={"task_version": str(about.get("task_version", "")) or None}
-        | ({"source_metric": metric} if metric else {})
         | ({"status": header["status"]} if header.get("status", "success") != "success" else {}),
         notes=(*errors, *grade_notes(samples, metric or "")),
     )

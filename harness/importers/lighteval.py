@@ -117,7 +117,7 @@ def _read_file(path: Path, metric: str | None) -> ImportedRun:
             stop=settings.get("stop_tokens") or stops,
         ),
         prompts_sha256=hash_of_prompts(asked),
-        told={"source_metric": chosen} if chosen else {},
+        metric=chosen or "",
         notes=grade_notes(samples, chosen or ""),
     )
 

@@ -131,8 +131,8 @@ def _read_file(path: Path, metric: str | None) -> ImportedRun:
         )
         if config
         else None,
-        told={"task_version": _version(_mapping(results.get("versions")).get(task))}
-        | ({"source_metric": choice} if choice else {}),
+        metric=choice,
+        told={"task_version": _version(_mapping(results.get("versions")).get(task))},
         notes=grade_notes(samples, choice),
     )
 

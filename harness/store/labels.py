@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from harness.errors import StoreLocked
 from harness.store.journal import Journal, Row, recover
+from harness.store.samples import spans
 from harness.store.store import Store
 
 _TABLE = "human_label"
@@ -168,14 +169,16 @@ def judgements(
         }
         keys = {name: keys[name] for name in wanted if name in keys}
         ids = [key for key, _ in keys.values()]
+        _, when = spans(connection, [run_id])
         grades = connection.execute(
             "SELECT CAST(d.key AS VARCHAR), CAST(d.gold_id AS VARCHAR), d.profile,"
             " d.grader_version, d.correct, d.status,"
             " CASE WHEN r.restricted THEN '' ELSE d.extracted END, d.method"
             " FROM grade d, (SELECT restricted FROM run WHERE id = ?) r"
-            " WHERE d.key IN (SELECT CAST(unnest(?) AS UUID))"
+            f" WHERE d.key IN (SELECT CAST(unnest(?) AS UUID)){when}"
             " QUALIFY row_number() OVER"
-            " (PARTITION BY d.key, d.gold_id, d.profile ORDER BY d.graded_at DESC) = 1"
+            " (PARTITION BY d.key, d.gold_id, d.profile"
+            " ORDER BY d.graded_at DESC, d.grader_version DESC) = 1"
             " ORDER BY d.profile",
             [run_id, ids],
         ).fetchall()

@@ -32,7 +32,7 @@ def sample_of(
         only: A condition on ``request`` that narrows them further, as SQL.
     """
     ids = literals(run_ids)
-    finished, graded = _spans(connection, run_ids)
+    finished, graded = spans(connection, run_ids)
     return f"""
 WITH asked AS MATERIALIZED (
     SELECT run_id, item_id, gold_id, sample_index, key FROM request
@@ -46,7 +46,7 @@ newest AS MATERIALIZED (
 ),
 disagreeing AS NOT MATERIALIZED (
     SELECT key, gold_id FROM (
-        SELECT key, gold_id, arg_max(correct, graded_at) AS correct
+        SELECT key, gold_id, arg_max_null(correct, (graded_at, grader_version)) AS correct
         FROM grade WHERE key IN (SELECT key FROM asked){graded}
         GROUP BY key, gold_id, profile)
     GROUP BY key, gold_id HAVING count(DISTINCT correct) > 1
@@ -76,8 +76,11 @@ def literals(texts: Iterable[str]) -> str:
     return ", ".join(f"'{quoted(text)}'" for text in texts) or "NULL"
 
 
-def _spans(connection: DuckDBPyConnection, run_ids: Sequence[str]) -> tuple[str, str]:
-    """Return conditions on the times of generations and grades, empty where they are not known."""
+def spans(connection: DuckDBPyConnection, run_ids: Sequence[str]) -> tuple[str, str]:
+    """Return conditions on ``generation`` and on ``grade`` that hold for all rows of these runs.
+
+    They begin with AND, and are empty where the times of the rows are not known.
+    """
     row = connection.execute(
         "SELECT count(DISTINCT run_id), min(first_finished_at), max(last_finished_at),"
         " min(first_graded_at), max(last_graded_at)"

@@ -150,6 +150,18 @@ def trainings(store: Store) -> list[TrainingRow]:
     return [TrainingRow(**row) for row in rows]
 
 
+def training_is_in(store: Store, training_id: str, output: str) -> None:
+    """Write down where the folder of a training is now; one that is not known stays unknown.
+
+    Args:
+        store: The results file.
+        training_id: Of the training.
+        output: The folder of its checkpoints.
+    """
+    with store.write() as connection:
+        connection.execute("UPDATE training SET output = ? WHERE id = ?", [output, training_id])
+
+
 def training_steps(store: Store, training_id: str) -> list[TrainingStep]:
     """Return what was logged of a training, step by step."""
     with store.read() as connection:

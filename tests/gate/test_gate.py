@@ -263,6 +263,7 @@ def test_a_missing_baseline_is_told_with_the_command_that_makes_it(
     with duckdb.connect(str(results)) as connection:
         connection.execute("DELETE FROM grade WHERE key IN (SELECT min(key) FROM grade)")
         connection.execute("DELETE FROM generation WHERE key NOT IN (SELECT key FROM grade)")
+        connection.execute("DELETE FROM run_tally")  # nobody but a test takes rows away
     incomplete = [gate("same", tasks=name) for name in ("sums", "more_sums", "secret", "hostile")]
     (found,) = [done for done in incomplete if done.code == 2]
     _refused(found, "is not complete", "goes on with it")

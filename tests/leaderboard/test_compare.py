@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,63 @@ def test_other_versions_of_the_grader_are_told_and_nothing_is_judged_again(
     found = {run.id: run for run in queries.runs(made_store)}
     (compared,) = as_stored(made_store, [found[LARGE.id], found[SMALL.id]]).comparisons
     assert [str(one) for one in compared.differences.refused] == ["grader version: 0 against older"]
+
+
+def test_a_task_under_other_protocols_or_without_shared_items_is_told_apart(
+    made_store: Store,
+) -> None:
+    other = replace(SMALL, model="made-up-large", task="math500", samples=simple_samples(12, 30))
+    strange = [replace(sample, gold="-1") for sample in simple_samples(9, 9)]
+    nothing = [
+        MadeRun("made-up-small", "strange", simple_samples(9, 9)),
+        MadeRun("made-up-large", "strange", strange),
+    ]
+    add(made_store, other, *nothing)
+    with made_store.write() as connection:
+        connection.execute(
+            "UPDATE grade SET grader_version = 'older' WHERE key IN"
+            " (SELECT key FROM request WHERE run_id = ?)",
+            [other.id],
+        )
+    found = {run.id: run for run in queries.runs(made_store)}
+    small = next(run for run in made_runs() if (run.model, run.task) == (SMALL.model, "math500"))
+    pairs: list[Sequence[MadeRun]] = [(SMALL, LARGE), (small, other), nothing]
+    lines = [[found[run.id] for run in pair] for pair in pairs]
+    of_task, obstacles = comparing.task_by_task(lines, lambda runs: as_stored(made_store, runs))
+    assert list(of_task) == ["gsm8k", "math500"]
+    assert "No item is shared" in obstacles["strange"]
+    refused = comparing.refusals(of_task)
+    assert {task: [one.what for one in why] for task, why in refused.items()} == {
+        "math500": ["grader version"]
+    }
+    comparisons = [one.comparisons[0] for one in of_task.values()]
+    shown = comparing.tasks_table(comparisons, [0.01, 0.01])
+    assert shown.count("≠ grader version") == 1
+    assert "mean of 2 (≠ protocols mixed)" in shown
+    assert "≠" not in comparing.tasks_table(comparisons[:1], [0.01])
+    marked = dot("math500", comparisons[1].paired, 0.01, differs=True)
+    assert marked.label == "math500 ≠"
+
+
+def test_runs_under_another_protocol_are_marked_among_several(made_store: Store) -> None:
+    found = {run.id: run for run in queries.runs(made_store)}
+    compared = as_stored(made_store, [found[run.id] for run in (SMALL, LARGE, WARM)])
+    shown = comparing.against_first_table(compared)
+    assert shown.count("≠ temperature") == 1
+    assert "Rank (≠ protocols mixed)" in shown
+    alone = as_stored(made_store, [found[run.id] for run in (SMALL, LARGE)])
+    assert "≠" not in comparing.against_first_table(alone)
+
+
+def test_the_verdict_goes_by_the_adjusted_p(made_store: Store) -> None:
+    found = {run.id: run for run in queries.runs(made_store)}
+    (one,) = as_stored(made_store, [found[run.id] for run in (SMALL, LARGE)]).comparisons
+    assert "Holm" not in verdict(one)
+    assert "60 items both have" in verdict(one)
+    doubtful = verdict(replace(one, p_adjusted=0.2), among=3, runs=4)
+    assert "no difference is shown" in doubtful
+    assert "p 0.2000 (Holm, 3 comparisons)" in doubtful
+    assert "60 items all 4 runs have" in doubtful
 
 
 def test_what_differs_is_escaped_and_sorted_by_what_it_means() -> None:
@@ -199,9 +256,12 @@ def test_a_break_down_says_that_it_explores(served: Path, visit: Visit) -> None:
     expect(page.locator(".js-plotly-plot .errorbar")).to_have_count(3)
 
 
-def test_a_restricted_task_shows_numbers_and_no_texts(served: Path, visit: Visit) -> None:
+@pytest.mark.parametrize("restricted", [True, False])
+def test_a_restricted_task_shows_numbers_and_no_texts(
+    served: Path, visit: Visit, restricted: bool
+) -> None:
     secret = MadeSample(f"{SECRET} question", f"{SECRET} gold", f"{SECRET} other", False)
-    other = MadeRun("made-up-small", "gpqa_diamond", [secret], restricted=True)
+    other = MadeRun("made-up-small", "gpqa_diamond", [secret], restricted=restricted)
     add(served, other)
     large = next(run for run in made_runs() if run.restricted)
     page = visit(f"compare?a={other.id}&b={large.id}")

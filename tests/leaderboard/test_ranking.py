@@ -26,9 +26,11 @@ from leaderboard.ranking import (
     first_choice,
     highlights,
     ordered,
+    protocol_words,
     tasks,
     unfinished,
 )
+from leaderboard.samples_page import run_facts
 from leaderboard.table import doubts, ranking_table, unfinished_list
 from leaderboard.text import escaped, plain, shortened, size
 
@@ -183,6 +185,61 @@ def test_a_run_on_fewer_items_neither_hides_nor_equals_the_full_one() -> None:
     assert len(cells) == 4
 
 
+def imported(run: RunSummary, **sampling: object) -> RunSummary:
+    """Return the run as one whose responses came from a log."""
+    told = run.protocol["sampling"] | sampling
+    protocol = run.protocol | {"imported": "jsonl", "file_sha256": run.id, "sampling": told}
+    return replace(run, protocol=protocol, protocol_sha256=f"file {run.id}")
+
+
+def test_another_version_of_the_grader_is_another_protocol() -> None:
+    new = [
+        replace(RUN, id=name, fingerprint=name, model=name, grader_versions=("2",))
+        for name in ("one", "two")
+    ]
+    old = replace(RUN, grader_versions=("1",), score=scored(0.9))
+    assert [row.model for row in ranked([*new, old])] == ["one", "two"]
+    marked = {row.model: row for row in ranked([*new, old], every_protocol=True)}["made-up"]
+    assert marked.cells["sums"].differs == "grader version 1 instead of 2"
+    assert marked.ranks is None
+
+
+def test_imported_responses_stand_beside_alike_ones_and_are_not_called_measured() -> None:
+    theirs = imported(replace(RUN, id="i", fingerprint="f2", model="theirs"))
+    unlike = imported(replace(RUN, id="u", fingerprint="f3", model="unlike"), temperature=None)
+    rows = {row.model: row for row in ranked([RUN, theirs, unlike])}
+    assert set(rows) == {"made-up", "theirs"}
+    assert not rows["theirs"].differs
+    assert [rows[name].shown_kind for name in rows] == ["measured", "imported"]
+    shown = ranking_table(list(rows.values()), ["sums"])
+    assert shown.count(">measured</span>") == shown.count(">imported</span>") == 1
+    names = [trace.name for trace in ranking_chart(list(rows.values()), "sums").data]
+    assert names == ["measured here, with 95 % interval", "imported, judged here, 95 % interval"]
+    left = filtered(rows.values(), ["sums"], Filters(kinds=("measured",)))
+    assert [row.model for row in left] == ["made-up"]
+
+
+def test_what_an_import_does_not_tell_is_called_unknown() -> None:
+    told = protocol_words(imported(RUN, temperature=None, max_tokens=None))
+    assert told == "imported, temperature unknown, token budget unknown, 100 items"
+    assert "None" not in run_facts(imported(RUN, temperature=None, max_tokens=None))
+    assert protocol_words(RUN) == "temperature 0.0, 512 tokens, 100 items"
+
+
+def test_no_gain_is_told_across_protocols() -> None:
+    parent = replace(RUN, fingerprint="f1")
+    others = [replace(RUN, id=f"o{n}", fingerprint=f"o{n}", model=f"o{n}") for n in range(2)]
+    child = replace(with_temperature(RUN, 0.7), fingerprint="f2", model="trained")
+    descents = {"f2": Descent("f1", "made-up", "cft", "first try", 200)}
+    rows = board(["sums"], [parent, child, *others], [], descents, every_protocol=True)
+    (tree,) = family_trees(ordered(rows, ["sums"], "sums", standings), ["sums"], "sums", scores)
+    assert [(step.row.model, step.gain, step.interval) for step in tree] == [
+        ("made-up", None, None),
+        ("trained", None, None),
+    ]
+    assert all(not trace.x for trace in family_chart([tree], "sums").data)
+
+
 def test_the_average_is_over_what_every_row_shown_has() -> None:
     more = [replace(RUN, id=task, task=task, score=scored(0.7)) for task in ("products", "roots")]
     other = replace(RUN, id="o", fingerprint="f2", model="other", score=scored(0.1))
@@ -240,6 +297,8 @@ def test_doubtful_numbers_carry_what_is_known_of_them() -> None:
 def test_grader_failures_are_told() -> None:
     (row,) = ranked([replace(RUN, bounds=(0.5, 0.53))])
     assert "between 50.0 and 53.0" in row.cells["sums"].note
+    for shown in (["sums"], ["sums", "products"]):
+        assert "See the samples; the grader failed" in ranking_table([row], shown)
 
 
 def test_the_most_measured_task_comes_first() -> None:

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from tests.leaderboard.made_store import (
     SECRET,
     MadeRun,
     MadeSample,
+    made_runs,
     run_id,
     write,
 )
@@ -162,6 +163,29 @@ def test_a_restricted_runs_texts_do_not_leave_the_database(made_store: Store) ->
     (summary,) = queries.runs(made_store, [run])
     assert "not shown" in answer_pair(summary, sample)
     assert SECRET not in str(queries.item_samples(made_store, run, ["item-000"]))
+    told = replace(sample, gold=SECRET, extracted=SECRET)
+    assert SECRET not in answer_pair(replace(summary, restricted=False), told, hidden=True)
+
+
+def test_of_grades_of_one_moment_the_newest_version_counts_everywhere(made_store: Store) -> None:
+    run = run_id("made-up-small", "math500")
+    with made_store.write() as connection:
+        for profile, version, verdict in (
+            ("strict", "1", "NOT correct"),
+            ("other", "0", "correct"),
+        ):
+            connection.execute(
+                f"INSERT INTO grade BY NAME SELECT * REPLACE ('{profile}' AS profile,"
+                f" '{version}' AS grader_version, {verdict} AS correct) FROM grade"
+                " WHERE profile = 'strict' AND grader_version = '0' AND key IN"
+                " (SELECT key FROM request WHERE run_id = ? AND item_id = 'item-007')",
+                [run],
+            )
+    (sample,) = queries.sample_page(made_store, run, keep="disagree").samples
+    name = store_labels.SampleName(sample.item_id, sample.sample_index)
+    opinions = store_labels.judgements(made_store, run, [name])[name].opinions
+    assert sample.correct
+    assert {one.profile: one.correct for one in opinions} == {"strict": True, "other": False}
 
 
 def test_headings_escape_what_they_show(made_store: Store) -> None:
@@ -264,6 +288,17 @@ def test_hostile_formulas_reach_the_browser_as_text(served: Path, visit: Visit) 
     expect(page).to_have_url(re.compile("view=Source"))
 
 
+def test_new_samples_appear_by_themselves(served: Path, visit: Visit) -> None:
+    growing = next(run for run in made_runs() if run.model == "made-up-growing")
+    page = visit(f"samples?run={growing.id}")
+    expect(page.get_by_text("All 24")).to_be_visible()
+    page.evaluate("window.sameDocument = true")
+    with Journal(Store(served)) as journal:
+        write(journal, replace(growing, finished=30))
+    expect(page.get_by_text("All 30")).to_be_visible()
+    assert page.evaluate("window.sameDocument")
+
+
 def test_all_samples_of_an_item_have_an_address(served: Path, visit: Visit) -> None:
     page = visit(f"samples?run={run_id('made-up-small', 'math500')}&item=item-004")
     expect(page.locator(".sample-head")).to_have_count(1)
@@ -341,3 +376,10 @@ def test_samples_on_a_narrow_screen_need_no_sideways_scrolling(served: Path, vis
     expect(page.locator(".sample-head").first).to_be_visible()
     too_wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(too_wide) <= 0
+
+
+def test_another_task_brings_its_newest_run(served: Path, visit: Visit) -> None:
+    page = visit(f"samples?run={run_id('made-up-small', 'gsm8k')}")
+    page.get_by_label("Task").click()
+    page.get_by_role("option", name="math500", exact=True).click()
+    page.wait_for_url(re.compile(f"run={run_id('made-up-small', 'math500')}"))

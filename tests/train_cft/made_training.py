@@ -22,6 +22,7 @@ class MadeTraining:
     Attributes:
         saved: The checkpoint of each step, as the results file measured it.
         exempt: Benchmark items in its data.
+        data_sha256: Hash of its data.
     """
 
     name: str
@@ -30,6 +31,7 @@ class MadeTraining:
     saved: Mapping[int, Made] = field(default_factory=dict)
     seed: int = 0
     exempt: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    data_sha256: str = "d" * 64
     recipe: Mapping[str, Any] = field(default_factory=lambda: {"optimiser": {"name": "adamw"}})
 
     @property
@@ -48,7 +50,7 @@ def leave(root: Path, results: Path, made: MadeTraining) -> Path:
         "base": made.base.fingerprint,
         "base_name": made.base.model,
         "seed": made.seed,
-        "data_sha256": "d" * 64,
+        "data_sha256": made.data_sha256,
         "recipe": parts | dict(made.recipe),
         "exempt": {task: list(ids) for task, ids in made.exempt.items()},
     }

@@ -151,6 +151,22 @@ def test_three_seeds_give_an_interval_between_seeds(
     assert (of_cft["effect"]["low"], of_cft["effect"]["high"]) == pytest.approx((low, high))
     assert "with this recipe and this data cft is better" in of_cft["words"]
 
+    # All three seeds differ by the same ten items: that is known to an item, and no better.
+    ends = (between["effect"]["low"], between["effect"]["high"])
+    assert ends == pytest.approx((9 / ITEMS, 11 / ITEMS))
+
+
+def test_equal_differences_of_one_item_show_nothing_of_the_method(
+    told: Path, tmp_path: Path, train_cft: TrainCft
+) -> None:
+    made = [Made(f"cft-{seed}", right(range(21))) for seed in range(3)]
+    store_of(told, made)
+    for seed, one in enumerate(made):
+        leave(tmp_path, told, MadeTraining(one.model, "cft", BASE, {4: one}, seed=seed))
+    (method,) = report_on(train_cft, *made)["methods"]
+    assert method["effect"]["low"] <= 0 < method["effect"]["high"]
+    assert "no difference between the methods is shown" in method["words"]
+
 
 def test_other_recipes_are_no_seeds(told: Path, tmp_path: Path, train_cft: TrainCft) -> None:
     made = [Made(f"cft-{seed}", right(range(30 + seed))) for seed in range(3)]
@@ -184,6 +200,18 @@ def test_items_by_which_one_was_chosen_are_left_out(
     assert any("too good" in warning for warning in kept["warnings"])
 
 
+def test_items_by_which_an_ancestor_was_chosen_are_left_out(
+    told: Path, tmp_path: Path, tasks_dir: Path, train_cft: TrainCft
+) -> None:
+    first = MadeTraining("first", "sft", BASE, {2: SFT})
+    for one in (first, MadeTraining("second", "cft", SFT, {4: CFT})):
+        leave(tmp_path, told, one)
+    runs = {2: SFT.id}
+    choose(Store(told), first.id, task="chosen_on", rule="best", step=2, runs=runs, warnings=[])
+    (task,) = report_on(train_cft, CFT, more=["--tasks-dir", tasks_dir])["tasks"]
+    assert (task["items"], task["selected"]) == (ITEMS - 5, 5)
+
+
 def test_what_the_base_was_trained_on_is_left_out_too(
     told: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
@@ -203,11 +231,77 @@ def test_without_a_trainings_folder_its_data_must_be_named(
     assert "It is not known what a-cft step 4 was trained on" in refused.err
     assert "--exempt" in refused.err
     facts = tmp_path / "build.json"
-    facts.write_text(json.dumps({"exempt": {"sums": ["item 3"]}}))
-    assert report_on(train_cft, CFT, more=["--exempt", facts])["tasks"][0]["trained"] == 1
+    build = {"data_sha256": "d" * 64, "exempt": {"sums": ["item 3"]}}
+    facts.write_text(json.dumps(build))
+    found = report_on(train_cft, CFT, more=["--exempt", facts])
+    assert (found["tasks"][0]["trained"], found["warnings"]) == (1, [])
+    facts.write_text(json.dumps(build | {"data_sha256": "e" * 64}))
+    others = train_cft("report", "--base", "tiny", "--models", CFT.fingerprint, "--exempt", facts)
+    assert (others.code, "It is not known what a-cft step 4" in others.err) == (2, True)
     facts.write_text("[]")
     refused = train_cft("report", "--base", "tiny", "--models", "sft/step-2", "--exempt", facts)
     assert (refused.code, "is no build.json" in refused.err) == (2, True)
+
+
+def test_the_data_of_one_training_does_not_stand_for_that_of_another(
+    told: Path, tmp_path: Path, train_cft: TrainCft
+) -> None:
+    for made in (
+        MadeTraining("an-sft", "sft", BASE, {2: SFT}, data_sha256="a" * 64),
+        MadeTraining("a-cft", "cft", BASE, {4: CFT}, data_sha256="b" * 64),
+    ):
+        (leave(tmp_path, told, made) / "training.json").unlink()
+    files = []
+    for letter, item in (("a", "item 1"), ("b", "item 2")):
+        files.append(tmp_path / f"build-{letter}.json")
+        facts = {"data_sha256": letter * 64, "exempt": {"sums": [item]}}
+        files[-1].write_text(json.dumps(facts))
+    command = ["report", "--base", "tiny", "--models", f"{SFT.fingerprint},{CFT.fingerprint}"]
+    refused = train_cft(*command, "--exempt", files[0])
+    assert refused.code == 2
+    assert "It is not known what a-cft step 4 was trained on" in refused.err
+    found = train_cft(*command, "--exempt", files[0], "--exempt", files[1], "--json").json
+    assert found["tasks"][0]["trained"] == 2
+
+
+def test_a_stranger_is_warned_of_also_where_data_is_named(
+    told: Path, tmp_path: Path, train_cft: TrainCft
+) -> None:
+    leave(tmp_path, told, MadeTraining("a-cft", "cft", BASE, {4: CFT}))
+    facts = tmp_path / "build.json"
+    facts.write_text(json.dumps({"data_sha256": "d" * 64, "exempt": {}}))
+    (warning,) = report_on(train_cft, SFT, CFT, more=["--exempt", facts])["warnings"]
+    assert warning.startswith("It is not known what sft/step-2 learnt from, so nothing was left")
+
+    build = {"data_sha256": "f" * 64, "exempt": {"sums": ["item 3"]}}
+    facts.write_text(json.dumps(build))
+    found = report_on(train_cft, SFT, CFT, more=["--exempt", facts])
+    assert found["tasks"][0]["trained"] == 1
+    assert f"only what {facts} names was left out" in found["warnings"][0]
+    (warning,) = report_on(train_cft, CFT, more=["--exempt", facts])["warnings"]
+    assert "is not of the data of any training here" in warning
+
+
+def test_a_training_is_found_where_it_was_moved_to(
+    folders: Sequence[Path], tmp_path: Path, train_cft: TrainCft
+) -> None:
+    (folders[1] / "chosen.json").write_text(json.dumps({"fingerprint": CFT.fingerprint}))
+    moved = folders[1].rename(tmp_path / "moved")
+    refused = train_cft("report", "--base", "tiny", "--models", CFT.fingerprint)
+    assert (refused.code, "Name the training's folder" in refused.err) == (2, True)
+    done = train_cft("report", "--base", "tiny", "--models", moved, "--json")
+    assert done.code == 0, done.err
+    assert done.json["tasks"][0]["trained"] == 2
+
+
+def test_a_folder_that_holds_another_training_now_is_not_believed(
+    folders: Sequence[Path], tmp_path: Path, train_cft: TrainCft
+) -> None:
+    folders[1].rename(tmp_path / "moved")
+    folders[0].rename(folders[1])
+    refused = train_cft("report", "--base", "tiny", "--models", CFT.fingerprint)
+    assert refused.code == 2
+    assert "now holds another training (an-sft)" in refused.err
 
 
 def test_a_task_that_was_wholly_trained_on_is_not_reported(
@@ -235,6 +329,13 @@ def test_a_trainings_folder_stands_for_what_was_chosen_of_it(
     (folders[1] / "chosen.json").write_text(json.dumps({"fingerprint": CFT.fingerprint}))
     done = train_cft("report", "--base", "tiny", "--models", folders[1], "--json")
     assert [entry["model"] for entry in done.json["entries"]] == ["tiny", "cft/step-4"]
+    done = train_cft("report", "--base", folders[1], "--models", "tiny", "--json")
+    assert [entry["model"] for entry in done.json["entries"]] == ["cft/step-4", "tiny"]
+
+    # What is proposed can be run: `harness eval` takes a checkpoint, not a training.
+    missing = ["--tasks", "products"]
+    refused = train_cft("report", "--base", "tiny", "--models", folders[1], *missing)
+    assert f"--model tiny --model {folders[1]}/checkpoints/step-4 --tasks" in refused.err
 
 
 def test_published_rows_stand_apart(results: Path, tmp_path: Path, train_cft: TrainCft) -> None:

@@ -63,6 +63,15 @@ def test_the_verdict_on_the_response_comes_before_what_others_say(
     assert "our grader said right" in answered
 
 
+def test_why_a_critique_was_queued_does_not_tell_the_graders_verdict(
+    queue: Store, typing: TrainCft
+) -> None:
+    shown = typing("s", "s", "s").out + typing("r", "q").out
+    assert "conflict" not in shown and "audit" not in shown
+    answered = typing("r", "y", "", "w", "n", "", "r", "y", "").out
+    assert "queued as conflict, our grader said wrong" in answered
+
+
 def test_a_critique_cannot_steer_the_terminal(queue: Store, typing: TrainCft) -> None:
     shown = typing("r", "q").out
     assert "Right" in shown

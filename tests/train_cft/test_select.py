@@ -110,6 +110,7 @@ def training(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Pa
         "base_name": "smollm2-135m",
         "seed": 0,
         "data_sha256": "d" * 64,
+        "planned_steps": 12,
         "exempt": {"quick": [item.id for item in items[:3]]},
     }
     manifest.write_json(out / manifest.TRAINING, facts)
@@ -131,6 +132,7 @@ def test_a_sweep_in_one_engine_leaves_a_curve_and_a_choice(
     assert "3 of the 200 items of quick are in the training data" in told
     assert "200 of the 200 items of quick are asked by quick too" in told
     assert "could not be loaded: gsm8k" in told
+    assert "The training has not ended: its last checkpoint is of step 10 of 12." in told
 
     store = Store(results)
     runs = {run.id: run for run in queries.runs(store)}
@@ -144,7 +146,7 @@ def test_a_sweep_in_one_engine_leaves_a_curve_and_a_choice(
     (choice,) = training_choices(store, "a-training")
     assert (choice.task, choice.rule, choice.step) == ("quick", "earliest", found["step"])
     assert set(choice.runs) == {0, 2, 10} and set(choice.runs.values()) == set(runs)
-    assert len(choice.warnings) == 3
+    assert len(choice.warnings) == 4
 
     kept = json.loads((training / "chosen.json").read_text())
     assert kept["path"] == f"checkpoints/step-{found['step']}"

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness import environment
 from harness.models import resolve_model
 from harness.models.prompts import PromptRenderer
 from harness.store import Store
+from harness.store.training import trainings
 from tests.train_cft.conftest import TrainCft
 from tests.train_cft.trained import data_folder, examples, recipe_file, steps_of, tiny_model
 from train_cft import manifest, order
@@ -145,9 +149,16 @@ def test_a_training_leaves_checkpoints_a_manifest_and_its_course_in_the_store(
         assert not [file for file in saved.path.iterdir() if file.suffix in (".bin", ".pt")]
         for name in ("tokenizer.json", "chat_template.jinja"):
             assert (saved.path / name).read_bytes() == (tiny / name).read_bytes()
+        config = manifest.read_json(saved.path / "config.json")
+        assert config["use_cache"] is manifest.read_json(tiny / "config.json")["use_cache"] is True
     beside = json.loads((out / "checkpoints" / "step-21.json").read_text())
     assert beside["base"] == read.base and beside["libraries"]["trl"]
     assert beside["recipe"]["optimiser"]["learning_rate"] == 0.001
+    commit = beside["git_commit"]
+    if environment.git_commit() is None:
+        assert commit is None, "not from a checkout"
+    else:
+        assert re.fullmatch("[0-9a-f]{40}(-dirty)?", commit)
     steps = steps_of(results, training)
     assert [row[0] for row in steps] == list(range(1, 22))
     assert steps[-1][1] < steps[0][1] - 0.5, "it learns"
@@ -204,10 +215,55 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
     last = [one.fingerprint for one in manifest.read(tmp_path / "out").checkpoints]
     assert last == [one.fingerprint for one in manifest.read(out).checkpoints]
 
+    (tmp_path / "out" / "resume" / "step-20").mkdir(parents=True)  # a kill came before it was gone
     again = train_cft(*arguments)
     assert again.code == 0 and "nothing is left to do" in again.err
+    assert not (tmp_path / "out" / "resume").exists()
     other = train_cft(*arguments, "--set", "optimiser.learning_rate=0.002")
     assert other.code == 2 and "optimiser.learning_rate (0.001 is now 0.002)" in other.err
+
+
+def test_a_checkpoint_that_is_whole_stays_though_its_step_is_computed_again(
+    tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft, results: Path
+) -> None:
+    """Killed behind its last state, and moved: what was measured of a checkpoint stays true."""
+    changes = ("schedule.epochs=3", "save.resume_every=10")
+    more = [part for change in changes for part in ("--set", change)]
+    recipe = recipe_file(tmp_path, tiny)
+    arguments = _arguments(recipe, data, tmp_path / "out", *more)
+    running = _process(results, *arguments)
+    while not (tmp_path / "out" / "checkpoints" / "step-12.json").exists():
+        assert running.poll() is None, running.communicate()[1]
+        time.sleep(0.01)
+    running.kill()
+    running.communicate(timeout=60)
+    (state,) = (tmp_path / "out" / "resume").iterdir()
+    assert state.name == "step-10"
+    kept = manifest.read(tmp_path / "out").checkpoints[-1]
+    # Weights made anew would differ in their last bits on another machine; here these do.
+    config = kept.path / "config.json"
+    config.write_text(config.read_text() + "\n")
+    fingerprint = resolve_model(str(kept.path)).fingerprint
+    beside = kept.path.with_name(f"{kept.path.name}.json")
+    changed = json.loads(beside.read_text()) | {"fingerprint": fingerprint}
+    beside.write_text(json.dumps(changed | {"libraries": {"trl": "0.1"}}))
+    facts = manifest.read_facts(tmp_path / "out")
+    assert facts is not None
+    manifest.write_json(tmp_path / "out" / manifest.TRAINING, facts | {"libraries": {"trl": "0.1"}})
+
+    moved = (tmp_path / "out").rename(tmp_path / "moved")
+    finished = train_cft(*_arguments(recipe, data, moved, *more))
+    assert finished.code == 0, finished.err
+    read = manifest.read(moved)
+    assert {one.step: one.fingerprint for one in read.checkpoints}[kept.step] == fingerprint
+    assert json.loads((moved / "checkpoints" / beside.name).read_text())["libraries"] == {
+        "trl": "0.1"
+    }
+    last = json.loads((moved / "checkpoints" / "step-21.json").read_text())
+    assert last["libraries"]["trl"] != "0.1", "each checkpoint names the libraries that made it"
+    assert last["started_at"] == facts["started_at"]
+    (row,) = trainings(Store(results))
+    assert row.output == str(moved) and row.id == facts["id"]
 
 
 def test_two_processes_train_as_one_does(
@@ -241,6 +297,19 @@ def test_two_processes_stop_together(tiny: Path, data: Path, tmp_path: Path, res
     assert running.wait(timeout=60) == 2, told
     assert told.count("error:") == 1 and "Stopped after step" in told
     assert len(list((tmp_path / "out" / "resume").iterdir())) == 1
+
+
+def test_every_process_tells_what_stopped_it(
+    tiny: Path,
+    tmp_path: Path,
+    train_cft: TrainCft,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    missing = tmp_path / "missing"
+    done = train_cft(*_arguments(recipe_file(tmp_path, tiny), missing, tmp_path / "out"))
+    assert done.code == 2 and done.err.startswith("process 1: ") and str(missing) in done.err
 
 
 def test_an_adapters_checkpoint_is_a_whole_model(

@@ -25,7 +25,13 @@ from harness.types import DEFAULT_PROFILE
 
 
 def report(
-    base: Annotated[str, typer.Option(help="Run or model that the others are held against.")],
+    base: Annotated[
+        str,
+        typer.Option(
+            help="What the others are held against: a run, a model, or the folder of a training, "
+            "which stands for its chosen checkpoint."
+        ),
+    ],
     models: Annotated[
         list[str],
         typer.Option(
@@ -41,8 +47,8 @@ def report(
     exempt: Annotated[
         list[Path] | None,
         typer.Option(
-            help="build.json of the data that a model was trained on, where the results file "
-            "does not know its training."
+            help="build.json of the data that a model was trained on, where its training is not "
+            "known or the training's folder is gone; may be given several times."
         ),
     ] = None,
     keep_selection: Annotated[

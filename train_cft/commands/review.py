@@ -40,7 +40,8 @@ def review(
     """Review critiques in the terminal: is the response right, is the critique free of mistakes?
 
     The question, its gold answer and the response come first, and the critique after your verdict
-    on the response. What our grader said is shown when you have answered.
+    on the response. What our grader said, and why the critique was queued, is shown when you have
+    answered.
     """
     from harness.errors import nearest
     from harness.store.training import critiques_to_review
@@ -78,7 +79,7 @@ def _go_through(store: Store, waiting: list[CritiqueRow], total: int, reviewer: 
         right, sound, note = answers
         review_critique(store, row.id, right=right, sound=sound, note=note, reviewer=reviewer)
         done += 1
-        print(f"stored; our grader said {_verdict(row.graded_right)}\n")
+        print(f"stored; queued as {row.reason}, our grader said {_verdict(row.graded_right)}\n")
     return done
 
 
@@ -88,7 +89,8 @@ def _ask(row: CritiqueRow, place: str) -> tuple[bool, bool | None, str] | None:
     Raises:
         EOFError: The reviewer has had enough.
     """
-    _rule(f"{place} · {row.reason} · by {row.critic} · {row.source}")
+    # Not why it was queued: of a conflict with our grader, that and the critique give its verdict.
+    _rule(f"{place} · by {row.critic} · {row.source}")
     _show("question", row.question)
     _show("gold", row.gold or "not known")
     _show("response", row.response)

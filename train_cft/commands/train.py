@@ -92,7 +92,8 @@ def _carry_out(job: Job, *, as_json: bool) -> None:
         except HarnessError as error:
             if first:
                 raise
-            sys.exit(error.exit_code)  # the first process tells the same
+            print(f"process {launch.rank()}: {error.message}", file=sys.stderr)
+            sys.exit(error.exit_code)
     if not first:
         return
     if as_json:

@@ -1,0 +1,49 @@
+"""What `harness leaderboard` starts, and who reaches it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.commands.looking import leaderboard
+from harness.errors import HarnessError
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Collect the commands that would have taken this process over."""
+    found: list[list[str]] = []
+    monkeypatch.setenv("HARNESS_RESULTS", "")
+    monkeypatch.setattr(os, "execv", lambda program, arguments: found.append(arguments))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("address", "told"), [("127.0.0.1", False), ("127.0.0.2", False), ("0.0.0.0", True), ("", True)]
+)
+def test_who_can_reach_the_pages_is_told(
+    started: list[list[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    address: str,
+    told: bool,
+) -> None:
+    leaderboard(tmp_path / "r.duckdb", address=address)
+    (arguments,) = started
+    assert arguments[arguments.index("--server.address") + 1] == address
+    assert ("has no password" in capsys.readouterr().err) is told
+
+
+def test_only_this_machine_reaches_them_by_default(
+    started: list[list[str]], tmp_path: Path
+) -> None:
+    leaderboard(tmp_path / "r.duckdb")
+    assert "127.0.0.1" in started[0]
+
+
+def test_an_address_that_is_none_is_refused(started: list[list[str]], tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="no address"):
+        leaderboard(tmp_path / "r.duckdb", address="no..address")
+    assert started == []
