@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.leaderboard.serving import serving
 
-PAGES = ("ranking", "compare", "samples", "training", "gate", "engine")
+# The first page has no address of its own.
+PAGES = ("", "compare", "samples", "training", "gate", "engine")
 WIDTHS = (1280, 390)
 _TALLEST = 6000
 _STILL_MILLISECONDS = 1000
@@ -25,13 +26,20 @@ def take(page: Any, file: Path) -> None:
     running = page.get_by_test_id("stStatusWidget")
     running.wait_for(state="detached", timeout=_PATIENCE_MILLISECONDS)
     page.wait_for_timeout(_STILL_MILLISECONDS)
-    # Streamlit scrolls within the page, so that a whole page must fit the window.
-    height = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
     width = page.viewport_size["width"]
-    page.set_viewport_size({"width": width, "height": min(_TALLEST, max(900, height))})
-    page.wait_for_timeout(_STILL_MILLISECONDS)
+    # Streamlit scrolls within the page, so that a whole page must fit the window; what comes into
+    # sight is drawn only then, and makes it longer.
+    for _ in range(2):
+        height = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
+        page.set_viewport_size({"width": width, "height": min(_TALLEST, max(900, height))})
+        page.wait_for_timeout(_STILL_MILLISECONDS)
     file.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=str(file))
+
+
+def name_of(path: str) -> str:
+    """Return what a picture of the page at this address is called."""
+    return path.partition("?")[0] or "ranking"
 
 
 def executable(playwright: Any) -> str | None:
@@ -56,7 +64,7 @@ def main() -> None:
             for path in arguments.pages:
                 page = context.new_page()
                 page.goto(f"{address}/{path}")
-                take(page, arguments.folder / f"{path.partition('?')[0]}-{width}.png")
+                take(page, arguments.folder / f"{name_of(path)}-{width}.png")
                 page.close()
         browser.close()
 

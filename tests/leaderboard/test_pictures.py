@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from harness.store import Journal, Store
 from tests.leaderboard.made_gate import decision_row, task_row, write_gate
 from tests.leaderboard.made_training import critique_row, write_trainings
-from tests.leaderboard.pictures import PAGES, WIDTHS, take
+from tests.leaderboard.pictures import PAGES, WIDTHS, name_of, take
 
 
 @pytest.fixture
@@ -32,10 +32,11 @@ def test_every_page_is_drawn_whole_and_fits_the_screen(
     filled: Path, visit: Callable[..., Any], tmp_path: Path, width: int
 ) -> None:
     kept = Path(os.environ.get("HARNESS_ARTIFACTS") or tmp_path)
-    for name in PAGES:
-        page = visit(name, width=width)
-        take(page, kept / f"{name}-{width}.png")
+    for path in PAGES:
+        page = visit(path, width=width)
+        take(page, kept / f"{name_of(path)}-{width}.png")
         expect(page.get_by_test_id("stException")).to_have_count(0)
+        expect(page.get_by_role("dialog")).to_have_count(0)
         too_wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.evaluate(too_wide) <= 0, name
+        assert page.evaluate(too_wide) <= 0, path
         page.close()
