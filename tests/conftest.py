@@ -133,3 +133,27 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> I
     first = run_harness(*arguments)
     assert first.code == 0, first.err
     yield Evaluated(results, arguments, first)
+
+
+# On a busy machine a page may take a while; what never comes is still found.
+_EXPECT_MILLISECONDS = 20_000
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Start one Chromium for all tests."""
+    from playwright.sync_api import expect, sync_playwright
+
+    from tests.leaderboard.pictures import executable
+
+    expect.set_options(timeout=_EXPECT_MILLISECONDS)
+    with sync_playwright() as playwright:
+        found = executable(playwright)
+        if found is None:
+            pytest.fail(
+                "There is no Chromium: `python -m playwright install --with-deps chromium` "
+                "(or `make test`, which does it) installs one."
+            )
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

@@ -198,29 +198,22 @@ def test_published_scores_stand_with_their_doubts_and_on_the_benchmarks_items(
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_the_report_can_be_read_in_a_browser(
-    harness: Harness, results: Path, tmp_path: Path, width: int, scheme: Any
+    harness: Harness, results: Path, tmp_path: Path, browser: Any, width: int, scheme: Any
 ) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not Path("/usr/bin/chromium").exists():
-        pytest.skip("there is no Chromium at /usr/bin/chromium")
     out = tmp_path / "report.html"
     assert _export(harness, results, out, "html").code == 0
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--headless"]
-        )
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(out.as_uri())
-        assert asked == [out.as_uri()]
-        assert page.evaluate("window.hacked") is None
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        for folded in page.locator("summary").all():
-            folded.click()
-        assert page.locator("pre").first.is_visible()
-        assert SECRET not in page.locator("body").inner_text()
-        browser.close()
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(out.as_uri())
+    assert asked == [out.as_uri()]
+    assert page.evaluate("window.hacked") is None
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for folded in page.locator("summary").all():
+        folded.click()
+    assert page.locator("pre").first.is_visible()
+    assert SECRET not in page.locator("body").inner_text()
+    page.close()
 
 
 def test_a_model_card_is_what_the_hub_reads(

@@ -12,6 +12,8 @@ from harness.types import Chat, Request, Sampling
 from tests.backends.fake_server import MODEL, Answer, FakeServer, completion, refusal
 from tests.backends.openai_calls import complete, opened, read, requests
 
+pytestmark = pytest.mark.usefixtures("openai_environment")
+
 
 def test_a_call_says_all_of_the_protocol_and_no_stop_string(server: FakeServer) -> None:
     server.answer = lambda body, number: completion("Seven.\n\nQ: and now?")

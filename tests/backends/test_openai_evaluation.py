@@ -27,6 +27,8 @@ from tests.backends.fake_server import MODEL, Answer, FakeServer, completion, re
 from tests.backends.openai_calls import KEY, arguments, opened, requests
 from tests.conftest import HARNESS, Evaluated, Finished, run_harness
 
+pytestmark = pytest.mark.usefixtures("openai_environment")
+
 
 def test_an_evaluation_survives_a_server_that_dies_and_never_keeps_the_key(
     server: FakeServer, harness: Callable[..., Finished], tmp_path: Path

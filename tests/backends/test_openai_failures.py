@@ -16,6 +16,8 @@ from harness.errors import EngineError, HarnessError
 from tests.backends.fake_server import MODEL, Answer, FakeServer, completion, refusal
 from tests.backends.openai_calls import KEY, complete, opened, requests
 
+pytestmark = pytest.mark.usefixtures("openai_environment")
+
 
 def test_a_busy_server_is_asked_again_until_it_has_answered_everything(server: FakeServer) -> None:
     """Each request is refused more often than would end the evaluation, were it alone."""

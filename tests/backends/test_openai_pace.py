@@ -16,6 +16,8 @@ from harness.types import Request
 from tests.backends.fake_server import Answer, FakeServer, completion, refusal
 from tests.backends.openai_calls import opened, requests
 
+pytestmark = pytest.mark.usefixtures("openai_environment")
+
 
 def test_requests_are_taken_as_there_is_room_and_never_more_are_under_way(
     server: FakeServer,

@@ -12,10 +12,9 @@ import pytest
 
 from harness.store import Journal, Store
 from tests.leaderboard.made_store import made_runs, write
-from tests.leaderboard.pictures import executable
 from tests.leaderboard.serving import serving
 
-_PAGE_MILLISECONDS = 10_000
+_PAGE_MILLISECONDS = 20_000
 
 
 @pytest.fixture(scope="session")
@@ -52,23 +51,6 @@ def served(server: tuple[str, Path], made_results: Path) -> Iterator[Path]:
     os.replace(fresh, results)
     yield results
     results.unlink(missing_ok=True)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Start one Chromium for all tests."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = executable(playwright)
-        if found is None:
-            pytest.fail(
-                "There is no Chromium: `python -m playwright install --with-deps chromium` "
-                "(or `make test`, which does it) installs one."
-            )
-        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

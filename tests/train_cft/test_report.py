@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scipy.stats import ttest_1samp
@@ -380,7 +380,7 @@ def test_several_tasks_are_averaged_and_adjusted_together(told: Path, train_cft:
 
 
 def test_names_do_nothing_in_markdown_nor_in_the_figure(
-    results: Path, tmp_path: Path, train_cft: TrainCft
+    results: Path, tmp_path: Path, train_cft: TrainCft, browser: Any
 ) -> None:
     hostile = "<img src=x onerror='window.hacked=1'>|[a](http://b.invalid)*\x1b[31m"
     store_of(results, [BASE, Made(hostile, CFT.right)])
@@ -394,28 +394,21 @@ def test_names_do_nothing_in_markdown_nor_in_the_figure(
     assert "<img" not in text and "](http" not in text and "\x1b" not in text
     assert "| task | model |" in text
 
-    seen = _in_a_browser(plot)
+    seen = _in_a_browser(browser, plot)
     assert seen["requests"] == [plot.as_uri()]
     assert seen["hacked"] is None
     assert "less the base" in seen["text"] and "onerror" in seen["text"]
 
 
-def _in_a_browser(page_file: Path) -> dict[str, object]:
-    playwright = pytest.importorskip("playwright.sync_api")
+def _in_a_browser(browser: Any, page_file: Path) -> dict[str, object]:
     requests: list[str] = []
-    with playwright.sync_playwright() as started:
-        own = Path(started.chromium.executable_path)
-        found = str(own) if own.exists() else shutil.which("chromium") or shutil.which("chrome")
-        if found is None:
-            pytest.skip("there is no Chromium")
-        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(page_file.as_uri())
-        page.wait_for_selector(".js-plotly-plot .xtick")
-        text = page.locator(".js-plotly-plot").inner_text()
-        hacked = page.evaluate("window.hacked ?? null")
-        browser.close()
+    page = browser.new_page()
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(page_file.as_uri())
+    page.wait_for_selector(".js-plotly-plot .xtick")
+    text = page.locator(".js-plotly-plot").inner_text()
+    hacked = page.evaluate("window.hacked ?? null")
+    page.close()
     return {"requests": requests, "hacked": hacked, "text": text}
 
 
