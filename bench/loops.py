@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness.store import Store, queries
+from harness.store import Store, samples
 
 
 def evaluate(arguments: argparse.Namespace, *more: str) -> Any:
@@ -56,7 +56,7 @@ def main() -> None:
     before, after = (
         {
             (sample.item_id, sample.sample_index): sample
-            for sample in queries.samples(store, run["id"])
+            for sample in samples.of_run(store, run["id"])
         }
         for run in (plain, stopped)
     )

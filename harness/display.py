@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from harness.grade_file import Report
     from harness.importing import Agreement
     from harness.pipeline import Outcome
-    from harness.store.queries import RunSummary, Sample
+    from harness.store.queries import RunSummary
+    from harness.store.samples import Sample
 
 _LOG_EVERY_SECONDS = 10.0
 _RUN_ID_WIDTH = 12

@@ -17,10 +17,12 @@ from harness.backends.vllm import installed
 from harness.environment import gpus, libraries, machine
 from harness.errors import HarnessError
 from harness.models import BUILTIN_MODELS, cache_dir
-from harness.store import Store, queries
+from harness.store import Store, queries, tallies
 from harness.tasks_api import DATA_DIR_VARIABLE
 
 _FEW_GIB = 5
+# Runs whose rows are counted to see whether their tallies are right.
+_COUNTED_ANEW = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def examine(results: Path) -> list[Finding]:
         *_models(),
         *_data(),
         _hub(),
-        _results(results),
+        *_results(results),
         _disk(results),
     ]
 
@@ -167,14 +169,27 @@ def _hub() -> Finding:
     return Finding("hub", "fine", f"{host} answers")
 
 
-def _results(path: Path) -> Finding:
+def _results(path: Path) -> Iterator[Finding]:
     if not path.exists():
-        return Finding("results", "fine", f"{path} is made at first use")
+        yield Finding("results", "fine", f"{path} is made at first use")
+        return
+    store = Store(path, wait_seconds=1.0)
     try:
-        count = len(queries.runs(Store(path, wait_seconds=1.0)))
+        runs = queries.runs(store)
+        newest = [run.id for run in runs[:_COUNTED_ANEW]]
+        wrong = tallies.differing(store, newest)
     except HarnessError as error:
-        return Finding("results", "broken", error.message, error.remedy)
-    return Finding("results", "fine", f"{count} runs in {path}")
+        yield Finding("results", "broken", error.message, error.remedy)
+        return
+    yield Finding("results", "fine", f"{len(runs)} runs in {path}")
+    if wrong:
+        yield Finding(
+            "tallies",
+            "broken",
+            f"{len(wrong)} of the newest {len(newest)} runs are shown as other than what their "
+            f"rows come to: {', '.join(wrong)}",
+            "`harness doctor --recount` counts all runs anew.",
+        )
 
 
 def _disk(results: Path) -> Finding:

@@ -10,8 +10,8 @@ from harness.errors import HarnessError
 from harness.grading import GraderPool
 from harness.statistics import intervals, reducers
 from harness.statistics.intervals import Estimate
-from harness.store import Store, queries
-from harness.store.queries import Sample
+from harness.store import Store, samples
+from harness.store.samples import Sample
 from harness.types import AnswerType
 from harness.voting import answer_classes
 
@@ -33,17 +33,17 @@ def score_run(store: Store, run_id: str, reducer: str, profile: str) -> Estimate
         HarnessError: The reducer is unknown, an item has fewer samples than it takes, or this
             profile has not judged the run.
     """
-    samples = [
+    judged = [
         sample
-        for sample in queries.samples(store, run_id, profile=profile)
+        for sample in samples.of_run(store, run_id, profile=profile)
         if sample.correct is not None
     ]
-    if not samples:
+    if not judged:
         raise HarnessError(
             f"{profile} has judged nothing of run {run_id}.",
             f"Run `harness regrade {run_id} --profile {profile}` first.",
         )
-    items = [list(group) for _, group in groupby(samples, key=lambda sample: sample.item_id)]
+    items = [list(group) for _, group in groupby(judged, key=lambda sample: sample.item_id)]
     with GraderPool() as pool:
         reduce = _reducer(reducer, min(map(len, items)), pool)
         values = [reduce(group) for group in items]

@@ -145,7 +145,9 @@ def _meant(
         known = {run.model for run in runs} | {run.id for run in runs}
         raise NothingCalled(
             f"Nothing in {results.name} is called {name!r}, neither a run nor a model.",
-            nearest(name, known) if known else "Run `harness eval` first.",
+            f"{nearest(name, known)} `harness runs` lists all there is."
+            if known
+            else "Run `harness eval` first.",
         )
     if found is ways[3] and len(found) > 1:
         raise HarnessError(

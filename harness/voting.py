@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from harness.grading import GraderPool
-from harness.store.queries import Sample
+from harness.store.samples import Sample
 from harness.types import AnswerType
 
 

@@ -14,8 +14,9 @@ from harness.compare import AsStored, TaskComparison, as_stored
 from harness.errors import HarnessError
 from harness.selection import called, line_up
 from harness.statistics import ranking
-from harness.store import Store, queries
-from harness.store.queries import RunSummary, Sample
+from harness.store import Store, queries, samples
+from harness.store.queries import RunSummary
+from harness.store.samples import Sample
 from leaderboard import comparing, prose, reading
 from leaderboard.grid import bullets, heading
 from leaderboard.problem import problem_card
@@ -397,9 +398,9 @@ def _side_by_side(first: RunSummary, second: RunSummary, ids: list[str], what: s
     with page_column:
         number = st.pagination(-(-len(ids) // PAGE_SIZE), key="flip_page")
     shown = ids[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
-    samples = [reading.ask(_item_samples, run.id, tuple(shown)).value for run in (first, second)]
+    both_runs = [reading.ask(_item_samples, run.id, tuple(shown)).value for run in (first, second)]
     for place, item_id in enumerate(shown):
-        both = [of_run.get(item_id, []) for of_run in samples]
+        both = [of_run.get(item_id, []) for of_run in both_runs]
         if not all(both):
             continue
         with st.container(border=True, gap="xsmall"):
@@ -506,4 +507,4 @@ def _compare_stored(results: Store, run_ids: tuple[str, ...]) -> AsStored:
 def _item_samples(
     results: Store, run_id: str, item_ids: tuple[str, ...]
 ) -> dict[str, list[Sample]]:
-    return queries.item_samples(results, run_id, item_ids)
+    return samples.of_items(results, run_id, item_ids)

@@ -14,8 +14,9 @@ from harness.statistics import intervals
 from harness.statistics.betting import Floats
 from harness.statistics.intervals import Estimate
 from harness.statistics.ranking import Standing
-from harness.store.published import ITEMS
-from harness.store.queries import Descent, PublishedScore, RunSummary
+from harness.store.published import ITEMS, PublishedScore
+from harness.store.queries import RunSummary
+from harness.store.training import Descent
 from leaderboard.text import percent
 
 BASELINES = frozenset(

@@ -12,10 +12,11 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from harness.errors import HarnessError
-from harness.store import Store, queries
+from harness.store import Store, samples
 from harness.store import labels as store_labels
 from harness.store.labels import Judgements, Label, SampleName
-from harness.store.queries import RunSummary, Sample
+from harness.store.queries import RunSummary
+from harness.store.samples import Sample
 from harness.types import Status
 from leaderboard import prose, reading, source
 from leaderboard.problem import problem_card
@@ -146,7 +147,7 @@ def _browse(run: RunSummary, results: Store) -> None:
         on_change=_first_page,
     )
     page_number = int(st.session_state.get("page_number", 1))
-    page = queries.sample_page(
+    page = samples.page(
         results,
         run.id,
         keep=keep or "all",

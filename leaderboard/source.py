@@ -16,8 +16,10 @@ import streamlit as st
 from harness.errors import HarnessError, StoreLocked
 from harness.statistics.betting import Floats
 from harness.statistics.ranking import Standing, suite_standings
-from harness.store import Store, queries
-from harness.store.queries import Descent, PublishedScore, RunSummary
+from harness.store import Store, published, queries, training
+from harness.store.published import PublishedScore
+from harness.store.queries import RunSummary
+from harness.store.training import Descent
 
 REFRESH_SECONDS = 2.0
 _WAIT_SECONDS = 1.0
@@ -116,8 +118,8 @@ def _read(path: str, stamp: tuple[int, ...], _wait_seconds: float) -> Snapshot:
     measured = [run for run in queries.runs(results) if run.task != CRITIQUES]
     return Snapshot(
         measured,
-        queries.published(results),
-        descents=queries.descents(results),
+        published.scores(results),
+        descents=training.descents(results),
         stamp=stamp,
     )
 

@@ -112,6 +112,25 @@ def test_importing_the_same_file_twice_changes_nothing(
         assert connection.execute("SELECT count(*) FROM generation").fetchone() == (6,)
 
 
+def test_the_doctor_finds_a_run_shown_as_other_than_its_rows_and_mends_it(
+    harness: Harness, imported: tuple[Path, str]
+) -> None:
+    results, run = imported
+    with duckdb.connect(str(results)) as connection:
+        connection.execute("UPDATE run_tally SET mean = 1")
+
+    def tallies(*more: str) -> list[dict[str, str]]:
+        findings = harness("doctor", *more, "--results", results, "--json").json
+        return [finding for finding in findings if finding["what"] == "tallies"]
+
+    (found,) = tallies()
+    assert found["level"] == "broken" and run in found["found"]
+    assert "`harness doctor --recount`" in found["remedy"]
+    assert tallies("--recount") == [] and tallies() == []
+    (summary,) = harness("runs", "--results", results, "--json").json
+    assert summary["score"]["value"] == pytest.approx((2 / 3 + 1 / 3) / 2)
+
+
 def test_a_vote_counts_answers_that_are_equal_and_not_strings(
     harness: Harness, imported: tuple[Path, str]
 ) -> None:

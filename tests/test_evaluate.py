@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from harness.statistics.intervals import wilson
-from harness.store import Store, queries
+from harness.store import Store, samples
 from tests.conftest import HARNESS, Evaluated, held_by_another_process, run_harness
 
 
@@ -34,9 +34,9 @@ def test_the_score_printed_is_the_score_of_the_stored_grades(evaluated: Evaluate
 
 
 def test_a_generation_keeps_its_finish_reason_and_its_token_counts(evaluated: Evaluated) -> None:
-    samples = queries.samples(Store(evaluated.results), evaluated.run["id"])
-    assert {sample.finish_reason for sample in samples} <= {"stop", "length"}
-    for sample in samples:
+    found = samples.of_run(Store(evaluated.results), evaluated.run["id"])
+    assert {sample.finish_reason for sample in found} <= {"stop", "length"}
+    for sample in found:
         assert sample.truncated == (sample.finish_reason == "length")
         assert (sample.completion_tokens == 48) == sample.truncated
         assert sample.answer

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from harness.store import Journal, Store, published, queries
+from harness.store import Journal, Store, published
 from harness.types import Sampling
 from tests.conftest import Finished
 from tests.leaderboard import made_store
@@ -185,7 +185,7 @@ def test_published_scores_stand_with_their_doubts_and_on_the_benchmarks_items(
     out = tmp_path / "out.html"
     assert _export(harness, store, out, "html").code == 0
     page = out.read_text()
-    printed = [score for score in queries.published(Store(store)) if score.task == "olympiadbench"]
+    printed = [score for score in published.scores(Store(store)) if score.task == "olympiadbench"]
     assert any(published.doubts(score) for score in printed), "the Llama 70B row has one"
     assert page.count("in doubt: ") == sum(bool(published.doubts(score)) for score in printed)
     some = max(printed, key=lambda score: score.score)

@@ -10,8 +10,9 @@ from harness.errors import HarnessError
 from harness.grading import GRADER_VERSION
 from harness.judging import Told, regrade
 from harness.registry import TaskRegistry
-from harness.store import Store, queries
-from harness.store.queries import RunSummary, Sample
+from harness.store import Store, queries, samples
+from harness.store.queries import RunSummary
+from harness.store.samples import Sample
 from harness.tasks_api import Task
 from harness.types import DEFAULT_PROFILE, INFRASTRUCTURE_FAILURES, AnswerType
 from train_cft.examples import Example
@@ -53,7 +54,7 @@ def load(
     solutions, note = _solutions(run.task, registry)
     left_out: Counter[str] = Counter()
     examples = []
-    for sample in queries.samples(store, run.id):
+    for sample in samples.of_run(store, run.id):
         reason = _reason(sample, keep_truncated=keep_truncated, keep_loops=keep_loops)
         if reason:
             left_out[reason] += 1

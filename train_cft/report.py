@@ -22,8 +22,9 @@ from harness.selection import LeftOut, find_runs
 from harness.statistics import intervals, paired, ranking
 from harness.statistics.intervals import Estimate
 from harness.statistics.paired import Comparison
-from harness.store import Store, queries
-from harness.store.queries import PublishedScore, RunSummary
+from harness.store import Store, published
+from harness.store.published import PublishedScore
+from harness.store.queries import RunSummary
 from harness.store.training import (
     TrainingChoice,
     TrainingRow,
@@ -740,7 +741,7 @@ def _published(
     """
     if not asking.published:
         return ()
-    rows = queries.published(store)
+    rows = published.scores(store)
     name = base.model.rpartition("/")[2]
     has_data = any(row.model.startswith(name + _PAPERS_DATA) for row in rows)
     main = name if has_data else PAPERS_MAIN_MODEL

@@ -18,7 +18,7 @@ from harness.models import expand
 from harness.pipeline import Evaluation, evaluate
 from harness.plan import Settings
 from harness.sitting import Observer
-from harness.store import Store, queries
+from harness.store import Store, samples
 from harness.tasks_api import Task
 from harness.types import AnswerType, Item, Message
 from train_cft import conclusions
@@ -104,7 +104,7 @@ def ask(
     (run_id,) = evaluate(evaluation, observer).run_ids
     return {
         sample.item_id: Answer(sample.answer, run_id, conclusions.read(sample.answer))
-        for sample in queries.samples(Store(teacher.results), run_id)
+        for sample in samples.of_run(Store(teacher.results), run_id)
     }
 
 

@@ -70,16 +70,16 @@ def show(
 ) -> None:
     """Show a run's samples: question, thought, answer, what was extracted, gold and grade."""
     from harness import display
-    from harness.store import queries
+    from harness.store import queries, samples
 
     known_profile(profile)
     store = recovered(results)
     summary = queries.find_run(store, run)
     if disagree is None:
-        samples = queries.samples(
+        found = samples.of_run(
             store, summary.id, item_id=item, only_wrong=wrong, limit=limit, profile=profile
         )
-        if item is not None and not samples and not wrong:
+        if item is not None and not found and not wrong:
             raise HarnessError(
                 f"Run {summary.id} has no sample of an item {item!r}.",
                 f"`harness show {summary.id}` shows items with their ids.",
@@ -90,18 +90,28 @@ def show(
         first, comma, second = (part.strip() for part in disagree.partition(","))
         if not comma or not second:
             raise HarnessError("--disagree takes two profiles, as in strict,cft-paper.")
-        samples = queries.disagreements(store, summary.id, first, second, limit=limit)
+        found = samples.disagreements(store, summary.id, first, second, limit=limit)
     if as_json:
-        print(json.dumps(display.samples_json(summary, samples), indent=2))
+        print(json.dumps(display.samples_json(summary, found), indent=2))
     else:
-        display.print_samples(summary, samples)
+        display.print_samples(summary, found)
 
 
-def doctor(results: ResultsOption = RESULTS, as_json: JsonOption = False) -> None:
+def doctor(
+    recount: Annotated[
+        bool,
+        typer.Option("--recount", help="Count the rows of all runs anew before."),
+    ] = False,
+    results: ResultsOption = RESULTS,
+    as_json: JsonOption = False,
+) -> None:
     """Say what is installed and reachable, and what to run to mend what is missing."""
     from harness import display
     from harness.doctor import examine
+    from harness.store import tallies
 
+    if recount and results.exists():
+        tallies.rebuild(recovered(results), told=_counted)
     findings = examine(results)
     if as_json:
         print(json.dumps([finding.as_dict() for finding in findings], indent=2))
@@ -130,7 +140,7 @@ def leaderboard(
             "pip install 'cft-harness[leaderboard]'.",
         )
     app_file = Path(next(iter(spec.submodule_search_locations))) / "app.py"
-    arguments = [sys.executable, "-m", "streamlit", "run", str(app_file)]
+    arguments = [sys.executable, "-m", "leaderboard", "run", str(app_file)]
     arguments += ["--server.address", address, "--server.port", str(port)]
     arguments += ["--server.headless", "false" if open_browser else "true"]
     arguments += ["--browser.gatherUsageStats", "false"]
@@ -164,9 +174,10 @@ def _tally(results: Path) -> None:
     """Count the runs that no writer has counted; what stands in the way, the pages tell."""
     from harness.store import Store, tallies
 
-    def told(done: int, of: int) -> None:
-        end = "\n" if done == of else ""
-        print(f"\rcounted {done:,} of {of:,} runs", end=end, file=sys.stderr, flush=True)
-
     with contextlib.suppress(HarnessError):
-        tallies.refresh(Store(results, wait_seconds=1.0), told=told)
+        tallies.refresh(Store(results, wait_seconds=1.0), told=_counted)
+
+
+def _counted(done: int, of: int) -> None:
+    end = "\n" if done == of else ""
+    print(f"\rcounted {done:,} of {of:,} runs", end=end, file=sys.stderr, flush=True)

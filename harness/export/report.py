@@ -14,8 +14,10 @@ from harness.export.protocol import groups, in_words, kind, truncation
 from harness.export.style import STYLE
 from harness.statistics import ranking
 from harness.statistics.intervals import Estimate, suite
-from harness.store import Store, published, queries
-from harness.store.queries import PublishedScore, RunSummary, Sample
+from harness.store import Store, published, queries, samples
+from harness.store.published import PublishedScore
+from harness.store.queries import RunSummary
+from harness.store.samples import Sample
 from harness.terminal import clean
 
 _SHOWN_WRONG = 3
@@ -34,7 +36,7 @@ def render(store: Store, runs: Sequence[RunSummary], profile: str) -> str:
     """
     tasks = {task: [run for run in runs if run.task == task] for task in _tasks(runs)}
     printed: dict[str, list[PublishedScore]] = {}
-    for score in queries.published(store):
+    for score in published.scores(store):
         printed.setdefault(score.task, []).append(score)
     together = {task: groups(of_task) for task, of_task in tasks.items()}
     ranks = _ranks(store, tasks, profile)
@@ -266,14 +268,12 @@ def _wrong(store: Store, runs: Sequence[RunSummary], profile: str) -> str:
                 "asks that its text is kept to itself.</p>"
             )
             continue
-        samples = queries.samples(
-            store, run.id, only_wrong=True, limit=_SHOWN_WRONG, profile=profile
-        )
-        if samples:
-            inner = "".join(map(_sample, samples))
+        wrong = samples.of_run(store, run.id, only_wrong=True, limit=_SHOWN_WRONG, profile=profile)
+        if wrong:
+            inner = "".join(map(_sample, wrong))
             found.append(
                 f"<details><summary>{_text(run.model)} ({_text(run.id)}): the first "
-                f"{len(samples)} samples that were wrong</summary>{inner}</details>"
+                f"{len(wrong)} samples that were wrong</summary>{inner}</details>"
             )
     return "".join(found)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.importing import SOURCE_PROFILE
 from harness.store import Store
-from harness.store.samples import literals, quoted
+from harness.store.narrowed import literals, quoted
 
 # Columns in their order; of restricted runs those in the second group stay empty.
 _OPEN = (

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from harness.errors import StoreLocked
 from harness.store.journal import Journal, Row, recover
-from harness.store.samples import spans
+from harness.store.narrowed import spans
 from harness.store.store import Store
 
 _TABLE = "human_label"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.store.samples import sample_of
+from harness.store.narrowed import sample_of
 from harness.store.store import Store
 from harness.types import DEFAULT_PROFILE, Status
 

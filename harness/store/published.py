@@ -1,11 +1,11 @@
-"""What is made of a published score: the interval it might have, and the reasons to doubt it."""
+"""What others printed: the scores, the interval each might have, and the reasons to doubt it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from harness.statistics.intervals import Estimate, wilson
-from harness.store.queries import PublishedScore
+from harness.store.store import Store
 
 # Items of each benchmark, on which an interval of a published score is reckoned: nobody prints it.
 ITEMS = {
@@ -13,6 +13,48 @@ ITEMS = {
     "aime24": 30, "aime25": 30, "amc23": 40, "gpqa_diamond": 198, "gpqa_main": 448,
     "theoremqa": 800, "mmlu_pro": 12032,
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedScore:
+    """A number somebody else printed, as a share in [0, 1].
+
+    ``doubt`` is why it is likely wrong, where there is reason to think so; ``others`` are numbers
+    printed for the same model and task elsewhere, which were not picked.
+    """
+
+    model: str
+    parameters_b: float | None
+    method: str
+    task: str
+    score: float
+    metric: str
+    source: str
+    note: str | None
+    family: str = ""
+    doubt: str = ""
+    others: tuple[PublishedScore, ...] = ()
+
+
+def scores(store: Store) -> list[PublishedScore]:
+    """Return the published score of each model and task that was picked for showing."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT canonical, model, params_b, method, task,"
+            " CASE unit WHEN 'percent' THEN score / 100 ELSE score END, metric, source, note,"
+            " model_family,"
+            " CASE WHEN contains(canonical_reason, 'doubtful') THEN canonical_reason ELSE '' END"
+            " FROM published_score WHERE task IS NOT NULL AND unit <> 'points'"
+        ).fetchall()
+    others: dict[tuple[str, str], list[PublishedScore]] = {}
+    for canonical, *fields in rows:
+        if not canonical:
+            other = PublishedScore(*fields)
+            others.setdefault((other.model, other.task), []).append(other)
+    picked = [PublishedScore(*fields) for canonical, *fields in rows if canonical]
+    return [
+        replace(score, others=tuple(others.get((score.model, score.task), ()))) for score in picked
+    ]
 
 
 def assumed(score: PublishedScore) -> Estimate | None:

@@ -1,97 +1,222 @@
-"""The samples of a few runs, read without reading the large tables whole."""
+"""What came back for a run, sample by sample."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-
-def quoted(text: str) -> str:
-    """Make a text safe inside a quoted literal: macros take no parameters."""
-    return text.replace("'", "''")
+from harness.errors import HarnessError
+from harness.store.narrowed import literals, quoted, sample_of
+from harness.store.store import Store
+from harness.types import DEFAULT_PROFILE
 
 
-def sample_of(
-    connection: DuckDBPyConnection, run_ids: Sequence[str], profile: str, *, only: str = ""
-) -> str:
-    """Return a ``WITH`` clause that names the samples of these runs ``sample``.
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One request of a run with what came back and how it was judged."""
 
-    It has the columns of the view of that name (``views.sql``), and the same rows. But the view
-    would look for the newest grades of everything there is, and read every text on its way: here
-    the grades are narrowed to the runs first, and where the runs are tallied only that part of the
-    large tables is touched in which their rows are, by DuckDB's minima and maxima of the times.
-    Beside it stands ``disagreeing``: keys and golds that two profiles judge differently.
+    item_id: str
+    sample_index: int
+    question: str | None
+    gold: str | None
+    answer_type: str
+    subject: str
+    level: str
+    thought: str
+    answer: str
+    finish_reason: str
+    truncated: bool
+    loop: bool
+    completion_tokens: int | None
+    correct: bool | None
+    status: str | None
+    extracted: str | None
+    extraction: str | None
+    method: str | None
+
+
+KEEP = {
+    "all": "true",
+    "right": "correct",
+    "wrong": "NOT correct",
+    "truncated": "truncated",
+    "loop": "loop",
+    "no_answer": "status = 'no_answer'",
+    "grader_failed": "status IN ('timeout', 'memory', 'crash')",
+    "disagree": "disagree",
+    "labelled": "labelled",
+}
+"""What :func:`page` can narrow a run's samples to, as conditions on the view ``sample`` and
+on whether profiles disagree and whether a human has labelled it."""
+
+
+# What a restricted run was asked and what it wrote comes as empty.
+_HIDDEN = {"thought": "''", "answer": "''"} | dict.fromkeys(
+    ("question", "gold", "extracted"), "NULL"
+)
+_SHOWN = [
+    f"CASE WHEN restricted THEN {_HIDDEN[name]} ELSE {name} END" if name in _HIDDEN else name
+    for name in Sample.__dataclass_fields__
+]
+
+
+_SEARCHED = (
+    " AND (contains(lower(item_id), $text) OR (NOT restricted AND ("
+    "contains(lower(question), $text) OR contains(lower(gold), $text)"
+    " OR contains(lower(thought), $text) OR contains(lower(answer), $text))))"
+)
+
+
+def of_run(
+    store: Store,
+    run_id: str,
+    *,
+    item_id: str | None = None,
+    only_wrong: bool = False,
+    limit: int | None = None,
+    profile: str = DEFAULT_PROFILE,
+) -> list[Sample]:
+    """Return the samples of a run, or of one item, that have come back, in the items' order."""
+    columns = ", ".join(Sample.__dataclass_fields__)
+    wrong = " AND NOT coalesce(correct, false)" if only_wrong else ""
+    most = "" if limit is None else f" LIMIT {int(limit)}"
+    with store.read() as connection:
+        rows = connection.execute(
+            f"{sample_of(connection, [run_id], profile)}"
+            f"SELECT {columns} FROM sample WHERE item_id = coalesce($item, item_id)"
+            f" AND finish_reason IS NOT NULL{wrong} ORDER BY ordinal, sample_index{most}",
+            {"item": item_id},
+        ).fetchall()
+    return [Sample(*row) for row in rows]
+
+
+def disagreements(
+    store: Store, run_id: str, profile: str, other: str, *, limit: int | None = None
+) -> list[Sample]:
+    """Return the samples that two profiles judge differently, as the first of them does.
+
+    Raises:
+        HarnessError: One of the two has judged nothing of this run.
+    """
+    with store.read() as connection:
+        judged_by = {
+            name: dict(
+                connection.execute(
+                    f"{sample_of(connection, [run_id], name)}"
+                    "SELECT (item_id, sample_index), correct FROM sample WHERE correct IS NOT NULL"
+                ).fetchall()
+            )
+            for name in (profile, other)
+        }
+    for name in (profile, other):
+        if not judged_by[name]:
+            raise HarnessError(
+                f"{name} has judged nothing of run {run_id}.",
+                f"Run `harness regrade {run_id} --profile {name}` first.",
+            )
+    one, second = judged_by[profile], judged_by[other]
+    differing = {sample for sample in one.keys() & second.keys() if one[sample] != second[sample]}
+    found = [
+        sample
+        for sample in of_run(store, run_id, profile=profile)
+        if (sample.item_id, sample.sample_index) in differing
+    ]
+    return found[:limit]
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePage:
+    """A stretch of a run's samples, and how many match each of :data:`KEEP` under the search."""
+
+    samples: list[Sample]
+    counts: dict[str, int]
+
+
+def page(
+    store: Store,
+    run_id: str,
+    *,
+    keep: str = "all",
+    search: str = "",
+    item_id: str = "",
+    status: str = "",
+    offset: int = 0,
+    limit: int = 20,
+) -> SamplePage:
+    """Return one page of a run's samples that have come back, in the order of its items.
+
+    What a restricted run was asked and what it wrote never leaves the database, and is not
+    searched either: its questions, golds, thoughts and answers come as empty, extracted ones too.
 
     Args:
-        connection: Of :meth:`Store.read`.
-        run_ids: The runs' whole ids.
-        profile: Whose grades to take.
-        only: A condition on ``request`` that narrows them further, as SQL.
+        store: The results file.
+        run_id: The run's whole id.
+        keep: One of :data:`KEEP`.
+        search: Only samples that hold this text, in any case, in item id, question, gold,
+            thought or answer.
+        item_id: Only samples of this item, of all if empty.
+        status: Only samples whose grading came to this, to anything if empty.
+        offset: How many matching samples to leave out at the beginning.
+        limit: At most so many.
     """
-    ids = literals(run_ids)
-    finished, graded = spans(connection, run_ids)
-    return f"""
-WITH asked AS MATERIALIZED (
-    SELECT run_id, item_id, gold_id, sample_index, key FROM request
-    WHERE run_id IN ({ids}){f" AND ({only})" if only else ""}
-),
-newest AS MATERIALIZED (
-    SELECT * FROM grade
-    WHERE profile = '{quoted(profile)}' AND key IN (SELECT key FROM asked){graded}
-    QUALIFY row_number()
-        OVER (PARTITION BY key, gold_id ORDER BY graded_at DESC, grader_version DESC) = 1
-),
-disagreeing AS NOT MATERIALIZED (
-    SELECT key, gold_id FROM (
-        SELECT key, gold_id, arg_max_null(correct, (graded_at, grader_version)) AS correct
-        FROM grade WHERE key IN (SELECT key FROM asked){graded}
-        GROUP BY key, gold_id, profile)
-    GROUP BY key, gold_id HAVING count(DISTINCT correct) > 1
-),
-came AS NOT MATERIALIZED (
-    SELECT * FROM generation WHERE key IN (SELECT key FROM asked){finished}
-),
-sample AS NOT MATERIALIZED (
-    SELECT q.run_id, r.model, r.task, r.restricted, q.item_id, q.sample_index, q.key,
-           i.ordinal, i.question, i.gold, i.gold_id, i.answer_type, i.tolerance_absolute,
-           i.tolerance_relative, i.subject, i.level, i.scorer,
-           g.thought, g.answer, g.finish_reason, g.truncated, g.loop,
-           g.prompt_tokens, g.completion_tokens, g.seconds, g.finished_at,
-           d.profile, d.grader_version, d.correct, d.status, d.extracted, d.extraction, d.method
-    FROM asked q
-    JOIN run r ON r.id = q.run_id
-    JOIN item i ON i.task = r.task AND i.data_sha256 = r.data_sha256 AND i.id = q.item_id
-        AND i.gold_id = q.gold_id
-    LEFT JOIN came g ON g.key = q.key
-    LEFT JOIN newest d ON d.key = q.key AND d.gold_id = i.gold_id
-)
-"""
+    asked = {
+        "text": search.strip().lower(),
+        "item": item_id.strip(),
+        "status": status,
+    }
+    counted = ", ".join(f"count(*) FILTER (WHERE {KEEP[name]})" for name in KEEP)
+    with store.read() as connection:
+        # Looked for once, among those of all runs.
+        connection.execute(
+            "CREATE TEMP TABLE requested AS SELECT * FROM request"
+            f" WHERE run_id IN ({literals([run_id])})"
+        )
+        of_run = partial(sample_of, connection, [run_id], DEFAULT_PROFILE, requests="requested")
+        # What is needed of every sample first, without the texts unless they are searched.
+        connection.execute(
+            f"CREATE TEMP TABLE found AS {of_run()}"
+            f"SELECT s.key, item_id, ordinal, sample_index, correct, status, truncated, loop,"
+            " o.key IS NOT NULL AS disagree, h.key IS NOT NULL AS labelled"
+            " FROM sample s LEFT JOIN disagreeing o USING (key, gold_id)"
+            " LEFT JOIN (SELECT DISTINCT key, gold_id FROM human_label) h USING (key, gold_id)"
+            " WHERE finish_reason IS NOT NULL"
+            " AND ($item = '' OR item_id = $item) AND ($status = '' OR status = $status)"
+            f"{_SEARCHED if asked['text'] else ' AND $text IS NOT NULL'}",
+            asked,
+        )
+        counts = connection.execute(f"SELECT {counted} FROM found").fetchone()
+        listed = connection.execute(
+            f"SELECT item_id, sample_index FROM found WHERE {KEEP[keep]}"
+            f" ORDER BY ordinal, sample_index LIMIT {int(limit)} OFFSET {int(offset)}"
+        ).fetchall()
+        shown = ", ".join(f"('{quoted(item)}', {index})" for item, index in listed)
+        only = f"(item_id, sample_index) IN ({shown})" if listed else "false"
+        rows = connection.execute(
+            f"{of_run(only=only)}"
+            f"SELECT {', '.join(_SHOWN)} FROM sample ORDER BY ordinal, sample_index"
+        ).fetchall()
+    return SamplePage(
+        [Sample(*row) for row in rows], dict(zip(KEEP, counts or (0,) * len(KEEP), strict=True))
+    )
 
 
-def literals(texts: Iterable[str]) -> str:
-    """Return texts as the inside of an SQL list; one that holds nothing is never equal."""
-    return ", ".join(f"'{quoted(text)}'" for text in texts) or "NULL"
+def of_items(
+    store: Store, run_id: str, item_ids: Sequence[str], *, profile: str = DEFAULT_PROFILE
+) -> dict[str, list[Sample]]:
+    """Return the samples of a few items of a run that have come back, by item, in their order.
 
-
-def spans(connection: DuckDBPyConnection, run_ids: Sequence[str]) -> tuple[str, str]:
-    """Return conditions on ``generation`` and on ``grade`` that hold for all rows of these runs.
-
-    They begin with AND, and are empty where the times of the rows are not known.
+    Of a restricted run the texts are empty, as in :func:`page`.
     """
-    row = connection.execute(
-        "SELECT count(DISTINCT run_id), min(first_finished_at), max(last_finished_at),"
-        " min(first_graded_at), max(last_graded_at)"
-        f" FROM run_tally WHERE run_id IN ({literals(run_ids)})"
-    ).fetchone()
-    if row is None or row[0] != len(set(run_ids)):
-        return "", ""
-    return _between("finished_at", *row[1:3]), _between("graded_at", *row[3:5])
-
-
-def _between(column: str, first: object, last: object) -> str:
-    if first is None or last is None:
-        return " AND false"  # tallied, and there are none
-    return f" AND {column} BETWEEN TIMESTAMPTZ '{first}' AND TIMESTAMPTZ '{last}'"
+    only = f"item_id IN ({literals(item_ids)})"
+    with store.read() as connection:
+        rows = connection.execute(
+            f"{sample_of(connection, [run_id], profile, only=only)}"
+            f"SELECT {', '.join(_SHOWN)} FROM sample"
+            " WHERE finish_reason IS NOT NULL ORDER BY ordinal, sample_index"
+        ).fetchall()
+    found: dict[str, list[Sample]] = {}
+    for row in rows:
+        sample = Sample(*row)
+        found.setdefault(sample.item_id, []).append(sample)
+    return found

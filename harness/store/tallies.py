@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.store.samples import literals, quoted
+from harness.store.narrowed import literals, quoted
 from harness.store.store import Store
 from harness.types import DEFAULT_PROFILE
 
@@ -143,14 +143,18 @@ def refresh(
     return len(missing)
 
 
-def rebuild(store: Store, run_ids: Sequence[str] | None = None) -> int:
-    """Make the tallies of these runs, or of all, anew from the rows."""
+def rebuild(
+    store: Store,
+    run_ids: Sequence[str] | None = None,
+    told: Callable[[int, int], None] = lambda done, of: None,
+) -> int:
+    """Make the tallies of these runs, or of all, anew from the rows; see :func:`refresh`."""
     with store.write() as connection:
         if run_ids is None:
             connection.execute("DELETE FROM run_tally")
         else:
             _drop(connection, run_ids)
-    return refresh(store, run_ids)
+    return refresh(store, run_ids, told)
 
 
 def differing(store: Store, run_ids: Sequence[str] | None = None) -> list[str]:

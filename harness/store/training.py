@@ -106,6 +106,17 @@ class TrainingChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Descent:
+    """Where a checkpoint that was trained here comes from; fingerprints name models."""
+
+    base: str
+    base_name: str
+    objective: str
+    training: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
 class CritiqueRow:
     """A critique of the review queue; see ``critique`` in ``schema.sql``.
 
@@ -198,6 +209,17 @@ def training_choices(store: Store, training_id: str | None = None) -> list[Train
         row["runs"] = {int(step): run for step, run in json.loads(row["runs"]).items()}
         row["warnings"] = json.loads(row["warnings"])
     return [TrainingChoice(**row) for row in rows]
+
+
+def descents(store: Store) -> dict[str, Descent]:
+    """Return the descent of each checkpoint trained here, by its fingerprint."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT c.fingerprint, t.base, t.base_name, t.objective, t.name, c.step"
+            " FROM training_checkpoint c JOIN training t ON t.id = c.training_id"
+            " ORDER BY c.saved_at"
+        ).fetchall()
+    return {fingerprint: Descent(*fields) for fingerprint, *fields in rows}
 
 
 def choose(

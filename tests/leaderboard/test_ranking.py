@@ -14,7 +14,9 @@ import pytest
 import leaderboard
 from harness.statistics.intervals import Estimate
 from harness.statistics.ranking import Standing, suite_standings
-from harness.store.queries import Descent, PublishedScore, RunSummary
+from harness.store.published import PublishedScore
+from harness.store.queries import RunSummary
+from harness.store.training import Descent
 from leaderboard.chart import family_chart, legend, ranking_chart, score_range, size_chart
 from leaderboard.families import family_trees
 from leaderboard.ranking import (

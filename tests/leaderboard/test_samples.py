@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from harness.store import Journal, Store, queries
+from harness.store import Journal, Store, queries, samples
 from harness.store import labels as store_labels
 from harness.store.labels import Judgements, Label, Opinion
-from harness.store.queries import Sample
+from harness.store.samples import Sample
 from leaderboard.mathtext import MOST_FORMULAS, fit, split
 from leaderboard.samples_page import (
     answer_pair,
@@ -95,23 +95,23 @@ GOOD_FORMULAS = [
 )
 def test_a_page_holds_what_it_is_narrowed_to(made_store: Store, keep: str, count: int) -> None:
     run = run_id(HOSTILE_NAME, "quick")
-    page = queries.sample_page(made_store, run, keep=keep)
+    page = samples.page(made_store, run, keep=keep)
     assert len(page.samples) == page.counts[keep] == count
     assert sum(page.counts[name] for name in ("right", "wrong")) == page.counts["all"]
 
 
 def test_samples_are_narrowed_to_an_item_and_to_what_grading_came_to(made_store: Store) -> None:
     run = run_id(HOSTILE_NAME, "quick")
-    of_item = queries.sample_page(made_store, run, item_id=" item-001 ")
+    of_item = samples.page(made_store, run, item_id=" item-001 ")
     assert [sample.item_id for sample in of_item.samples] == ["item-001"]
-    silent = queries.sample_page(made_store, run, status="no_answer")
+    silent = samples.page(made_store, run, status="no_answer")
     assert [sample.question for sample in silent.samples] == ["A silent one?"]
-    assert queries.sample_page(made_store, run, item_id="item").counts["all"] == 0
+    assert samples.page(made_store, run, item_id="item").counts["all"] == 0
 
 
 def test_samples_that_profiles_judge_differently_are_found(made_store: Store) -> None:
     run = run_id("made-up-small", "math500")
-    assert queries.sample_page(made_store, run).counts["disagree"] == 0
+    assert samples.page(made_store, run).counts["disagree"] == 0
     with made_store.write() as connection:
         connection.execute(
             "INSERT INTO grade BY NAME SELECT key, gold_id, 'source' AS profile,"
@@ -121,17 +121,15 @@ def test_samples_that_profiles_judge_differently_are_found(made_store: Store) ->
             " ('item-001', 'item-007'))",
             [run],
         )
-    page = queries.sample_page(made_store, run, keep="disagree")
+    page = samples.page(made_store, run, keep="disagree")
     assert [sample.item_id for sample in page.samples] == ["item-007"]
-    (item,) = queries.item_samples(made_store, run, ["item-007"]).values()
+    (item,) = samples.of_items(made_store, run, ["item-007"]).values()
     assert item == page.samples
 
 
 def test_pages_follow_each_other_in_the_order_of_the_items(made_store: Store) -> None:
     run = run_id("made-up-small", "math500")
-    pages = [
-        queries.sample_page(made_store, run, offset=offset, limit=20).samples for offset in (0, 20)
-    ]
+    pages = [samples.page(made_store, run, offset=offset, limit=20).samples for offset in (0, 20)]
     assert [len(page) for page in pages] == [20, 10]
     assert [sample.item_id for page in pages for sample in page] == [
         f"item-{number:03d}" for number in range(30)
@@ -144,25 +142,25 @@ def test_pages_follow_each_other_in_the_order_of_the_items(made_store: Store) ->
 )
 def test_search_finds_text_in_any_case(made_store: Store, search: str, count: int) -> None:
     run = run_id("made-up-small", "math500")
-    page = queries.sample_page(made_store, run, search=search, limit=30)
+    page = samples.page(made_store, run, search=search, limit=30)
     assert page.counts["all"] == len(page.samples) == count
 
 
 def test_only_what_has_come_back_is_there(made_store: Store) -> None:
-    page = queries.sample_page(made_store, run_id("made-up-growing", "gsm8k"), limit=100)
+    page = samples.page(made_store, run_id("made-up-growing", "gsm8k"), limit=100)
     assert len(page.samples) == 24
 
 
 def test_a_restricted_runs_texts_do_not_leave_the_database(made_store: Store) -> None:
     run = run_id("made-up-large", "gpqa_diamond")
-    page = queries.sample_page(made_store, run)
+    page = samples.page(made_store, run)
     (sample,) = page.samples
     assert sample.correct
     assert SECRET not in str(asdict(sample))
-    assert queries.sample_page(made_store, run, search=SECRET).counts["all"] == 0
+    assert samples.page(made_store, run, search=SECRET).counts["all"] == 0
     (summary,) = queries.runs(made_store, [run])
     assert "not shown" in answer_pair(summary, sample)
-    assert SECRET not in str(queries.item_samples(made_store, run, ["item-000"]))
+    assert SECRET not in str(samples.of_items(made_store, run, ["item-000"]))
     told = replace(sample, gold=SECRET, extracted=SECRET)
     assert SECRET not in answer_pair(replace(summary, restricted=False), told, hidden=True)
 
@@ -181,7 +179,7 @@ def test_of_grades_of_one_moment_the_newest_version_counts_everywhere(made_store
                 " (SELECT key FROM request WHERE run_id = ? AND item_id = 'item-007')",
                 [run],
             )
-    (sample,) = queries.sample_page(made_store, run, keep="disagree").samples
+    (sample,) = samples.page(made_store, run, keep="disagree").samples
     name = store_labels.SampleName(sample.item_id, sample.sample_index)
     opinions = store_labels.judgements(made_store, run, [name])[name].opinions
     assert sample.correct
@@ -259,11 +257,11 @@ def test_hostile_formulas_reach_the_browser_as_text(served: Path, visit: Visit) 
     )
     # Allowed ones that other readers of Markdown would take for something else.
     odd = "$a:red[b]$ $:smile:$ $www.hostile.invalid$ $[x](y)$ $<b>z</b>$ $a&lt;b$ $**c**$ "
-    samples = [
+    hostile = [
         MadeSample(f"{odd} end of odd", "7", everything + "end of bad", False, everything),
         MadeSample("$$x = \\frac{1}{2}$$ follows from $y$.", "1/2", "\\boxed{1}", True),
     ]
-    run = MadeRun("made-up-hostile", "quick", samples)
+    run = MadeRun("made-up-hostile", "quick", hostile)
     with Journal(Store(served)) as journal:
         write(journal, run)
     page = visit(f"samples?run={run.id}")

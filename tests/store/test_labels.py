@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import Journal, Store, queries
+from harness.store import Journal, Store, queries, samples
 from harness.store.labels import SampleName, judgements, label, labels, settle
 from tests.leaderboard.made_store import HOSTILE_NAME, SECRET, made_runs, run_id, write
 
@@ -44,7 +44,7 @@ def test_a_label_stands_beside_the_grade_and_changes_no_score(store: Store) -> N
     assert queries.runs(store, [RUN])[0].score == before
     assert [one.by for one in labels(store, RUN)] == ["Bob", "Ada"]
     assert labels(store, run_id("made-up-small", "gsm8k")) == []
-    assert queries.sample_page(store, RUN, keep="labelled").counts["labelled"] == 1
+    assert samples.page(store, RUN, keep="labelled").counts["labelled"] == 1
 
 
 def test_a_label_waits_while_another_process_holds_the_file(store: Store) -> None:

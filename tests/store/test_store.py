@@ -15,7 +15,7 @@ from harness.errors import HarnessError, JournalRejected, StoreLocked
 from harness.grading import GraderPool
 from harness.judging import Judge
 from harness.plan import item_row
-from harness.store import SCHEMA_VERSION, Journal, Store, alone, queries, recover
+from harness.store import SCHEMA_VERSION, Journal, Store, alone, published, queries, recover
 from harness.store import journal as journal_module
 from harness.types import AnswerType, Item, Tolerance
 from tests.conftest import held_by_another_process
@@ -276,8 +276,8 @@ def test_every_migration_leads_to_the_schema_of_a_new_file() -> None:
 
 
 def test_published_scores_are_in_every_file(store: Store) -> None:
-    scores = {(row.model, row.task): row for row in queries.published(store)}
-    assert len(scores) == len(queries.published(store)), "one row a model and task"
+    scores = {(row.model, row.task): row for row in published.scores(store)}
+    assert len(scores) == len(published.scores(store)), "one row a model and task"
     assert scores["Llama-3.1-70B-Instruct", "olympiadbench"].score != 0.144, "a doubtful row"
     cft = scores["Qwen2.5-Math-7B+WebInstruct-CFT", "math"]
     assert (cft.score, cft.method) == (pytest.approx(0.802), "cft")

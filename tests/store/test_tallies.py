@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.store import Journal, Store, queries, tallies
+from harness.store import Journal, Store, queries, samples, tallies
 from harness.store.outcomes import item_outcomes
 from tests.store import rows
 
@@ -74,13 +74,13 @@ def test_a_finished_run_is_tallied_as_its_rows_say(store: Store) -> None:
 def test_without_its_tally_a_run_reads_the_same(store: Store) -> None:
     whole_run(store)
     with_tally = queries.runs(store)
-    pages = [queries.sample_page(store, RUN, keep=keep) for keep in queries.KEEP]
+    pages = [samples.page(store, RUN, keep=keep) for keep in samples.KEEP]
     outcomes = item_outcomes(store, RUN)
     scores = list(queries.item_scores(store, [RUN])[RUN])
     with store.write() as connection:
         connection.execute("DELETE FROM run_tally")
     assert queries.runs(store) == with_tally
-    assert [queries.sample_page(store, RUN, keep=keep) for keep in queries.KEEP] == pages
+    assert [samples.page(store, RUN, keep=keep) for keep in samples.KEEP] == pages
     assert item_outcomes(store, RUN) == outcomes
     assert list(queries.item_scores(store, [RUN])[RUN]) == scores
     assert tallies.refresh(store) == 1
@@ -135,9 +135,9 @@ def test_a_tally_that_is_not_what_the_rows_say_is_found_and_made_anew(store: Sto
 
 def test_texts_are_read_of_the_page_alone_and_search_finds_them(store: Store) -> None:
     whole_run(store, of=8)
-    page = queries.sample_page(store, RUN, offset=5, limit=2)
+    page = samples.page(store, RUN, offset=5, limit=2)
     assert [sample.item_id for sample in page.samples] == ["5", "6"]
     assert page.samples[0].answer == "an answer"
-    found = queries.sample_page(store, RUN, search="question 7")
+    found = samples.page(store, RUN, search="question 7")
     assert [sample.item_id for sample in found.samples] == ["7"]
     assert found.counts["all"] == 1
