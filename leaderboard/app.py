@@ -16,7 +16,7 @@ _HERE = Path(__file__).parent
 
 # Title, address and module of each page; its ``draw(snapshot)`` is imported when it is asked for.
 PAGES = (
-    ("Ranking", "ranking", "ranking_page"),
+    ("Ranking", "", "ranking_page"),
     ("Compare", "compare", "compare_page"),
     ("Samples", "samples", "samples_page"),
     ("Training", "training", "training_page"),
@@ -41,15 +41,24 @@ def _page(title: str, module: str) -> Callable[[], None]:
     return page
 
 
+def _to(page: st.Page) -> None:
+    address = st.query_params
+    st.switch_page(page, query_params={name: address.get_all(name) for name in address})
+
+
 def main() -> None:
     """Draw the page that is asked for."""
     st.set_page_config(page_title="Leaderboard", page_icon=str(_HERE / "icon.svg"), layout="wide")
     st.html(_HERE / "style.css")
     pages = [
-        st.Page(_page(title, module), title=title, url_path=path, default=path == "ranking")
+        st.Page(_page(title, module), title=title, url_path=path or None, default=not path)
         for title, path, module in PAGES
     ]
-    st.navigation(pages, position="top").run()
+    # The first page stands at the root; who types an address of its own comes there all the same.
+    first = st.Page(
+        partial(_to, pages[0]), title="Ranking", url_path="ranking", visibility="hidden"
+    )
+    st.navigation([*pages, first], position="top").run()
 
 
 main()

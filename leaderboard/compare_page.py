@@ -1,4 +1,4 @@
-"""Draws runs side by side: what differs, whether that is known or luck, and the items behind it."""
+"""Draws runs side by side: what differs, and whether that is known or luck."""
 
 from __future__ import annotations
 
@@ -14,26 +14,15 @@ from harness.compare import AsStored, TaskComparison, as_stored
 from harness.errors import HarnessError
 from harness.selection import called, line_up
 from harness.statistics import ranking
-from harness.store import Store, queries, samples
+from harness.store import Store, queries
 from harness.store.queries import RunSummary
-from harness.store.samples import Sample
-from leaderboard import comparing, prose, reading
+from leaderboard import comparing, flips, prose, reading
 from leaderboard.grid import bullets, heading
 from leaderboard.problem import problem_card
-from leaderboard.samples_page import (
-    answer_pair,
-    draw_answer,
-    draw_question,
-    run_label,
-    sample_link,
-    unknown,
-    verdict_badge,
-    view_toggle,
-)
+from leaderboard.samples_page import run_label, unknown
 from leaderboard.source import Snapshot
 from leaderboard.text import escaped
 
-PAGE_SIZE = 5
 MOST_RUNS = 8
 _RUNS, _MODELS = "runs of one task", "two models, all tasks"
 _TRIED = 20
@@ -86,7 +75,8 @@ def _choose_mode(runs: Sequence[RunSummary]) -> str:
         required=True,
         format_func=str.capitalize,
         key="compare_mode",
-        on_change=_forget_cell,
+        label_visibility="collapsed",
+        on_change=flips.forget_cell,
         persist_state="session",
     )
     return str(mode)
@@ -131,7 +121,7 @@ def _look_closer(title: str, labels: dict[str, str]) -> str:
             list(labels),
             format_func=labels.__getitem__,
             key="closer",
-            on_change=_forget_cell,
+            on_change=flips.forget_cell,
             persist_state="session",
         )
     )
@@ -151,7 +141,11 @@ def _choose_runs(
         state["compare_task"] = next(of_wanted, next(iter(by_task)))
     task_column, first_column = st.columns([1, 2])
     task = task_column.selectbox(
-        "Task", list(by_task), key="compare_task", on_change=_forget_cell, persist_state="session"
+        "Task",
+        list(by_task),
+        key="compare_task",
+        on_change=flips.forget_cell,
+        persist_state="session",
     )
     runs = {run.id: run for run in by_task[task]}
     default = _likely_pair(list(runs.values()))
@@ -163,7 +157,7 @@ def _choose_runs(
         list(runs),
         key="compare_a",
         format_func=lambda run_id: run_label(runs[run_id]),
-        on_change=_forget_cell,
+        on_change=flips.forget_cell,
         persist_state="session",
     )
     state["compare_b"] = [
@@ -175,7 +169,7 @@ def _choose_runs(
         key="compare_b",
         format_func=lambda run_id: run_label(runs[run_id]),
         max_selections=MOST_RUNS,
-        on_change=_forget_cell,
+        on_change=flips.forget_cell,
         persist_state="session",
     )
     url["a"], url["b"] = first, ",".join(others)
@@ -275,7 +269,7 @@ def _choose_models(
                 title,
                 listed,
                 key=f"compare_model_{letter}",
-                on_change=_forget_cell,
+                on_change=flips.forget_cell,
                 persist_state="session",
             )
         )
@@ -332,126 +326,8 @@ def _closer(compared: AsStored, focus: TaskComparison, among: int) -> None:
     st.html(comparing.sides_table([("A", focus.first), ("B", focus.second)], focus))
     st.html(comparing.differing(focus.differences))
     first, second = compared.items[0], compared.items[place]
-    _flips(compared.runs[0], compared.runs[place], comparing.cells(first, second), focus)
+    flips.draw(compared.runs[0], compared.runs[place], comparing.cells(first, second), focus)
     _groups(focus)
-
-
-def _flips(
-    first: RunSummary, second: RunSummary, cells: dict[str, list[str]], focus: TaskComparison
-) -> None:
-    st.html(heading("Flips", note="how many items; press a number to read them side by side"))
-    chosen = _chosen_cell(cells)
-    with st.container(key="matrix", gap="xsmall"):
-        for row in ("right", "wrong"):
-            with st.container(horizontal=True, gap="xsmall"):
-                for column in ("right", "wrong"):
-                    name = f"{row}-{column}"
-                    share = len(cells[name]) / focus.items
-                    st.button(
-                        f"{comparing.CELLS[name]}: {len(cells[name]):,} ({share:.0%})",
-                        key=f"cell-{name}",
-                        type="primary" if name == chosen else "secondary",
-                        on_click=_choose_cell,
-                        args=[name],
-                        disabled=not cells[name],
-                        width="stretch",
-                    )
-    if max(first.samples, second.samples) > 1:
-        st.caption("An item with several samples counts as right if at least half of them are.")
-    if chosen:
-        _side_by_side(first, second, cells[chosen], comparing.CELLS[chosen])
-
-
-def _chosen_cell(cells: dict[str, list[str]]) -> str:
-    chosen = str(st.session_state.get("cell", st.query_params.get("cell", "")))
-    if not cells.get(chosen):
-        st.query_params.pop("cell", None)
-        return ""
-    st.query_params["cell"] = chosen
-    return chosen
-
-
-def _choose_cell(name: str) -> None:
-    st.session_state["cell"] = name
-    st.session_state["flip_page"] = 1
-
-
-def _forget_cell() -> None:
-    _choose_cell("")
-
-
-def _side_by_side(first: RunSummary, second: RunSummary, ids: list[str], what: str) -> None:
-    st.html(heading(what, note=f"{len(ids):,} items"))
-    restricted = first.restricted or second.restricted
-    if restricted:
-        st.html(
-            problem_card(
-                "This task's texts are restricted.",
-                "Which items these are is shown; what was asked and answered is not.",
-            )
-        )
-    page_column, view_column = st.columns([3, 2], vertical_alignment="center")
-    rendered = False
-    if not restricted:
-        with view_column:
-            rendered = view_toggle()
-    with page_column:
-        number = st.pagination(-(-len(ids) // PAGE_SIZE), key="flip_page")
-    shown = ids[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
-    both_runs = [reading.ask(_item_samples, run.id, tuple(shown)).value for run in (first, second)]
-    for place, item_id in enumerate(shown):
-        both = [of_run.get(item_id, []) for of_run in both_runs]
-        if not all(both):
-            continue
-        with st.container(border=True, gap="xsmall"):
-            one = both[0][0]
-            about = " · ".join(escaped(part) for part in (one.subject, one.level) if part)
-            st.html(
-                f'<div class="sample-head"><span class="name">{escaped(item_id)}</span>'
-                f'<span class="note">{about}</span></div>'
-            )
-            if not restricted:
-                draw_question(one, str(place), rendered=rendered)
-            columns = st.columns(2)
-            for letter, run, found, column in zip(
-                "AB", (first, second), both, columns, strict=True
-            ):
-                with column:
-                    _one_side(
-                        letter,
-                        run,
-                        found,
-                        f"{place}-{letter}",
-                        rendered=rendered,
-                        restricted=restricted,
-                    )
-
-
-def _one_side(
-    letter: str,
-    run: RunSummary,
-    found: list[Sample],
-    place: str,
-    *,
-    rendered: bool,
-    restricted: bool,
-) -> None:
-    """Draw what one run made of an item: its first sample, and how many others there are.
-
-    What either of the two runs may not show, neither does: they were asked the same.
-    """
-    sample = found[0]
-    right = sum(bool(other.correct) for other in found)
-    among = f"{right} of {len(found)} samples right; the first:" if len(found) > 1 else ""
-    link = escaped(sample_link(run.id, sample.item_id))
-    st.html(
-        f'<div class="sample-head"><span class="side-letter">{letter}</span>'
-        f'{verdict_badge(sample.correct)}<span class="note">{among}</span>'
-        f'<a href="{link}" target="_self">{escaped(run.model)}: all of it</a></div>'
-    )
-    if not restricted:
-        draw_answer(sample, place, rendered=rendered)
-    st.html(answer_pair(run, sample, hidden=restricted))
 
 
 def _groups(focus: TaskComparison) -> None:
@@ -482,7 +358,7 @@ def _groups(focus: TaskComparison) -> None:
 
 
 def _chart(dots: Sequence[comparing.Dot], what: str, alt: str) -> None:
-    st.html(comparing.legend())
+    st.html(comparing.legend(dots))
     st.plotly_chart(
         comparing.differences_chart(dots, what),
         key=f"chart-{what}",
@@ -502,9 +378,3 @@ def _as_stored(runs: Sequence[RunSummary]) -> AsStored:
 def _compare_stored(results: Store, run_ids: tuple[str, ...]) -> AsStored:
     found = {run.id: run for run in queries.runs(results, run_ids)}
     return as_stored(results, [found[run_id] for run_id in run_ids])
-
-
-def _item_samples(
-    results: Store, run_id: str, item_ids: tuple[str, ...]
-) -> dict[str, list[Sample]]:
-    return samples.of_items(results, run_id, item_ids)

@@ -14,6 +14,7 @@ from harness.statistics.intervals import Estimate
 from harness.statistics.paired import Comparison
 from harness.store.outcomes import ItemOutcome
 from harness.store.queries import RunSummary
+from leaderboard.figures import BLUE, GREY, error_bars, framed, legend_of
 from leaderboard.grid import Column, Html, Line, badge, grid, joined, link
 from leaderboard.text import escaped, percent, shortened
 
@@ -30,14 +31,24 @@ MOST_DRAWN = 20
 _METHODS = {"mcnemar": "McNemar's exact test", "t": "paired t test on item means"}
 _SMALLEST_P = 0.0001
 _ROW_HEIGHT = 30
-_FRAME_HEIGHT = 84
+_FRAME_HEIGHT = 90
 _LONGEST_LABEL = 34
-_SURE, _UNSURE = "#0072B2", "#8A8F98"
+_SURE, _UNSURE = BLUE, GREY
 
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A difference in the figure; ``shown`` if it is more than chance after Holm's adjustment."""
+    """A difference in the figure.
+
+    Attributes:
+        label: What is compared.
+        effect: The difference.
+        low: Lower bound of its interval.
+        high: Upper bound.
+        shown: It is more than chance after Holm's adjustment.
+        hover: What is told of it on hover.
+        differs: The two sides are not of one protocol.
+    """
 
     label: str
     effect: float
@@ -45,6 +56,7 @@ class Dot:
     high: float
     shown: bool
     hover: str
+    differs: bool = False
 
 
 def cells(first: Iterable[ItemOutcome], second: Iterable[ItemOutcome]) -> dict[str, list[str]]:
@@ -296,16 +308,17 @@ def dot(label: str, paired: Comparison, p: float, *, differs: bool = False) -> D
     hover = f"{interval}, {paired.items:,} items, p {p_value(p)} (Holm)"
     if differs:
         label, hover = f"{label} ≠", f"{hover}; not one protocol"
-    return Dot(label, paired.effect, paired.low, paired.high, p <= CONVINCING, hover)
+    sure = p <= CONVINCING
+    return Dot(label, paired.effect, paired.low, paired.high, sure, hover, differs)
 
 
-def legend() -> str:
+def legend(dots: Sequence[Dot]) -> str:
     """Return what the marks of the figure mean as HTML."""
-    marks = ((_SURE, "●", "p ≤ 0.05 after Holm"), (_UNSURE, "○", "no difference is shown"))
-    listed = "".join(
-        f'<span><b style="color:{colour}">{mark}</b> {name}</span>' for colour, mark, name in marks
-    )
-    return f'<div class="legend">{listed}</div>'
+    marks = [(_SURE, "●", "p ≤ 0.05 after Holm"), (_UNSURE, "○", "no difference is shown")]
+    if any(one.differs for one in dots):
+        words = "not one protocol: the difference is the protocols' as much as the models'"
+        marks.append((_UNSURE, "≠", words))
+    return legend_of(marks)
 
 
 def differences_chart(dots: Sequence[Dot], what: str) -> Any:
@@ -326,15 +339,7 @@ def differences_chart(dots: Sequence[Dot], what: str) -> Any:
         figure.add_scatter(
             x=[100 * one.effect for _, one in drawn],
             y=[place for place, _ in drawn],
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [100 * (one.high - one.effect) for _, one in drawn],
-                "arrayminus": [100 * (one.effect - one.low) for _, one in drawn],
-                "color": colour,
-                "thickness": 2,
-                "width": 5,
-            },
+            error_x=error_bars([(one.effect, one.low, one.high) for _, one in drawn], colour),
             mode="markers",
             marker={
                 "symbol": symbol,
@@ -346,32 +351,24 @@ def differences_chart(dots: Sequence[Dot], what: str) -> Any:
             hoverinfo="text",
         )
     figure.add_vline(x=0, line_width=1.5, line_dash="dot", line_color=_UNSURE)
-    figure.update_layout(
+    return framed(
+        figure,
         height=_FRAME_HEIGHT + _ROW_HEIGHT * max(2, len(dots)),
-        margin={"l": 8, "r": 12, "t": 4, "b": 56},
-        showlegend=False,
-        dragmode=False,
-        hovermode="closest",
+        top=4,
+        bottom=62,
+        x={"title": "B − A, percentage points<br>(95 % interval)", "showgrid": True},
+        y={
+            "title": what,
+            "tickvals": places,
+            "ticktext": [escaped(shortened(one.label or "–", _LONGEST_LABEL)) for one in dots],
+            "range": [0.4, len(dots) + 0.6],
+        },
     )
-    figure.update_xaxes(
-        title="B − A, percentage points, 95 % interval", fixedrange=True, zeroline=False
-    )
-    figure.update_yaxes(
-        title=what,
-        tickvals=places,
-        ticktext=[escaped(shortened(one.label or "–", _LONGEST_LABEL)) for one in dots],
-        range=[0.4, len(dots) + 0.6],
-        fixedrange=True,
-        zeroline=False,
-        automargin=True,
-    )
-    return figure
 
 
 def points(share: float) -> str:
     """Return a difference of shares in percentage points, with its sign."""
-    # Adding 0 takes the sign off a zero.
-    return f"{round(100 * share, 1) + 0.0:+.1f}".replace("-", "−")
+    return percent(share, signed=True)
 
 
 def p_value(value: float) -> str:

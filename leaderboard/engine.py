@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.store.queries import RunSummary
 from harness.store.sittings import SittingRow
+from leaderboard.figures import BLUE, ORANGE, PURPLE, YELLOW, framed, legend_of
 from leaderboard.grid import Column, Html, Line, badge, facts, grid, joined, link
 from leaderboard.text import escaped, percent, shortened
 
@@ -27,13 +28,14 @@ _TABLE = (
     Column("replicas", "Replicas", "", numeric=True),
     Column("retries", "Retries", "Asked again, or given to another replica", numeric=True),
 )
+# Left out where no sitting has them.
+_RARE = ("replicas", "retries")
 # Told apart by filling and shape as well as by colour (Okabe and Ito's).
 _PHASES = (
-    ("start", "start", "start_seconds", "#E69F00", "/"),
-    ("generate", "generate", "generate_seconds", "#0072B2", ""),
-    ("grade", "grading left over", "grade_seconds", "#B35C95", "."),
+    ("start", "start", "start_seconds", YELLOW, "/"),
+    ("generate", "generate", "generate_seconds", BLUE, ""),
+    ("grade", "grading left over", "grade_seconds", PURPLE, "."),
 )
-_BLUE, _ORANGE = "#0072B2", "#D55E00"
 _HEIGHT = 300
 _LONGEST_TASKS = 3
 
@@ -74,7 +76,12 @@ def table(
         _line(one, len(sittings) - place, runs, opened, filters)
         for place, one in enumerate(sittings)
     ]
-    return grid("Sittings", _TABLE, lines)
+    columns = [
+        column
+        for column in _TABLE
+        if column.name not in _RARE or any(line.cells[column.name] for line in lines)
+    ]
+    return grid("Sittings", columns, lines)
 
 
 def _line(
@@ -143,22 +150,20 @@ def sitting_facts(one: SittingRow, runs: Mapping[str, RunSummary]) -> str:
     return facts(pairs | {"Runs": joined(ways, ", ")})
 
 
+def speed_legend() -> str:
+    """Return what the marks of the speeds mean."""
+    return legend_of([(BLUE, "●", "one sitting")])
+
+
 def phase_legend() -> str:
     """Return what the parts of the bars mean."""
     marks = {"start": "▨", "generate": "■", "grade": "▩"}
-    parts = "".join(
-        f'<span><b style="color:{colour}">{marks[key]}</b> {name}</span>'
-        for key, name, _, colour, _ in _PHASES
-    )
-    return f'<div class="legend">{parts}</div>'
+    return legend_of((colour, marks[key], name) for key, name, _, colour, _ in _PHASES)
 
 
 def rate_legend() -> str:
     """Return what the marks of the rates mean."""
-    return (
-        f'<div class="legend"><span><b style="color:{_BLUE}">●</b> truncated</span>'
-        f'<span><b style="color:{_ORANGE}">◇</b> loops</span></div>'
-    )
+    return legend_of([(BLUE, "●", "truncated"), (ORANGE, "◇", "loops")])
 
 
 def speed_chart(sittings: Sequence[SittingRow]) -> Any:
@@ -171,7 +176,7 @@ def speed_chart(sittings: Sequence[SittingRow]) -> Any:
         x=[number for number, one in numbered if one.tokens_per_second],
         y=[one.tokens_per_second for _, one in numbered if one.tokens_per_second],
         mode="markers",
-        marker={"color": _BLUE, "size": 9},
+        marker={"color": BLUE, "size": 9},
         cliponaxis=False,
         hovertext=[_hover(number, one) for number, one in numbered if one.tokens_per_second],
         hoverinfo="text+y",
@@ -213,8 +218,8 @@ def rate_chart(sittings: Sequence[SittingRow], runs: Mapping[str, RunSummary]) -
         if (shares := rates(runs[run] for run in one.runs if run in runs)) is not None
     ]
     for place, name, symbol, colour in (
-        (0, "truncated", "circle", _BLUE),
-        (1, "loops", "diamond-open", _ORANGE),
+        (0, "truncated", "circle", BLUE),
+        (1, "loops", "diamond-open", ORANGE),
     ):
         figure.add_scatter(
             x=[number for number, _, _ in known],
@@ -239,23 +244,17 @@ def _numbered(sittings: Sequence[SittingRow]) -> list[tuple[int, SittingRow]]:
 
 
 def _laid_out(figure: Any, numbered: Sequence[tuple[int, SittingRow]], title: str) -> Any:
-    figure.update_layout(
+    return framed(
+        figure,
         height=_HEIGHT,
-        margin={"l": 8, "r": 8, "t": 8, "b": 44},
-        showlegend=False,
-        dragmode=False,
+        x={
+            "title": "sitting, the oldest first (No. in the table)",
+            "range": [0.4, len(numbered) + 0.6],
+            "tickformat": "d",
+            "dtick": 1 if len(numbered) <= 12 else None,
+        },
+        y={"title": title, "rangemode": "tozero"},
     )
-    figure.update_xaxes(
-        title="sitting, the oldest first (No. in the table)",
-        range=[0.4, len(numbered) + 0.6],
-        fixedrange=True,
-        tickformat="d",
-        dtick=1 if len(numbered) <= 12 else None,
-        showgrid=False,
-        zeroline=False,
-    )
-    figure.update_yaxes(title=title, rangemode="tozero", fixedrange=True, automargin=True)
-    return figure
 
 
 def _hover(number: int, one: SittingRow) -> str:

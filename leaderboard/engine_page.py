@@ -103,7 +103,7 @@ def _charts(found: list[SittingRow], runs: dict[str, RunSummary]) -> None:
     speed, phases, rates = st.columns(3)
     with speed:
         st.html(heading("Tokens per second"))
-        st.html('<div class="legend"><span>● one sitting</span></div>')
+        st.html(engine.speed_legend())
         st.plotly_chart(
             engine.speed_chart(found),
             key="speed",

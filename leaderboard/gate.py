@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.store.decisions import GateDecision
 from harness.store.queries import RunSummary
+from leaderboard.figures import BLUE, GREY, ORANGE, framed, legend_of
 from leaderboard.grid import Column, Html, Line, badge, facts, grid, joined, link
 from leaderboard.text import escaped, percent, shortened
 
@@ -46,7 +47,6 @@ _GUARD_TABLE = (
     Column("limit", "May rise by, points", numeric=True),
     Column("state", "State"),
 )
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#8A8F98"
 
 
 def verdict(outcome: str) -> Html:
@@ -105,7 +105,7 @@ def _history_line(
 
 
 def _drop_of(name: str, test: Mapping[str, Any]) -> Html:
-    interval = f"{points(test['drop'])} [{points(test['least'])}, {points(test['most'])}]"
+    interval = f"{percent(test['drop'])} [{percent(test['least'])}, {percent(test['most'])}]"
     told = interval if test["read"] else "nothing read"
     return Html(f'<span class="task">{escaped(name)}</span> <span class="figures">{told}</span>')
 
@@ -115,12 +115,6 @@ def saved(one: GateDecision) -> float | None:
     if not one.tokens_full:
         return None
     return 1 - one.tokens_spent / one.tokens_full
-
-
-def points(share: float) -> str:
-    """Return a share as percentage points with one decimal and a true minus sign."""
-    text = f"{100 * share:.1f}"
-    return ("0.0" if text == "-0.0" else text).replace("-", "\N{MINUS SIGN}")
 
 
 def decision_facts(one: GateDecision) -> str:
@@ -148,10 +142,10 @@ def task_facts(task: Mapping[str, Any]) -> str:
     """Return how a task, or the suite, stood at the end."""
     pairs = {
         "Verdict": verdict(task["outcome"]),
-        "Drop, points": points(task["drop"]),
-        f"at least ({_certainty(task['alpha_fail'])} at any time)": points(task["least"]),
-        f"at most ({_certainty(task['alpha_pass'])} at any time)": points(task["most"]),
-        "Margin, points": points(task["margin"]),
+        "Drop, points": percent(task["drop"]),
+        f"at least ({_certainty(task['alpha_fail'])} at any time)": percent(task["least"]),
+        f"at most ({_certainty(task['alpha_pass'])} at any time)": percent(task["most"]),
+        "Margin, points": percent(task["margin"]),
         "Items read": f"{task['read']:,} of {task['items']:,}",
     }
     if task["decided_at"] is not None:
@@ -189,8 +183,8 @@ def guard_table(tasks: Sequence[Mapping[str, Any]]) -> str:
                 "guard": f"{of_task}{about}",
                 "was": percent(guard["baseline"]),
                 "is": percent(guard["candidate"]),
-                "rise": points(guard["at_least"]),
-                "limit": points(guard["tolerance"]),
+                "rise": percent(guard["at_least"]),
+                "limit": percent(guard["tolerance"]),
                 "state": state,
             }
             lines.append(Line(cells))
@@ -206,12 +200,12 @@ def sequence_chart(task: Mapping[str, Any]) -> Any:
     margin = 100 * task["margin"]
     figure = go.Figure()
     figure.add_scatter(
-        x=read, y=high, mode="lines", line={"color": _BLUE, "width": 2, "shape": "hv"},
+        x=read, y=high, mode="lines", line={"color": BLUE, "width": 2, "shape": "hv"},
         name="at most", hovertemplate="after %{x} items: at most %{y:.1f} points<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
         x=read, y=low, mode="lines", fill="tonexty", fillcolor="rgba(0, 114, 178, 0.15)",
-        line={"color": _ORANGE, "width": 2, "shape": "hv", "dash": "dash"},
+        line={"color": ORANGE, "width": 2, "shape": "hv", "dash": "dash"},
         name="at least", hovertemplate="after %{x} items: at least %{y:.1f} points<extra></extra>",
     )  # fmt: skip
     for value, words, where in (
@@ -219,35 +213,34 @@ def sequence_chart(task: Mapping[str, Any]) -> Any:
         (margin, f"margin {margin:g}: passes below", "top left"),
     ):
         figure.add_hline(
-            y=value, line={"color": _GREY, "width": 1.5, "dash": "dot"},
+            y=value, line={"color": GREY, "width": 1.5, "dash": "dot"},
             annotation={"text": words, "font": {"size": 12}}, annotation_position=where,
         )  # fmt: skip
     if task["decided_at"] is not None:
         figure.add_vline(
-            x=task["decided_at"], line={"color": _GREY, "width": 1},
+            x=task["decided_at"], line={"color": GREY, "width": 1},
             annotation={"text": f"{escaped(task['outcome'])} after {task['decided_at']}"},
             annotation_position="top right" if 2 * task["decided_at"] < len(read) else "top left",
         )  # fmt: skip
-    figure.update_layout(
-        height=320, margin={"l": 8, "r": 12, "t": 28, "b": 44}, showlegend=False, dragmode=False,
-    )  # fmt: skip
-    figure.update_xaxes(
-        title="items read", rangemode="tozero", fixedrange=True, zeroline=False, showgrid=False
+    return framed(
+        figure,
+        height=320,
+        top=28,
+        x={"title": "items read", "rangemode": "tozero"},
+        y={
+            "title": f"drop, percentage points<br>({_both(task)} at any time)",
+            "range": _reach(low, high, margin),
+        },
     )
-    figure.update_yaxes(
-        title=f"drop, percentage points<br>({_both(task)} at any time)",
-        range=_reach(low, high, margin), fixedrange=True, zeroline=False, automargin=True,
-    )  # fmt: skip
-    return figure
 
 
 def sequence_legend(task: Mapping[str, Any]) -> str:
     """Return what the two lines of the chart mean, and how sure each is."""
-    return (
-        f'<div class="legend"><span><b style="color:{_BLUE}">━</b> the drop is at most '
-        f"({_certainty(task['alpha_pass'])})</span>"
-        f'<span><b style="color:{_ORANGE}">╍</b> the drop is at least '
-        f"({_certainty(task['alpha_fail'])})</span></div>"
+    return legend_of(
+        [
+            (BLUE, "━", f"the drop is at most ({_certainty(task['alpha_pass'])})"),
+            (ORANGE, "╍", f"the drop is at least ({_certainty(task['alpha_fail'])})"),
+        ]
     )
 
 

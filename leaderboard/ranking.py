@@ -14,7 +14,7 @@ from harness.statistics import intervals
 from harness.statistics.betting import Floats
 from harness.statistics.intervals import Estimate
 from harness.statistics.ranking import Standing
-from harness.store.published import ITEMS, PublishedScore
+from harness.store.published import PublishedScore, assumed, doubts
 from harness.store.queries import RunSummary
 from harness.store.training import Descent
 from leaderboard.text import percent
@@ -294,9 +294,23 @@ def highlights(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.group != "other"]
 
 
-def unfinished(chosen: Sequence[str], runs: Iterable[RunSummary]) -> list[RunSummary]:
-    """Return the runs of these tasks that are still going on or were left, the newest first."""
-    return [run for run in runs if run.task in chosen and not run.complete]
+def unfinished(
+    chosen: Sequence[str], runs: Iterable[RunSummary], decided: Mapping[str, datetime]
+) -> list[RunSummary]:
+    """Return the runs of these tasks that are still going on or were left, the newest first.
+
+    Args:
+        chosen: The tasks.
+        runs: All runs.
+        decided: When the gate decided on a run: it asks for no more of it, unless more came since.
+    """
+    return [
+        run
+        for run in runs
+        if run.task in chosen
+        and not run.complete
+        and not (run.id in decided and (run.finished_at or run.created_at) <= decided[run.id])
+    ]
 
 
 def protocol_words(run: RunSummary) -> str:
@@ -393,22 +407,14 @@ def _published(model: str, scores: Mapping[str, PublishedScore]) -> Row:
 
 
 def _published_cell(score: PublishedScore) -> Cell:
-    doubts = [score.doubt] if score.doubt else []
-    doubts += [
-        f"{other.source} prints {percent(other.score)}, which is not shown; {other.doubt}"
-        for other in score.others
-        if other.doubt
-    ]
     metric = "" if score.metric in _USUAL_METRICS else score.metric
-    items = ITEMS.get(score.task)
-    correct = min(items, round(score.score * items)) if items else 0
     return Cell(
-        replace(intervals.wilson(correct, items), value=score.score) if items else None,
+        assumed(score),
         score.score,
         "published",
         source=score.source,
         note="; ".join(part for part in (metric, score.note) if part),
-        doubt="; ".join(doubts),
+        doubt=doubts(score),
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -39,6 +42,7 @@ from leaderboard.text import escaped, percent
 _FEW = 12
 _MANY = 40
 _PAGE = 100
+_HEAD_START_SECONDS = 0.4
 _SUITE = "suite: "
 _CHARTS = {"scores": "Scores", "size": "Score against size", "families": "Family trees"}
 _KINDS = {"measured": "measured here", "imported": "imported", "published": "published"}
@@ -61,16 +65,44 @@ def draw(snapshot: Snapshot) -> None:
         _nothing_measured()
     if not known:
         return
-    offered = {name: list(found) for name, found in suites().items() if set(found) & set(known)}
+    offered = _offered(known)
     chosen, methods, every_protocol = _choose(snapshot, known, offered)
     with st.expander("More filters", key="more", on_change="ignore"):
         filters = _more_filters(snapshot, chosen, tuple(methods))
     if snapshot.stale:
         st.html(f'<p class="note">Not the newest state: {escaped(snapshot.stale)}</p>')
-    if open_runs := unfinished(chosen, snapshot.runs):
+    if open_runs := unfinished(chosen, snapshot.runs, snapshot.decided):
         st.html(unfinished_list(open_runs))
-    _draw_rows(_shown(snapshot, chosen, filters, every_protocol=every_protocol), snapshot)
+    shown = _shown(snapshot, chosen, filters, every_protocol=every_protocol)
+    if open_runs and not shown.rows:
+        st.caption("Nothing finished is left to be ranked: a run comes here by itself at its end.")
+    else:
+        _draw_rows(shown, snapshot)
     st.fragment(_watch, run_every=source.REFRESH_SECONDS)(snapshot)
+
+
+def prepare() -> None:
+    """Have read and ranked what the first visitor will be shown, before anybody waits for it.
+
+    Raises:
+        HarnessError: The store cannot be read now.
+    """
+    snapshot = source.newest()
+    known = tasks(snapshot.runs, snapshot.published)
+    offered = _offered(known)
+    chosen = offered.get(first_choice(offered, snapshot.runs), known[:1])
+    if not chosen:
+        return
+    rows = board(chosen, snapshot.runs, snapshot.published, snapshot.descents)
+    rows = filtered(rows, chosen, Filters(complete=len(chosen) > 1))
+    common = common_tasks(rows, chosen)
+    by = "" if len(common) > 1 else chosen[0]
+    ranking_chart(ordered(rows, common, by, source.standings)[:_MANY], by)
+
+
+def _offered(known: Sequence[str]) -> dict[str, list[str]]:
+    """Return the suites of which there is something to show."""
+    return {name: list(found) for name, found in suites().items() if set(found) & set(known)}
 
 
 def _watch(seen: Snapshot) -> None:
@@ -84,11 +116,16 @@ def _choose(
 ) -> tuple[list[str], Sequence[str], bool]:
     """Choose what is ranked; it is always in the URL, as the default changes with the store."""
     options = [_SUITE + name for name in offered if len(offered[name]) > 1] + known
-    if st.session_state.get("task") not in options:
-        wanted = st.query_params.get("task", "")
+    state = st.session_state
+    asked = state.setdefault("task_asked", st.query_params.get("task", ""))
+    # What stood there while nothing was measured was nobody's choice.
+    stopgap = bool(snapshot.runs) and state.get("task") == state.get("task_stopgap")
+    if state.get("task") not in options or stopgap:
+        wanted = asked if stopgap else st.query_params.get("task", "")
         default = first_choice(offered, snapshot.runs)
         first = _SUITE + default if default else known[0]
-        st.session_state["task"] = wanted if wanted in options else first
+        state["task"] = wanted if wanted in options else first
+        state["task_stopgap"] = None if snapshot.runs else state["task"]
     task_column, method_column, protocol_column = st.columns([2, 3, 1], vertical_alignment="top")
     with task_column:
         task = str(st.selectbox("Suite or task", options, key="task", persist_state="session"))
@@ -133,7 +170,7 @@ def _more_filters(snapshot: Snapshot, chosen: list[str], methods: tuple[str, ...
         bind="query-params", persist_state="session",
     )  # fmt: skip
     # On by itself where it hides none of those who measured the whole suite.
-    usual = not snapshot.runs or bool(first_choice({"": chosen}, snapshot.runs))
+    usual = not snapshot.runs or bool(first_choice({"chosen": chosen}, snapshot.runs))
     complete = len(chosen) > 1 and kind_column.toggle(
         "Only models with every benchmark", value=usual, key="complete", bind="query-params",
         persist_state="session", help="Then there is an average over all of them.",
@@ -187,7 +224,7 @@ def _draw_rows(shown: _Shown, snapshot: Snapshot) -> None:
         return
     st.caption(_caption(shown))
     st.html(f'<p class="verdict">{_verdict(shown)}</p>')
-    _chart(shown)
+    draw_figure = _chart(shown)
     pages = -(-len(shown.rows) // _PAGE)
     number = 1
     if pages > 1:
@@ -200,6 +237,11 @@ def _draw_rows(shown: _Shown, snapshot: Snapshot) -> None:
     file = escaped(source.results_path().name)
     st.html(f'<p class="note">{_protocols(shown, snapshot)} From {file}, read again whenever it '
             "changes.</p>")  # fmt: skip
+    if not st.session_state.get("figures_seen"):
+        # A browser is busy for half a second when Plotly comes to it: what there is to read first.
+        time.sleep(_HEAD_START_SECONDS)
+        st.session_state["figures_seen"] = True
+    draw_figure()
 
 
 def _protocols(shown: _Shown, snapshot: Snapshot) -> str:
@@ -273,35 +315,32 @@ def _verdict(shown: _Shown) -> str:
     )
 
 
-def _chart(shown: _Shown) -> None:
+def _chart(shown: _Shown) -> Callable[[], object]:
+    """Draw the choice of a figure, keep its place, and return what draws it there."""
     rows = [row for row in shown.rows if value_of(row, shown.by) is not None]
     if not rows:
-        return
+        return _nothing
     kind = st.segmented_control(
         "Chart", list(_CHARTS), default="scores", format_func=_CHARTS.__getitem__, key="chart",
-        bind="query-params", persist_state="session", wrap=True,
+        required=True, bind="query-params", persist_state="session", wrap=True,
     )  # fmt: skip
     if kind == "scores":
-        _score_chart(rows, shown)
-    elif kind == "size":
+        return _score_chart(rows, shown)
+    if kind == "size":
         st.html(legend(rows))
         figure = size_chart(rows, shown.by)
-        _plot(figure, f"Scores of {len(rows)} models against their parameters.")
-    elif kind == "families":
-        about = shown.common if not shown.by else [shown.by]
-        trees = family_trees(rows, about, shown.by, source.item_scores)
-        if not trees:
-            told = "There is no model here together with what it was made from."
-            st.html(
-                problem_card(told, "Evaluate the base of a checkpoint under the same protocol.")
-            )
-            return
-        _plot(
-            family_chart(trees[:_FEW], shown.by), "Gains of models over what they were made from."
-        )
+        return _plot(figure, f"Scores of {len(rows)} models against their parameters.")
+    about = shown.common if not shown.by else [shown.by]
+    trees = family_trees(rows, about, shown.by, source.item_scores)
+    if not trees:
+        told = "There is no model here together with what it was made from."
+        st.html(problem_card(told, "Evaluate the base of a checkpoint under the same protocol."))
+        return _nothing
+    figure = family_chart(trees[:_FEW], shown.by)
+    return _plot(figure, "Gains of models over what they were made from.")
 
 
-def _score_chart(rows: Sequence[Row], shown: _Shown) -> None:
+def _score_chart(rows: Sequence[Row], shown: _Shown) -> Callable[[], object]:
     drawn = list(rows)
     story = highlights(rows)
     choosable = len(rows) > _FEW and 0 < len(story) < len(rows)
@@ -321,11 +360,18 @@ def _score_chart(rows: Sequence[Row], shown: _Shown) -> None:
             st.caption(f"The first {_MANY} of {len(drawn)} are drawn.")
             drawn = drawn[:_MANY]
         legend_column.html(legend(drawn))
-        _plot(
+        return _plot(
             ranking_chart(drawn, shown.by),
             f"Scores of {len(drawn)} models; the table below holds the same numbers.",
         )
 
 
-def _plot(figure: object, alt: str) -> None:
-    st.plotly_chart(figure, key="figure", config={"displayModeBar": False}, alt=alt)
+def _plot(figure: Any, alt: str) -> Callable[[], object]:
+    place = st.container(key="figure-place", height=figure.layout.height, border=False)
+    return partial(
+        place.plotly_chart, figure, key="figure", config={"displayModeBar": False}, alt=alt
+    )
+
+
+def _nothing() -> None:
+    """There is no figure to draw."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import streamlit as st
@@ -51,7 +50,7 @@ def ask(question: Callable[..., T], *arguments: Any) -> Answer[T]:
     try:
         # Who has something to go on with does not wait: the waits of all sessions add up.
         patient = remembered not in last
-        value: T = _cached(str(path), file_state(path), asked, arguments, question, patient)
+        value: T = _cached(str(path), source.file_state(path), asked, arguments, question, patient)
     except StoreLocked as error:
         if remembered not in last:
             raise
@@ -90,18 +89,6 @@ def watch(seen: source.Snapshot) -> None:
 def _anew_once_changed(seen: source.Snapshot) -> None:
     if source.changed(seen) and source.readable():
         st.rerun(scope="app")
-
-
-def file_state(path: Path) -> tuple[int, ...]:
-    """Tell one state of the results file from the next; its log holds what was added last."""
-    parts: list[int] = []
-    for file in (path, path.with_name(path.name + ".wal")):
-        try:
-            status = file.stat()
-        except OSError:
-            continue
-        parts += [status.st_ino, status.st_mtime_ns, status.st_size]
-    return tuple(parts)
 
 
 def _advice(error: HarnessError) -> str:

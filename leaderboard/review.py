@@ -1,21 +1,25 @@
 """Draws the review queue of critiques, and writes down what a human says of them.
 
 Question, response and critique are shown as plain text only. What is said is one short write;
-while somebody else holds the results file it waits in the session.
+while somebody else holds the results file it waits beside that, also when the page is closed.
 """
 
 from __future__ import annotations
 
 import getpass
-from dataclasses import dataclass
 
 import streamlit as st
 
 from harness.errors import HarnessError, StoreLocked
 from harness.statistics.intervals import wilson
-from harness.store import Store
-from harness.store.reviews import ReviewTally, review_tallies
-from harness.store.training import CritiqueRow, critiques_to_review, review_critique
+from harness.store import Store, people
+from harness.store.reviews import (
+    ReviewTally,
+    critiques_with_waiting_reviews,
+    review_critique,
+    review_tallies,
+)
+from harness.store.training import CritiqueRow, critiques_to_review
 from leaderboard import source
 from leaderboard.grid import Column, Line, badge, facts, grid
 from leaderboard.problem import problem_card
@@ -45,26 +49,15 @@ _TALL_PIXELS = 340
 _TALL_LINES = 15
 
 
-@dataclass(frozen=True, slots=True)
-class _Review:
-    """What a human said of a critique."""
-
-    critique_id: str
-    right: bool | None
-    sound: bool | None
-    note: str
-    reviewer: str
-
-
 def draw() -> None:
     """Draw how far the review has come, and the critique that is next."""
     kept_fresh(_body)
 
 
 def _body() -> None:
-    _write_what_waits()
+    waiting = _settled()
     found = ask(review_tallies)
-    if found.stale and not _waiting():
+    if found.stale and not waiting:
         st.html(f'<p class="note">Not the newest state: {escaped(found.stale)}</p>')
     if not found.value:
         st.html(
@@ -78,7 +71,7 @@ def _body() -> None:
         return
     _progress(found.value)
     reason, shown = _filters(found.value)
-    row, place, total = _at(reason, shown)
+    row, place, total = _at(reason, shown, waiting)
     if row is None:
         what = "Nothing waits" if shown == "waiting" else "Nothing has been reviewed"
         st.html(problem_card(f"{what} here.", "Choose another reason, or the others."))
@@ -158,28 +151,35 @@ def _queue(
     return critiques_to_review(store, reason=reason, reviewed=reviewed, offset=start, limit=_BATCH)
 
 
-def _at(reason: str | None, shown: str) -> tuple[CritiqueRow | None, int, int]:
+def _at(reason: str | None, shown: str, waiting: set[str]) -> tuple[CritiqueRow | None, int, int]:
     """Return the critique to look at, its place in the queue, and the queue's length.
 
-    Whoever reads one keeps it until it is done, also while others review the same queue.
+    Whoever reads one keeps it until it is done, also while others review the same queue. Those of
+    which a review waits to be stored are passed over.
     """
     reviewed = shown == "reviewed"
-    said = {review.critique_id for review in _waiting()} if not reviewed else set()
+    passed_over = set() if reviewed else waiting
     place = int(st.session_state.get("review_place", 0))
-    # Some at a time, so that one can go on while the store is held.
-    start = place - place % _BATCH
-    rows, total = ask(_queue, reason, reviewed, start).value
     kept = st.session_state.get("review_kept")
-    if not isinstance(kept, CritiqueRow):
-        kept = next((row for row in rows[place - start :] if row.id not in said), None)
-        if kept is None and start + _BATCH < total:
-            _go_to(start + _BATCH)
-            return _at(reason, shown)
-        if kept is None and place:
-            _from_the_start()
-            return _at(reason, shown)
-        st.session_state["review_kept"] = kept
-    return kept, place, max(total - len(said), 1)
+    once_more = place > 0
+    while True:
+        # Some at a time, so that one can go on while the store is held.
+        start = place - place % _BATCH
+        rows, total = ask(_queue, reason, reviewed, start).value
+        if not isinstance(kept, CritiqueRow):
+            left = (row for row in rows[place - start :] if row.id not in passed_over)
+            kept = next(left, None)
+        if kept is not None:
+            break
+        if start + _BATCH < total:
+            place = start + _BATCH
+        elif once_more:
+            place, once_more = 0, False
+        else:
+            break
+    st.session_state["review_place"] = place
+    st.session_state["review_kept"] = kept
+    return kept, place, max(total - len(passed_over), 1)
 
 
 def _from_the_start() -> None:
@@ -305,63 +305,42 @@ def _model_text(text: str) -> None:
 
 
 def _save(critique_id: str) -> None:
-    """Take what the widgets of this critique hold, and write it or let it wait."""
+    """Take what the widgets of this critique hold, and write it, or leave it to wait on disk."""
     state = st.session_state
-    review = _Review(
-        critique_id,
-        state.get(f"right {critique_id}"),
-        state.get(f"sound {critique_id}"),
-        str(state.get(f"note {critique_id}", "")).strip(),
-        str(state.get("reviewer", "")).strip() or "unnamed",
-    )
-    _waiting().append(review)
-    state["review_kept"] = None
-    _write(_WAIT_SECONDS)
-
-
-def _waiting() -> list[_Review]:
-    reviews: list[_Review] = st.session_state.setdefault("reviews_waiting", [])
-    return reviews
-
-
-def _write_what_waits() -> None:
-    """Try again to write what could not be written, and say what still waits and why."""
-    held = _write(0.0)
-    if held:
-        number = len(_waiting())
-        what = "1 review waits" if number == 1 else f"{number} reviews wait"
-        st.html(
-            problem_card(
-                f"{what} to be written: {held}",
-                "Keep this page open: it is tried again every few seconds. You can go on "
-                "reviewing.",
-            )
+    try:
+        review_critique(
+            Store(source.results_path(), wait_seconds=_WAIT_SECONDS),
+            critique_id,
+            right=state.get(f"right {critique_id}"),
+            sound=state.get(f"sound {critique_id}"),
+            note=str(state.get(f"note {critique_id}", "")).strip(),
+            reviewer=str(state.get("reviewer", "")).strip() or "unnamed",
         )
-    for problem in st.session_state.pop("review_problems", []):
-        st.html(problem_card(*problem))
+    except HarnessError as error:
+        state["review_problem"] = error
+        return
+    state["review_problem"] = state["review_kept"] = None
 
 
-def _write(wait_seconds: float) -> str:
-    """Write the reviews that wait, the oldest first; return why it had to stop."""
-    waiting = _waiting()
-    while waiting:
-        try:
-            _write_one(waiting[0], wait_seconds)
-        except StoreLocked as error:
-            return error.message
-        except HarnessError as error:
-            st.session_state.setdefault("review_problems", []).append((error.message, error.remedy))
-        del waiting[0]
-    return ""
-
-
-def _write_one(review: _Review, wait_seconds: float) -> None:
-    store = Store(source.results_path(), wait_seconds=wait_seconds)
-    review_critique(
-        store,
-        review.critique_id,
-        right=review.right,
-        sound=review.sound,
-        note=review.note,
-        reviewer=review.reviewer,
-    )
+def _settled() -> set[str]:
+    """Move reviews that had to wait, and say which still do and why; return their critiques."""
+    problem = st.session_state.get("review_problem")
+    if isinstance(problem, HarnessError):
+        st.html(problem_card(f"The review is not stored. {problem.message}", problem.remedy))
+    results = Store(source.results_path())
+    try:
+        people.settle(results)
+    except StoreLocked as error:
+        waiting = critiques_with_waiting_reviews(results)
+        if waiting:
+            number = len(waiting)
+            what = "1 review waits" if number == 1 else f"{number} reviews wait"
+            st.html(
+                problem_card(
+                    f"{what} beside the results file: {error.message}",
+                    "Nothing is lost: it is on disk, and goes in when the file is free. You can "
+                    "go on reviewing, or close this page.",
+                )
+            )
+        return waiting
+    return set()

@@ -6,18 +6,20 @@ elsewhere it is escaped.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from harness.errors import HarnessError
-from harness.store import Store, samples
+from harness.errors import HarnessError, StoreLocked
+from harness.store import Store, people, samples
 from harness.store import labels as store_labels
 from harness.store.labels import Judgements, Label, SampleName
 from harness.store.queries import RunSummary
 from harness.store.samples import Sample
-from harness.types import Status
+from harness.types import Status, digest
 from leaderboard import prose, reading, source
 from leaderboard.problem import problem_card
 from leaderboard.source import Snapshot
@@ -96,7 +98,6 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
         [run.id for run in runs if run.task == task],
         key="run",
         format_func=lambda run_id: run_label(by_id[run_id]),
-        on_change=_first_page,
         persist_state="session",
     )
     st.query_params["run"] = chosen
@@ -106,7 +107,6 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
 def _newest_of_task(runs: list[RunSummary]) -> None:
     task = st.session_state["samples_task"]
     st.session_state["run"] = next(run.id for run in runs if run.task == task)
-    _first_page()
 
 
 def _browse(run: RunSummary, results: Store) -> None:
@@ -117,7 +117,6 @@ def _browse(run: RunSummary, results: Store) -> None:
         type="search",
         placeholder="text in question, answer, gold or item id",
         bind="query-params",
-        on_change=_first_page,
     )
     item_id = item_column.text_input(
         "Item",
@@ -125,7 +124,6 @@ def _browse(run: RunSummary, results: Store) -> None:
         type="search",
         placeholder="whole id: all samples of it",
         bind="query-params",
-        on_change=_first_page,
     )
     status = status_column.selectbox(
         "Grading came to",
@@ -133,7 +131,6 @@ def _browse(run: RunSummary, results: Store) -> None:
         key="status",
         format_func=lambda value: value.replace("_", " "),
         bind="query-params",
-        on_change=_first_page,
     )
     keep = st.segmented_control(
         "Show",
@@ -144,9 +141,11 @@ def _browse(run: RunSummary, results: Store) -> None:
         key="show",
         wrap=True,
         bind="query-params",
-        on_change=_first_page,
     )
-    page_number = int(st.session_state.get("page_number", 1))
+    # What is narrowed otherwise has a page number of its own, and begins at its first page.
+    narrowing = [run.id, keep, search, item_id, status]
+    number_key = f"page-{digest(narrowing)[:12]}"
+    page_number = int(st.session_state.get(number_key, 1))
     page = samples.page(
         results,
         run.id,
@@ -176,11 +175,21 @@ def _browse(run: RunSummary, results: Store) -> None:
         with view_column:
             rendered = view_toggle()
     with page_column:
-        st.pagination(-(-total // PAGE_SIZE), key="page_number")
+        st.pagination(-(-total // PAGE_SIZE), key=number_key)
+    # What there is to read comes first; what was said of it is asked for meanwhile.
+    below = [
+        _draw_sample(run, sample, str(place), rendered=rendered)
+        for place, sample in enumerate(page.samples)
+    ]
     names = [SampleName(sample.item_id, sample.sample_index) for sample in page.samples]
-    said = store_labels.judgements(results, run.id, names)
-    for place, (sample, name) in enumerate(zip(page.samples, names, strict=True)):
-        _draw_sample(run, sample, said.get(name), str(place), rendered=rendered)
+    judgements = store_labels.judgements(results, run.id, names)
+    for place, (sample, name, rest) in enumerate(zip(page.samples, names, below, strict=True)):
+        said = judgements.get(name)
+        if said is not None:
+            with rest:
+                st.html(said_list(said))
+                if not run.restricted:
+                    _label_form(sample, said, str(place))
 
 
 def view_toggle() -> bool:
@@ -200,23 +209,15 @@ def view_toggle() -> bool:
     return bool(view != "source")
 
 
-def _first_page() -> None:
-    st.session_state["page_number"] = 1
-
-
-def _draw_sample(
-    run: RunSummary, sample: Sample, said: Judgements | None, place: str, *, rendered: bool
-) -> None:
+def _draw_sample(run: RunSummary, sample: Sample, place: str, *, rendered: bool) -> DeltaGenerator:
+    """Draw a sample, and return the place below it for what was said of it."""
     with st.container(border=True, gap="xsmall"):
         st.html(sample_head(run, sample))
         if not run.restricted:
             draw_texts(sample, place, rendered=rendered)
         st.html(answer_pair(run, sample))
         st.html(grade_facts(sample))
-        if said is not None:
-            st.html(said_list(said))
-            if not run.restricted:
-                _label_form(sample, said, place)
+        return st.container(gap="xsmall")
 
 
 def draw_texts(sample: Sample, place: str, *, rendered: bool) -> None:
@@ -246,10 +247,12 @@ def _label_form(sample: Sample, said: Judgements, place: str) -> None:
     reviewer = st.session_state.get("reviewer", "")
     # Another name makes another field: one that is there already keeps what it holds.
     name_key = f"by-{own_key}-{reviewer}"
-    with (
-        st.popover("Grade is wrong …", key=f"label-{place}-{own_key}"),
-        st.form(f"form-{own_key}", border=False),
-    ):
+    open_key = f"label-open-{own_key}"
+    # Not a popover: the keyboard would reach what is in it last of all on the page.
+    st.button("Grade is wrong …", key=f"label-{place}-{own_key}", on_click=_turn, args=[open_key])
+    if not st.session_state.get(open_key):
+        return
+    with st.form(f"form-{own_key}"):
         st.caption("Kept beside the grades, never over them: no score changes.")
         st.segmented_control(
             "The answer is",
@@ -272,6 +275,10 @@ def _label_form(sample: Sample, said: Judgements, place: str) -> None:
         )
 
 
+def _turn(key: str) -> None:
+    st.session_state[key] = not st.session_state.get(key)
+
+
 def _store_label(said: Judgements, own_key: str, name_key: str) -> None:
     state = st.session_state
     by = str(state[name_key]).strip()
@@ -292,7 +299,6 @@ def _store_label(said: Judgements, own_key: str, name_key: str) -> None:
         state["label_problem"] = error
         return
     if not stored:
-        state["labels_wait"] = True
         st.toast("The results file is in use: the label waits beside it and is not lost.")
 
 
@@ -306,8 +312,8 @@ def _settle_labels() -> None:
     problem = st.session_state.pop("label_problem", None)
     if isinstance(problem, HarnessError):
         st.html(problem_card(f"The label is not stored. {problem.message}", problem.remedy))
-    if st.session_state.get("labels_wait"):
-        st.session_state["labels_wait"] = not store_labels.settle(_writable())
+    with contextlib.suppress(StoreLocked):
+        people.settle(_writable())
 
 
 def sample_link(run_id: str, item_id: str) -> str:

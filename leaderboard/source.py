@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
@@ -16,7 +17,7 @@ import streamlit as st
 from harness.errors import HarnessError, StoreLocked
 from harness.statistics.betting import Floats
 from harness.statistics.ranking import Standing, suite_standings
-from harness.store import Store, published, queries, training
+from harness.store import Store, decisions, published, queries, training
 from harness.store.published import PublishedScore
 from harness.store.queries import RunSummary
 from harness.store.training import Descent
@@ -27,8 +28,8 @@ _WAIT_SECONDS = 1.0
 _MEMORY = "400MB"
 
 
-# The task under which a teacher's critiques are stored (train_cft): no benchmark.
-CRITIQUES = "critique"
+# Tasks under which what a teacher wrote is stored (train_cft): no benchmarks.
+_BY_A_TEACHER = frozenset({"critique", "solution"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Snapshot:
         runs: All runs, the newest first.
         published: What others printed.
         descents: Where checkpoints trained here come from, by fingerprint.
+        decided: When the gate last decided on a run of a candidate, by run.
         stamp: Tells this state of the file from the next.
         stale: Why this is not the newest state, empty if it is.
     """
@@ -47,6 +49,7 @@ class Snapshot:
     published: list[PublishedScore]
     stale: str = ""
     descents: dict[str, Descent] = field(default_factory=dict)
+    decided: dict[str, datetime] = field(default_factory=dict)
     stamp: tuple[int, ...] = ()
 
 
@@ -77,7 +80,7 @@ def snapshot(*, patient: bool = True) -> Snapshot:
     last = st.session_state.get("last_snapshot")
     wait_seconds = _WAIT_SECONDS if patient and not isinstance(last, Snapshot) else 0.0
     try:
-        seen: Snapshot = _cached_read(str(results_path()), _stamp(results_path()), wait_seconds)
+        seen = newest(wait_seconds)
     except StoreLocked as error:
         if not isinstance(last, Snapshot):
             raise
@@ -86,8 +89,26 @@ def snapshot(*, patient: bool = True) -> Snapshot:
     return seen
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    """Tell one state of the file from the next; the log beside it holds what was added last."""
+def newest(wait_seconds: float = _WAIT_SECONDS) -> Snapshot:
+    """Return the state of the store now, read only if it has changed.
+
+    Args:
+        wait_seconds: How long to wait for the file to be let go of.
+
+    Raises:
+        HarnessError: It cannot be read.
+    """
+    path = results_path()
+    seen: Snapshot = _cached_read(str(path), file_state(path), wait_seconds)
+    return seen
+
+
+def file_state(path: Path) -> tuple[int, ...]:
+    """Tell one state of the file from the next; the log beside it holds what was added last.
+
+    Raises:
+        HarnessError: The file is there and cannot be read.
+    """
     parts: list[int] = []
     for file in (path, path.with_name(path.name + ".wal")):
         try:
@@ -115,19 +136,20 @@ def readable() -> bool:
 def _read(path: str, stamp: tuple[int, ...], _wait_seconds: float) -> Snapshot:
     # Streamlit leaves arguments with a leading underscore out of the key it caches under.
     results = Store(Path(path), wait_seconds=_wait_seconds, memory_limit=_MEMORY)
-    measured = [run for run in queries.runs(results) if run.task != CRITIQUES]
+    measured = [run for run in queries.runs(results) if run.task not in _BY_A_TEACHER]
     return Snapshot(
         measured,
         published.scores(results),
         descents=training.descents(results),
+        decided=decisions.decided(results),
         stamp=stamp,
     )
 
 
 def item_scores(runs: Sequence[RunSummary]) -> dict[str, Floats]:
     """Return the scores by item of these runs, by run; kept until one of them is judged again."""
-    known = tuple(sorted((run.id, str(run.graded_at)) for run in runs))
-    found: dict[str, Floats] = _cached_scores(str(results_path()), known)
+    runs = sorted(runs, key=lambda run: run.id)
+    found: dict[str, Floats] = _cached_scores(str(results_path()), _as_judged(runs), runs)
     return found
 
 
@@ -137,13 +159,18 @@ def standings(columns: Sequence[Sequence[RunSummary]]) -> Sequence[Standing]:
     Args:
         columns: For each task a run of each model, in one order.
     """
-    known = tuple(tuple((run.id, str(run.graded_at)) for run in runs) for runs in columns)
+    known = "; ".join(map(_as_judged, columns))
     ranked: Sequence[Standing] = _cached_standings(str(results_path()), known, columns)
     return ranked
 
 
+def _as_judged(runs: Sequence[RunSummary]) -> str:
+    """Name runs as they are judged now, in one text: Streamlit takes long to hash many."""
+    return ", ".join(f"{run.id} {run.graded_at}" for run in runs)
+
+
 def _standings(
-    path: str, known: tuple[object, ...], _columns: Sequence[Sequence[RunSummary]]
+    path: str, known: str, _columns: Sequence[Sequence[RunSummary]]
 ) -> Sequence[Standing]:
     by_task = [item_scores(runs) for runs in _columns]
     return suite_standings(
@@ -153,12 +180,12 @@ def _standings(
 
 def changed(seen: Snapshot) -> bool:
     """Tell whether the results file is another than this was read from."""
-    return _stamp(results_path()) != seen.stamp
+    return file_state(results_path()) != seen.stamp
 
 
-def _scores(path: str, runs: tuple[tuple[str, str], ...]) -> dict[str, Floats]:
+def _scores(path: str, known: str, _runs: Sequence[RunSummary]) -> dict[str, Floats]:
     results = Store(Path(path), wait_seconds=_WAIT_SECONDS, memory_limit=_MEMORY)
-    return queries.item_scores(results, [run_id for run_id, _ in runs])
+    return queries.item_scores(results, [run.id for run in _runs])
 
 
 # Eight bytes an item: sixteen benchmarks of 2,000 items and 500 models take 128 MB.

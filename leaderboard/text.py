@@ -34,9 +34,16 @@ def shortened(text: str, longest: int) -> str:
     return f"{text[: longest - tail - 1]}…{text[-tail:]}"
 
 
-def percent(share: float) -> str:
-    """Return a share in [0, 1] as a percentage with one decimal and no sign."""
-    return f"{100 * share:.1f}"
+def percent(share: float, *, signed: bool = False) -> str:
+    """Return a share of 1 in percent, or a difference of shares in percentage points.
+
+    Args:
+        share: The share.
+        signed: A plus is written, too; a minus always is, as the true sign.
+    """
+    # Adding 0 takes the sign off a zero.
+    rounded = round(100 * share, 1) + 0.0
+    return f"{rounded:{'+' if signed else ''}.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def size(parameters_b: float | None) -> str:

@@ -16,19 +16,19 @@ from harness.store.training import (
     TrainingRow,
     TrainingStep,
 )
+from leaderboard.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, error_bars, framed, legend_of
 from leaderboard.grid import Column, Html, Line, badge, facts, grid, joined, link
 from leaderboard.text import escaped, percent, shortened
 
 MOST_POINTS = 800
 # Told apart by dash and shape as well as by colour (Okabe and Ito's).
 _LINES = (
-    ("#0072B2", "solid", "circle", "━ ●"),
-    ("#D55E00", "dash", "diamond", "╍ ◆"),
-    ("#009E73", "dot", "square", "┅ ■"),
-    ("#B35C95", "dashdot", "triangle-up", "╌ ▲"),
+    (BLUE, "solid", "circle", "━ ●"),
+    (ORANGE, "dash", "diamond", "╍ ◆"),
+    (GREEN, "dot", "square", "┅ ■"),
+    (PURPLE, "dashdot", "triangle-up", "╌ ▲"),
 )
 MOST_COMPARED = len(_LINES)
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#8A8F98"
 _CURVE_HEIGHT, _SWEEP_HEIGHT = 250, 340
 _LONGEST_LABEL = 40
 _SWEEP_TABLE = (
@@ -50,7 +50,6 @@ class Curve:
     title: str
     axis: str
     of: Callable[[Sequence[TrainingStep]], list[tuple[int, float]]]
-    logarithmic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,28 +134,21 @@ def curve_chart(
             mode="lines+markers" if len(drawn) <= 40 else "lines",
             line={"color": colour, "dash": dash, "width": 2},
             marker={"symbol": symbol, "size": 6},
+            cliponaxis=False,
             name=name,
             hovertemplate=f"{name}<br>step %{{x}}: %{{y:.4g}}<extra></extra>",
         )
-    figure.update_layout(
-        height=_CURVE_HEIGHT,
-        margin={"l": 8, "r": 8, "t": 8, "b": 44},
-        showlegend=False,
-        dragmode=False,
-    )
     last = max((steps[-1].step for _, steps in trainings if steps), default=0)
-    figure.update_xaxes(
-        title="optimiser step",
-        rangemode="tozero",
-        fixedrange=True,
-        zeroline=False,
-        showgrid=False,
-        dtick=1 if last <= 10 else None,
+    return framed(
+        figure,
+        height=_CURVE_HEIGHT,
+        x={
+            "title": "optimiser step",
+            "rangemode": "tozero",
+            "dtick": 1 if last <= 10 else None,
+        },
+        y={"title": curve.axis, "exponentformat": "e", "rangemode": "tozero"},
     )
-    figure.update_yaxes(
-        title=curve.axis, fixedrange=True, automargin=True, exponentformat="e", rangemode="tozero"
-    )
-    return figure
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -173,12 +165,10 @@ def thinned(steps: Sequence[TrainingStep]) -> int:
 
 def legend(trainings: Sequence[TrainingRow]) -> str:
     """Return which line is which training."""
-    parts = "".join(
-        f'<span><b style="color:{colour}">{mark}</b> {escaped(shortened(row.name, 60))} '
-        f"({escaped(row.objective)})</span>"
+    return legend_of(
+        (colour, mark, f"{shortened(row.name, 60)} ({row.objective})")
         for row, (colour, _, _, mark) in zip(trainings, _LINES, strict=False)
     )
-    return f'<div class="legend">{parts}</div>'
 
 
 def training_facts(row: TrainingRow) -> str:
@@ -302,17 +292,15 @@ def sweep_chart(sweep: Sweep) -> Any:
     if sweep.base is not None and sweep.base.score is not None:
         score = sweep.base.score
         figure.add_hrect(
-            y0=100 * score.low, y1=100 * score.high, fillcolor=_GREY, opacity=0.16, line_width=0
+            y0=100 * score.low, y1=100 * score.high, fillcolor=GREY, opacity=0.16, line_width=0
         )
         figure.add_hline(
             y=100 * score.value,
-            line={"color": _GREY, "width": 2, "dash": "dash"},
-            annotation={"text": f"base {percent(score.value)}", "font": {"size": 12}},
-            annotation_position="bottom right",
+            line={"color": GREY, "width": 2, "dash": "dash"},
         )
     for chosen, colour, symbol, size in (
-        (False, _BLUE, "circle", 9),
-        (True, _ORANGE, "star", 16),
+        (False, BLUE, "circle", 9),
+        (True, ORANGE, "star", 16),
     ):
         points = [
             (point.step, point.run, point.run.score)
@@ -322,15 +310,9 @@ def sweep_chart(sweep: Sweep) -> Any:
         figure.add_scatter(
             x=[step for step, _, _ in points],
             y=[100 * score.value for _, _, score in points],
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [100 * (score.high - score.value) for _, _, score in points],
-                "arrayminus": [100 * (score.value - score.low) for _, _, score in points],
-                "color": colour,
-                "thickness": 2,
-                "width": 5,
-            },
+            error_y=error_bars(
+                [(score.value, score.low, score.high) for _, _, score in points], colour
+            ),
             mode="markers",
             marker={
                 "symbol": [symbol if run.complete else f"{symbol}-open" for _, run, _ in points],
@@ -353,26 +335,13 @@ def sweep_chart(sweep: Sweep) -> Any:
                 yshift=12,
                 font={"size": 12},
             )
-    figure.update_layout(
+    return framed(
+        figure,
         height=_SWEEP_HEIGHT,
-        margin={"l": 8, "r": 12, "t": 24, "b": 44},
-        showlegend=False,
-        dragmode=False,
+        top=24,
+        x={"title": "optimiser step of the checkpoint", "range": _steps_drawn(sweep)},
+        y={"title": "score: right answers, %<br>(95 % interval)"},
     )
-    figure.update_xaxes(
-        title="optimiser step of the checkpoint",
-        range=_steps_drawn(sweep),
-        fixedrange=True,
-        showgrid=False,
-        zeroline=False,
-    )
-    figure.update_yaxes(
-        title="score: right answers, %<br>(95 % interval)",
-        fixedrange=True,
-        zeroline=False,
-        automargin=True,
-    )
-    return figure
 
 
 def _steps_drawn(sweep: Sweep) -> tuple[float, float]:
@@ -386,17 +355,14 @@ def _chosen_by(sweep: Sweep, step: int) -> str:
 
 def sweep_legend(sweep: Sweep) -> str:
     """Return what the marks of a sweep mean."""
-    marks = [(_BLUE, "●", "a checkpoint, with 95 % interval")]
-    marks += [(_ORANGE, "★", "the chosen one")] * bool(sweep.chosen)
+    marks = [(BLUE, "●", "a checkpoint, with 95 % interval")]
+    marks += [(ORANGE, "★", "the chosen one")] * bool(sweep.chosen)
     if any(not point.run.complete for point in sweep.points):
-        marks.append((_BLUE, "○", "unfinished, so far"))
-    if sweep.base is not None:
-        marks.append((_GREY, "╍", "the base, with 95 % interval"))
-    parts = "".join(
-        f'<span><b style="color:{colour}">{mark}</b> {words}</span>'
-        for colour, mark, words in marks
-    )
-    return f'<div class="legend">{parts}</div>'
+        marks.append((BLUE, "○", "unfinished, so far"))
+    if sweep.base is not None and sweep.base.score is not None:
+        base = f"the base: {percent(sweep.base.score.value)} %, with 95 % interval"
+        marks.append((GREY, "╍", base))
+    return legend_of(marks)
 
 
 def sweep_table(sweep: Sweep) -> str:

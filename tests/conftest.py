@@ -42,15 +42,16 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture
-def harness(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def in_this_process(
+    name: str,
+    main: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., Finished]:
-    """Call the command line in this process: for everything that starts no engine."""
-    from harness.cli import main
+    """Return what calls a command line in this process, with what it printed and its exit code."""
 
     def call(*arguments: object) -> Finished:
-        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         capsys.readouterr()
         try:
             main()
@@ -61,6 +62,16 @@ def harness(
         return Finished(code, printed.out, printed.err)
 
     return call
+
+
+@pytest.fixture
+def harness(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Finished]:
+    """Call the command line in this process: for everything that starts no engine."""
+    from harness.cli import main
+
+    return in_this_process("harness", main, monkeypatch, capsys)
 
 
 def run_harness(*arguments: object, timeout: float = 240, **environment: str) -> Finished:

@@ -20,11 +20,13 @@ from harness.types import INFRASTRUCTURE_FAILURES, Verdict
 from train_cft import card, checking, conclusions, from_run, lengths, output, reference, sources
 from train_cft.checking import Checked, OnConflict
 from train_cft.choosing import choose, shuffled
-from train_cft.contamination import Cleaned, clean, exempt_items
+from train_cft.contamination import Cleaned, clean, exempt_items, repeats
 from train_cft.examples import Example
 from train_cft.lengths import Lengths
 from train_cft.output import folder_in_the_making, refuse_existing
 from train_cft.overlap import near_duplicates
+from train_cft.solutions import BY_SOURCE, BY_TEACHER
+from train_cft.solving import Solved, solve
 from train_cft.sources import OWN_CRITIC, Loaded
 from train_cft.teacher import Answer, Teacher, ask
 
@@ -40,6 +42,7 @@ class Build:
         results: The results file.
         critic: ``source`` for the data's own critiques, ``reference``, or a backend's name.
         teacher: Who criticises, where ``critic`` is a backend.
+        solver: Who is asked for solutions where a source has none; ``None`` leaves them missing.
         on_conflict: What becomes of critiques that our grader contradicts.
         retries: How often a teacher is asked again.
         right_share: Share of right responses; ``None`` takes them as they come.
@@ -63,6 +66,7 @@ class Build:
     runs: Sequence[str] = ()
     critic: str = OWN_CRITIC
     teacher: Teacher | None = None
+    solver: Teacher | None = None
     on_conflict: OnConflict = OnConflict.DROP
     retries: int = 2
     right_share: float | None = None
@@ -128,6 +132,7 @@ class Report:
         left_out: Examples left out after loading, by reason.
         cleaned: What was held against the benchmarks.
         checked: What became of the critiques.
+        solved: What became of the solutions.
         lengths: How long the examples are.
         examples: What was written.
         exempt: Items of benchmarks among them, by benchmark: to be dropped from reports on it.
@@ -139,6 +144,7 @@ class Report:
     left_out: Counter[str] = field(default_factory=Counter)
     cleaned: Cleaned = field(default_factory=Cleaned)
     checked: Checked = field(default_factory=Checked)
+    solved: Solved = field(default_factory=Solved)
     lengths: Lengths | None = None
     examples: list[Example] = field(default_factory=list)
     exempt: dict[str, list[str]] = field(default_factory=dict)
@@ -170,6 +176,8 @@ class Report:
             "critiques": dict(self.checked.findings),
             "critic_error": _shown(self.checked.error),
             "replaced": self.checked.replaced,
+            "solutions": {by: self.solved.questions(by) for by in (BY_SOURCE, BY_TEACHER)}
+            | {"asked": self.solved.findings.total(), "found": dict(self.solved.findings)},
             "queued_for_review": self.queued,
         }
 
@@ -184,8 +192,8 @@ def carry_out(build: Build, observer: Observer) -> Report:
     """Carry out a build, or go on with one that was interrupted.
 
     Raises:
-        HarnessError: Something the user can mend; nothing was written, and a teacher's critiques
-            are kept.
+        HarnessError: Something the user can mend; nothing was written, and what a teacher wrote
+            is kept.
         KeyboardInterrupt: The user stopped it; the same.
     """
     build.check()
@@ -204,7 +212,8 @@ def carry_out(build: Build, observer: Observer) -> Report:
     _refuse_nothing(examples, report)
     _criticise(build, examples, report, observer)
     _refuse_nothing(report.checked.kept, report)
-    report.examples = shuffled(report.checked.kept, build.seed)
+    report.solved = _solve(build, registry, report, observer)
+    report.examples = shuffled(report.solved.examples, build.seed)
     report.exempt = exempt_items(report.cleaned, report.examples)
     observer.phase("counting lengths")
     report.lengths = lengths.measure(report.examples, count, unit)
@@ -285,7 +294,8 @@ def _graded(
         elif verdict.status in INFRASTRUCTURE_FAILURES:
             left_out["not judged"] += 1
         else:
-            graded.append(replace(example, right=verdict.correct, extracted=verdict.extracted))
+            found, rule = verdict.extracted, verdict.extraction
+            graded.append(replace(example, right=verdict.correct, extracted=found, extraction=rule))
     return graded
 
 
@@ -330,6 +340,15 @@ def _criticise(
         seed=build.seed,
     )
     report.left_out += report.checked.left_out
+
+
+def _solve(build: Build, registry: TaskRegistry, report: Report, observer: Observer) -> Solved:
+    """Ask for missing solutions last: of what is left, and so that no critique is made of one."""
+
+    def repeating(example: Example, text: str) -> bool:
+        return repeats(report.cleaned, example, text)
+
+    return solve(report.checked.kept, build.solver, registry, repeating, observer)
 
 
 def _by_reference(build: Build, examples: Sequence[Example], report: Report) -> None:

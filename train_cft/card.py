@@ -12,9 +12,12 @@ from train_cft import output, splits
 from train_cft.checking import Finding
 from train_cft.overlap import GRAM, MOST_QUESTIONS
 from train_cft.reference import CRITIC as REFERENCE
+from train_cft.solutions import BY_SOURCE, BY_TEACHER
+from train_cft.solutions import Finding as SolutionFinding
 
 if TYPE_CHECKING:
     from train_cft.build import Build, Report
+    from train_cft.teacher import Teacher
 
 CARD = "data_card.md"
 FACTS = "build.json"
@@ -30,6 +33,7 @@ def write(folder: Path, build: Build, report: Report) -> None:
         _sources(report),
         _left_out(report),
         _critiques(build, report),
+        _solutions(build, report),
         _benchmarks(report),
         _exempt(report),
         _lengths(report),
@@ -50,7 +54,7 @@ def _head(build: Build, report: Report) -> Iterator[str]:
         + (f", {unknown:,} that our grader has not judged." if unknown else ".")
     )
     yield ""
-    yield f"- Critic: {_critic(build)}"
+    yield f"- Critic: {_named(build.teacher) if build.teacher else build.critic}"
     yield f"- Grader: version {GRADER_VERSION}, profile strict"
     yield f"- Seed: {build.seed}"
     yield f"- Share of right responses asked for: {_or_any(build.right_share)}"
@@ -58,12 +62,10 @@ def _head(build: Build, report: Report) -> Iterator[str]:
     yield f"- Data hash (sha256 of {output.TRAIN}.jsonl): {report.data_sha256}"
 
 
-def _critic(build: Build) -> str:
-    if build.teacher is None:
-        return build.critic
-    chosen = build.teacher.settings
+def _named(teacher: Teacher) -> str:
+    chosen = teacher.settings
     return (
-        f"{build.teacher.model} ({build.teacher.backend}), temperature {chosen.temperature:g}, "
+        f"{teacher.model} ({teacher.backend}), temperature {chosen.temperature:g}, "
         f"top_p {chosen.top_p:g}, {chosen.max_tokens} tokens, seed {chosen.seed}"
     )
 
@@ -135,6 +137,27 @@ def _error(report: Report) -> str:
     return (
         f"{100 * error.value:.1f} % [{low:.1f}, {high:.1f}] of {judged:,} on {error.items:,} "
         "questions (95 %; either side may be the one that errs)"
+    )
+
+
+def _solutions(build: Build, report: Report) -> Iterator[str]:
+    solved = report.solved
+    asked, own = solved.findings.total(), solved.questions(BY_SOURCE)
+    yield "## Solutions"
+    yield ""
+    yield f"{own:,} questions come with a reference solution of their source."
+    if build.solver is None:
+        return
+    yield (
+        f"For the {asked:,} others {_named(build.solver)} was asked. "
+        f"{solved.questions(BY_TEACHER):,} of its solutions are in the data, marked "
+        f"`{BY_TEACHER}` in the column `solution_by` of examples.parquet: those whose answer our "
+        "grader finds right, and those of questions without a gold answer (unchecked)."
+    )
+    yield ""
+    yield from _table(
+        ("solutions of the teacher", "how many"),
+        [(finding, f"{solved.findings[finding]:,}") for finding in SolutionFinding],
     )
 
 

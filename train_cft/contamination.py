@@ -80,10 +80,9 @@ def clean(
     _load(cleaned, registry, _wanted(examples, registry, against), against, tell)
     tell("comparing with the benchmarks")
     for example in examples:
-        hits = cleaned.index.hits(
-            example.question, [example.response, example.critique, example.solution]
-        )
-        foreign = [hit for hit in hits if hit.question not in cleaned.allowed]
+        texts = [example.response, example.critique, example.solution]
+        hits = cleaned.index.hits(example.question, texts)
+        foreign = _foreign(cleaned, hits)
         if foreign:
             cleaned.rows_removed += 1
             _count(cleaned.removed, foreign)
@@ -92,6 +91,11 @@ def clean(
             cleaned.exempt[example.id] = hits
         cleaned.kept.append(example)
     return cleaned
+
+
+def repeats(cleaned: Cleaned, example: Example, text: str) -> bool:
+    """Return whether what was written about an example later on repeats a benchmark item."""
+    return bool(_foreign(cleaned, cleaned.index.hits(example.question, [text])))
 
 
 def exempt_items(cleaned: Cleaned, examples: Sequence[Example]) -> dict[str, list[str]]:
@@ -104,6 +108,10 @@ def exempt_items(cleaned: Cleaned, examples: Sequence[Example]) -> dict[str, lis
         for hit in cleaned.exempt.get(example.id, ()):
             found[hit.task].add(hit.item_id)
     return {task: sorted(found[task]) for task in sorted(found)}
+
+
+def _foreign(cleaned: Cleaned, hits: Sequence[Hit]) -> list[Hit]:
+    return [hit for hit in hits if hit.question not in cleaned.allowed]
 
 
 def _wanted(

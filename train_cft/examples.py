@@ -23,9 +23,11 @@ class Example:
         instruction: What the model is asked to do.
         gold: The reference answer; empty where the source has none.
         answer_type: How answers are compared with the gold.
-        solution: The data set's own reference solution; empty where it has none.
+        solution: The data set's own reference solution, or a teacher's; empty where there is none.
+        solution_by: ``source`` or ``teacher``; empty where there is no solution.
         right: Whether the response is right as our grader has it; ``None`` where that is unknown.
         extracted: The answer that the grader found in the response.
+        extraction: By which rule it was found, as in :class:`harness.types.Verdict`.
         task: The task that the question was asked for; empty for a file.
         item_id: Its item.
         run_id: The run that the response is of.
@@ -41,8 +43,10 @@ class Example:
     gold: str = ""
     answer_type: AnswerType = AnswerType.AUTO
     solution: str = ""
+    solution_by: str = ""
     right: bool | None = None
     extracted: str = ""
+    extraction: str = ""
     task: str = ""
     item_id: str = ""
     run_id: str = ""

@@ -1,8 +1,8 @@
 """What a training will take, told before it starts: time, memory, disk.
 
 Memory and disk follow from the recipe. The time is what as many multiplications take on this
-machine, measured for a moment, at the share of that speed which training reaches; the first steps
-then tell it better.
+machine, measured for a moment, at the share of that speed which training was seen to reach: a
+guess. The first steps then tell it better, see :class:`Pace`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,12 @@ _BYTES = {"float32": 4, "bfloat16": 2}
 _FLOPS_A_WEIGHT = 6.0
 _WITH_RECOMPUTING = 8.0
 # Share of the speed of plain multiplications that training reaches, all that is not multiplication
-# included: measured on a CPU, over trainings of 72,074 and 55,937 tokens with `smollm2-cpu`.
-_REACHED = 0.22
+# included: on a CPU with `smollm2-cpu`, the lower one over two trainings, the higher one over two
+# earlier ones (of 72,074 and 55,937 tokens). It was not measured on GPUs.
+_REACHED = (0.12, 0.22)
 _MEASURE_SECONDS = 0.5
+# Steps behind the first one of a sitting after which the whole time is told.
+_TIMED = 2
 # Activations of one layer, in values of the hidden size for each token: measured on Llama's layers.
 _ACTIVATIONS_A_LAYER = 20
 _GIB = 1 << 30
@@ -41,7 +45,8 @@ class Forecast:
         steps: Optimiser steps.
         tokens: Of samples, over all epochs.
         padding: Share of what is computed that is padding.
-        seconds: Rough, for all steps.
+        seconds_low: Lower end of a guess, for all steps that are left.
+        seconds_high: Its upper end.
         memory_bytes: On one device, at most.
         memory_there: What that device has free; ``None`` where that is not known.
         snapshot_bytes: Of one checkpoint.
@@ -52,7 +57,8 @@ class Forecast:
     steps: int
     tokens: int
     padding: float
-    seconds: float
+    seconds_low: float
+    seconds_high: float
     memory_bytes: int
     memory_there: int | None
     snapshot_bytes: int
@@ -62,6 +68,40 @@ class Forecast:
     def as_dict(self) -> dict[str, Any]:
         """Return all of it, for a script."""
         return asdict(self)
+
+
+class Pace:
+    """The time that is left, by what the steps so far took for what they computed.
+
+    The first step of a sitting warms up: it counts only until there is another.
+
+    Args:
+        computed: Tokens that have been computed after each step of the training.
+        done: Steps that an earlier sitting finished.
+    """
+
+    def __init__(self, computed: Sequence[int], done: int) -> None:
+        self._computed = (0, *computed)
+        self._done = done
+        self._since = (done, 0.0)
+
+    def left(self, step: int, seconds: float) -> float:
+        """Return the seconds that the steps after this one will take.
+
+        Args:
+            step: The one that has ended; each is told of, in turn.
+            seconds: Since this sitting began to train.
+        """
+        before, began = self._since
+        computed = self._computed[step] - self._computed[before]
+        ahead = self._computed[-1] - self._computed[step]
+        if step == self._done + 1:
+            self._since = (step, seconds)
+        return ahead * (seconds - began) / computed
+
+    def settles(self, step: int) -> bool:
+        """Return whether this step is the one after which the whole time is worth telling."""
+        return step == self._done + _TIMED + 1 < len(self._computed) - 1
 
 
 def forecast(recipe: Recipe, base: Checkpoint, course: Course, out: Path, done: int) -> Forecast:
@@ -81,11 +121,12 @@ def forecast(recipe: Recipe, base: Checkpoint, course: Course, out: Path, done: 
         torch.cuda.set_device(launch.local_rank())
     weights = base.parameters or 0
     tokens = course.tokens_by_step()
-    computed = course.computed_tokens()
+    computed = course.computed_by_step()[-1]
     ahead = 1 - done / course.steps
     flops = _WITH_RECOMPUTING if recipe.batch.recompute else _FLOPS_A_WEIGHT
     # On a CPU too: each process measures at the same time as the others, with its share of cores.
-    speed = _speed(recipe) * _REACHED * recipe.parallelism.processes
+    speed = _speed(recipe) * recipe.parallelism.processes
+    at_full_speed = ahead * computed * weights * flops / speed
     snapshot = weights * _BYTES[recipe.precision.saved]
     steps = range(done + 1, course.steps + 1)
     every = recipe.save.snapshot_every
@@ -95,7 +136,8 @@ def forecast(recipe: Recipe, base: Checkpoint, course: Course, out: Path, done: 
         steps=course.steps,
         tokens=tokens[-1],
         padding=1 - tokens[-1] / computed,
-        seconds=ahead * computed * weights * flops / speed,
+        seconds_low=at_full_speed / max(_REACHED),
+        seconds_high=at_full_speed / min(_REACHED),
         memory_bytes=_memory(recipe, base, course),
         memory_there=_memory_there(recipe),
         snapshot_bytes=snapshot,

@@ -17,6 +17,7 @@ from harness.tasks_api import Task
 from harness.types import DEFAULT_PROFILE, INFRASTRUCTURE_FAILURES, AnswerType
 from train_cft.examples import Example
 from train_cft.overlap import normalised
+from train_cft.solving import TASK as SOLUTIONS
 from train_cft.sources import Loaded
 from train_cft.teacher import TASK as CRITIQUES
 
@@ -45,7 +46,7 @@ def load(
         told: Called for each generation that has to be judged again.
 
     Raises:
-        HarnessError: There is no such run, it is restricted, or it holds critiques.
+        HarnessError: There is no such run, it is restricted, or a teacher wrote it for a build.
     """
     run = queries.find_run(store, name)
     _refuse(run)
@@ -77,9 +78,9 @@ def _refuse(run: RunSummary) -> None:
             f"Run {run.id} is of {run.task}, whose text must not be written anywhere.",
             "Take a run of another task.",
         )
-    if run.task == CRITIQUES:
+    if run.task in (CRITIQUES, SOLUTIONS):
         raise HarnessError(
-            f"Run {run.id} holds a teacher's critiques, not answers to questions.",
+            f"Run {run.id} holds what a teacher wrote for a build, not a model's own answers.",
             "`harness runs` lists the others.",
         )
 
@@ -107,6 +108,7 @@ def _example(run: RunSummary, sample: Sample, solution: str) -> Example:
         solution=solution,
         right=bool(sample.correct),
         extracted=sample.extracted or "",
+        extraction=sample.extraction or "",
         task=run.task,
         item_id=sample.item_id,
         run_id=run.id,

@@ -23,6 +23,15 @@ _POLL_SECONDS = 0.1
 # A process that lost its peers waits for them in vain; the first may be writing what is to be kept.
 _GRACE_SECONDS = 5.0
 _GRACE_SECONDS_OF_THE_FIRST = 60.0
+_DECIDED_BY_THE_RECIPE = {
+    "ACCELERATE_USE_FSDP": "false",
+    "ACCELERATE_USE_DEEPSPEED": "false",
+    "ACCELERATE_USE_MEGATRON_LM": "false",
+    "ACCELERATE_USE_PARALLELISM_CONFIG": "false",
+    "ACCELERATE_MIXED_PRECISION": "no",
+    "ACCELERATE_DYNAMO_BACKEND": "no",
+}
+_SIZES_BY_MPI = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 
 
 def placed() -> bool:
@@ -48,6 +57,34 @@ def local_rank() -> int:
 def is_first() -> bool:
     """Return whether this is the process that speaks and writes."""
     return rank() == 0
+
+
+def refuse_what_launchers_decide() -> None:
+    """Refuse what `accelerate launch` or `mpirun` would change behind the recipe's back.
+
+    Raises:
+        HarnessError: It was asked for what the recipe decides, or started what it did not say.
+    """
+    for name, harmless in _DECIDED_BY_THE_RECIPE.items():
+        value = os.environ.get(name, harmless)
+        if value.lower() != harmless:
+            raise HarnessError(
+                f"`accelerate launch` was asked for {name}={value}, which the recipe decides.",
+                "Start it without that option, or without its configuration file: `torchrun`, or "
+                "`accelerate launch --config_file` with a plain one.",
+            )
+    if placed():
+        return
+    by_mpi = any(int(os.environ.get(name, "1")) > 1 for name in _SIZES_BY_MPI)
+    # For a CPU it names an address for several processes and starts one.
+    alone = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ
+    if by_mpi or alone:
+        who = "mpirun" if by_mpi else "`accelerate launch` on a CPU"
+        raise HarnessError(
+            f"{who} does not give its processes their places.",
+            "Give --processes to `train-cft train` itself, or start it with "
+            "`torchrun --nproc-per-node N -m train_cft.cli train …`.",
+        )
 
 
 def refuse_missing_devices(part: ParallelismPart) -> None:

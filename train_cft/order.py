@@ -57,13 +57,17 @@ class Course:
             seen.append((seen[-1] if seen else 0) + sum(sum(row.lengths) for row in rows))
         return seen
 
-    def computed_tokens(self) -> int:
-        """Return how many tokens are computed, padding included."""
-        blocks = range(0, len(self.rows), self.at_once)
-        return sum(
-            self.at_once * max(len(row.ids) for row in self.rows[start : start + self.at_once])
-            for start in blocks
-        )
+    def computed_by_step(self) -> list[int]:
+        """Return how many tokens have been computed after each step, padding included."""
+        computed: list[int] = []
+        for step in range(self.steps):
+            rows = self.rows[step * self.batch : (step + 1) * self.batch]
+            blocks = (
+                rows[start : start + self.at_once] for start in range(0, self.batch, self.at_once)
+            )
+            of_this = sum(self.at_once * max(len(row.ids) for row in block) for block in blocks)
+            computed.append((computed[-1] if computed else 0) + of_this)
+        return computed
 
 
 def arrange(

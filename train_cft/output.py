@@ -134,6 +134,7 @@ _TEXTS = (
     "extracted",
     "gold",
     "solution",
+    "solution_by",
     "source",
     "task",
     "item_id",

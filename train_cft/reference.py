@@ -20,6 +20,8 @@ LUCKY = "right answer through a wrong step"
 _QUOTED_STEPS = 3
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 _WORDS_OF_A_SENTENCE = 4
+# Where the grader takes whatever stands last: the response need not offer it as its answer.
+_GUESSED = ("last_number", "last_word")
 
 
 def criticise(example: Example) -> tuple[str, str]:
@@ -71,7 +73,8 @@ def _difference(example: Example) -> str:
     should = _answer(example.gold)
     if not example.extracted:
         return f"The answer should be {should}, and the solution does not give one."
-    if len(_WORD.findall(example.extracted)) >= _WORDS_OF_A_SENTENCE:
+    in_words = len(_WORD.findall(example.extracted)) >= _WORDS_OF_A_SENTENCE
+    if in_words or example.extraction in _GUESSED:
         # What stood where an answer should: repeating it would teach nothing.
         return f"The answer should be {should}, and the solution does not arrive at it."
     return f"The answer should be {should}, but the solution gives {_answer(example.extracted)}."

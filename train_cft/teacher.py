@@ -1,4 +1,4 @@
-"""A model that writes critiques, through the harness's own engines and store.
+"""A model that writes critiques and solutions, through the harness's own engines and store.
 
 Each response to be criticised becomes an item of a task whose gold is our grader's verdict: the
 harness plans, sends, resumes and stores the teacher's critiques as it does any generation, and its
@@ -19,6 +19,7 @@ from harness.pipeline import Evaluation, evaluate
 from harness.plan import Settings
 from harness.sitting import Observer
 from harness.store import Store, samples
+from harness.store.samples import Sample
 from harness.tasks_api import Task
 from harness.types import AnswerType, Item, Message
 from train_cft import conclusions
@@ -40,7 +41,7 @@ _SYSTEM = (
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """Which model criticises, and how it is asked.
+    """Which model is asked, and how.
 
     Attributes:
         model: As ``harness eval --model`` takes it.
@@ -86,6 +87,27 @@ def ask(
         attempt: Asking again is another attempt, which gets an answer of its own.
 
     Raises:
+        HarnessError: As :func:`put` does.
+    """
+    run_id, written = put(teacher, critique_task(examples), observer, attempt=attempt)
+    return {
+        sample.item_id: Answer(sample.answer, run_id, conclusions.read(sample.answer))
+        for sample in written
+    }
+
+
+def put(
+    teacher: Teacher, task: Task, observer: Observer, *, attempt: int = 0
+) -> tuple[str, list[Sample]]:
+    """Put a task to a teacher, or what is missing of it; return the run and what was written.
+
+    Args:
+        teacher: Who is asked.
+        task: What about.
+        observer: Is told how it goes on.
+        attempt: Asking again is another attempt, which gets an answer of its own.
+
+    Raises:
         HarnessError: The teacher stopped answering, or a prompt does not fit. What it wrote is
             kept, and the same call goes on.
     """
@@ -94,7 +116,7 @@ def ask(
     settings = replace(teacher.settings, replicate=teacher.settings.replicate + attempt)
     evaluation = Evaluation(
         models=[teacher.model],
-        tasks=[critique_task(examples)],
+        tasks=[task],
         results=teacher.results,
         settings=settings,
         backend=teacher.backend,
@@ -102,10 +124,7 @@ def ask(
         backend_options=teacher.backend_options,
     )
     (run_id,) = evaluate(evaluation, observer).run_ids
-    return {
-        sample.item_id: Answer(sample.answer, run_id, conclusions.read(sample.answer))
-        for sample in samples.of_run(Store(teacher.results), run_id)
-    }
+    return run_id, samples.of_run(Store(teacher.results), run_id)
 
 
 def critique_task(examples: Sequence[Example]) -> Task:

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import environment
-from harness.errors import HarnessError, StoreLocked
+from harness.errors import HarnessError
 from harness.models import resolve_model
 from harness.models.checkpoint import Checkpoint
-from harness.pipeline import brought_up_to_date
-from harness.store import Journal, Store
-from harness.store.training import training_is_in
-from harness.types import digest
-from train_cft import forecast, launch, manifest, order, saving
+from train_cft import forecast, identity, launch, manifest, order, recording, saving
 from train_cft.encoding import Encoder, Encodings, encode_all
-from train_cft.forecast import Forecast
+from train_cft.forecast import Forecast, Pace
 from train_cft.manifest import SavedCheckpoint
 from train_cft.objectives import TrainingData, collect, read_data
 from train_cft.order import Course
 from train_cft.progress import TrainingProgress, duration
 from train_cft.recipe import Recipe
+from train_cft.recording import Record
 
 if TYPE_CHECKING:
     from train_cft.trainer import Keeping, Step
-
-_LIBRARIES = ("trl", "accelerate", "peft", "safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +134,7 @@ def carry_out(job: Job, progress: TrainingProgress) -> Report:
     progress.phase(f"encoding {len(collected.samples):,} samples")
     encodings = encode_all(encoder, collected.samples, job.recipe.length)
     course = _course(job.recipe, encoder, encodings)
-    facts = _facts(job, base, data, encoder, course)
+    facts = identity.facts(job.recipe, base, data, collected, encoder, course)
     report = Report(
         facts["id"],
         steps=course.steps,
@@ -155,10 +147,11 @@ def carry_out(job: Job, progress: TrainingProgress) -> Report:
     )
     _tell(progress, report, encoder, encodings, job.recipe)
     with _alone(job.out):
-        known = _refuse_other_training(job.out, facts)
+        known = identity.refuse_other_training(job.out, facts)
         if _finished(job.out, course):
             if launch.is_first():
                 _tidy_up(job.out)  # a kill may have come between the last checkpoint and this
+                recording.record_place(facts, job.out, job.results)
             progress.notice(f"Training {facts['id']} is finished; nothing is left to do.")
             report.checkpoints = manifest.saved(job.out)
             return report
@@ -219,83 +212,6 @@ def _tell(
         )
 
 
-def _facts(
-    job: Job, base: Checkpoint, data: TrainingData, encoder: Encoder, course: Course
-) -> dict[str, Any]:
-    recipe = job.recipe.as_dict()
-    template = digest(str(encoder.tokenizer.chat_template))
-    # More processes, or fewer, change nothing beyond rounding: it stays the same training.
-    shared = recipe | {"parallelism": {**recipe["parallelism"], "processes": None}}
-    identity = [shared, data.sha256, base.fingerprint, template]
-    return {
-        "id": digest(identity)[:12],
-        "name": job.recipe.name,
-        "objective": job.recipe.objective.name,
-        "base": base.fingerprint,
-        "base_name": job.recipe.model.base,
-        "base_source": base.source,
-        "seed": job.recipe.seeds.data,
-        "data_sha256": data.sha256,
-        "exempt": {name: list(ids) for name, ids in data.exempt.items()},
-        "recipe": recipe,
-        "chat_template_sha256": template,
-        "planned_steps": course.steps,
-        "libraries": environment.libraries() | _versions(),
-        "git_commit": environment.git_commit(),
-        "machine": environment.machine(),
-        "started_at": datetime.now(UTC).isoformat(),
-    }
-
-
-def _versions() -> dict[str, str]:
-    import importlib.metadata
-
-    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
-
-
-_IDENTITY = ("base", "data_sha256", "chat_template_sha256")
-
-
-def _refuse_other_training(out: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what is known of the same training in this folder; refuse another one."""
-    known = manifest.read_facts(out)
-    if known is None:
-        # The others may come when the first has begun to write.
-        if launch.is_first() and out.is_dir() and any(_visible(out)):
-            raise HarnessError(
-                f"{out} exists and holds no training.", "Name another folder with --out."
-            )
-        return None
-    if known.get("id") == facts["id"]:
-        return known
-    changes = [name for name in _IDENTITY if known.get(name) != facts[name]]
-    before, now = _flat(known.get("recipe") or {}), _flat(facts["recipe"])
-    changes += [
-        f"{key} ({before.get(key)!r} is now {now.get(key)!r})"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and key != "parallelism.processes"
-    ]
-    raise HarnessError(
-        f"{out} holds another training: {', '.join(changes)}.",
-        "Name another folder with --out, or use the same recipe, data and base to go on.",
-    )
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in table.items():
-        key = f"{before}{name}"
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{key}.")
-        else:
-            flat[key] = list(value) if isinstance(value, tuple) else value
-    return flat
-
-
 def _finished(out: Path, course: Course) -> bool:
     return any(one.step == course.steps for one in manifest.saved(out))
 
@@ -340,7 +256,8 @@ def _train(prepared: _Prepared, report: Report, progress: TrainingProgress) -> N
         saving.clear_unfinished(job.out)
         with saving.disk_may_be_full(job.out):
             manifest.write_json(job.out / manifest.TRAINING, prepared.facts)
-    with _recording(prepared, progress) if first else contextlib.nullcontext(None) as record:
+    recorded = recording.recording(prepared.facts, job.out, job.results, course, progress)
+    with recorded if first else contextlib.nullcontext(None) as record:
         keeping = _keeping(prepared, report, progress, record, state)
         _run(prepared, keeping, state, progress)
     report.checkpoints = manifest.saved(job.out)
@@ -367,95 +284,28 @@ def _tell_estimate(progress: TrainingProgress, estimate: Forecast, done: int) ->
         memory += f" ({forecast.gib(estimate.memory_there)} free)"
     progress.told(
         f"{estimate.steps:,} steps, {estimate.tokens:,} tokens ({estimate.padding:.0%} padding "
-        f"more): roughly {duration(estimate.seconds)}, {memory}, "
+        f"more): {duration(estimate.seconds_low)} to {duration(estimate.seconds_high)} by a "
+        f"guess that the first steps put right, {memory}, "
         f"{forecast.gib(estimate.disk_bytes)} of disk ({forecast.gib(estimate.disk_there)} free)"
     )
     if done:
         progress.told(f"going on after step {done}")
 
 
-@contextmanager
-def _recording(prepared: _Prepared, progress: TrainingProgress) -> Iterator[_Record]:
-    """Keep what happens in the results file and for TensorBoard."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    store = Store(prepared.job.results)
-    brought_up_to_date(store)
-    facts, job = prepared.facts, prepared.job
-    row = {name: facts[name] for name in _ROW} | {"output": str(job.out.resolve())}
-    with saving.disk_may_be_full(job.out):
-        writer = SummaryWriter(str(job.out / manifest.TENSORBOARD))
-    try:
-        with contextlib.suppress(StoreLocked):
-            # Its row is kept from an earlier sitting, and the folder may have been moved since.
-            training_is_in(store, prepared.id, row["output"])
-        with Journal(store) as journal:
-            journal.append("training", row)
-            yield _Record(prepared.id, journal, writer, prepared.course.tokens_by_step())
-    except StoreLocked as error:
-        # Hours of training are not to end in an error over a file that is open elsewhere.
-        progress.notice(
-            f"{error.message} The course waits beside it; the next command takes it in."
-        )
-    finally:
-        with contextlib.suppress(OSError):  # curves are no reason to end; the disk may be full
-            writer.close()
-
-
-_ROW = (
-    *("id", "name", "objective", "base", "base_name", "data_sha256", "recipe", "seed"),
-    *("planned_steps", "libraries", "machine", "started_at"),
+_OF_A_CHECKPOINT = (
+    "samples_sha256",
+    "exempt",
+    "chat_template_sha256",
+    "base_source",
+    "git_commit",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """Where steps and checkpoints are written down."""
-
-    training: str
-    journal: Journal
-    writer: Any
-    tokens: list[int]
-
-    def step(self, step: Step) -> None:
-        self.journal.append(
-            "training_step",
-            {
-                "training_id": self.training,
-                "step": step.number,
-                "loss": step.loss,
-                "learning_rate": step.learning_rate,
-                "grad_norm": step.grad_norm,
-                "tokens": self.tokens[step.number - 1],
-                "seconds": step.seconds,
-                "recorded_at": datetime.now(UTC).isoformat(),
-            },
-        )
-        with contextlib.suppress(OSError):  # of a full disk: the next checkpoint tells of it
-            for name in ("loss", "learning_rate", "grad_norm"):
-                self.writer.add_scalar(f"train/{name}", getattr(step, name), step.number)
-            if step.seconds > 0:
-                rate = self.tokens[step.number - 1] / step.seconds
-                self.writer.add_scalar("train/tokens_per_second", rate, step.number)
-
-    def saved(self, checkpoint: SavedCheckpoint) -> None:
-        self.journal.append(
-            "training_checkpoint",
-            {
-                "training_id": self.training,
-                "step": checkpoint.step,
-                "fingerprint": checkpoint.fingerprint,
-                "path": str(checkpoint.path.resolve()),
-                "saved_at": datetime.now(UTC).isoformat(),
-            },
-        )
 
 
 def _keeping(
     prepared: _Prepared,
     report: Report,
     progress: TrainingProgress,
-    record: _Record | None,
+    record: Record | None,
     state: Path | None,
 ) -> Keeping:
     from train_cft.trainer import Keeping
@@ -465,6 +315,7 @@ def _keeping(
     before = 0.0 if state is None else saving.seconds_of_resume(state)
     done = 0 if state is None else saving.step_of_resume(state)
     tokens_before = tokens[done - 1] if done else 0
+    pace = Pace(prepared.course.computed_by_step(), done)
 
     def stepped(step: Step) -> None:
         report.loss, report.seconds = step.loss, step.seconds
@@ -472,8 +323,10 @@ def _keeping(
             record.step(step)
         now = step.seconds - before
         rate = (tokens[step.number - 1] - tokens_before) / now if now > 0 else 0.0
-        left = (tokens[-1] - tokens[step.number - 1]) / rate if rate else math.inf
+        left = pace.left(step.number, now)
         progress.step(step.number, steps, step.loss, rate, left)
+        if pace.settles(step.number):
+            progress.told(f"by the first steps: about {duration(step.seconds + left)} in all")
 
     def saved(checkpoint: SavedCheckpoint) -> None:
         if record is not None:
@@ -481,7 +334,7 @@ def _keeping(
 
     facts = {
         name: prepared.facts[name]
-        for name in (*_ROW, "exempt", "chat_template_sha256", "base_source", "git_commit")
+        for name in (*recording.ROW, *_OF_A_CHECKPOINT)
         if name not in ("id", "machine")
     }
     return Keeping(

@@ -136,16 +136,24 @@ def _standings(
 
 
 def _tests(scores: Floats) -> tuple[Floats, Floats]:
-    """Return effect and p-value of every two models as :func:`paired.compare` has them."""
+    """Return effect and p-value of every two models as :func:`paired.compare` has them.
+
+    The p-values stand above the diagonal: below it they would be the same.
+    """
     centre, error = _differences(scores)
     freedom = max(1, scores.shape[1] - 1)
-    p = 2 * stdtr(freedom, -np.abs(centre) / error)
+    p = np.ones_like(centre)
+    pairs = np.triu_indices(len(scores), 1)
+    p[pairs] = 2 * stdtr(freedom, -np.abs(centre[pairs]) / error[pairs])
     single = np.isin(scores, (0.0, 1.0)).all(axis=1)
     right = scores[single]
     flips = right @ (1 - right).T  # items that the row's model has right and the column's wrong
-    smaller = np.minimum(flips, flips.T)
-    both = flips + flips.T
-    exact = np.where(both > 0, np.minimum(1.0, 2 * bdtr(smaller, both.astype(int), 0.5)), 1.0)
+    pairs = np.triu_indices(len(right), 1)
+    smaller, both = np.minimum(flips, flips.T)[pairs], (flips + flips.T)[pairs]
+    exact = np.ones_like(flips)
+    exact[pairs] = np.where(
+        both > 0, np.minimum(1.0, 2 * bdtr(smaller, both.astype(int), 0.5)), 1.0
+    )
     p[np.ix_(single, single)] = exact
     mean = scores.mean(axis=1)
     return mean - mean[:, None], p

@@ -64,3 +64,14 @@ def gate_decisions(
     for row in rows:
         row |= {name: None if row[name] is None else json.loads(row[name]) for name in _JSON}
     return [GateDecision(**row) for row in rows]
+
+
+def decided(store: Store) -> dict[str, datetime]:
+    """Return, by run of a candidate, when the gate last decided on it and asked for no more."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT run_id, max(decided_at) FROM (SELECT decided_at,"
+            " unnest(json_extract_string(tasks, '$[*].candidate_run')) AS run_id"
+            " FROM gate_decision) GROUP BY run_id"
+        ).fetchall()
+    return dict(rows)

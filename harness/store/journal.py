@@ -40,14 +40,15 @@ class Journal:
 
     Args:
         store: Where the rows are going.
+        kind: What its folder's name begins with, to be told from the others by :func:`recover`.
 
     Raises:
         HarnessError: The folder beside the results file cannot be written.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, kind: str = "") -> None:
         self._store = store
-        name = uuid.uuid4().hex[:12]
+        name = f"{kind}{uuid.uuid4().hex[:12]}"
         self._dir = store.journal_dir / name
         try:
             # Hidden until it is locked: recover() must not take it for a dead writer's.
@@ -225,8 +226,13 @@ def alone(store: Store, run_ids: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def recover(store: Store, *, wait_seconds: float | None = None) -> int:
+def recover(store: Store, *, wait_seconds: float | None = None, kind: str = "") -> int:
     """Replay the journals of writers that died; return how many there were.
+
+    Args:
+        store: Where the rows are going.
+        wait_seconds: How long to wait for another process to let go of it.
+        kind: Only those of this kind; all if empty.
 
     Raises:
         StoreLocked: The results file is held by somebody else; the journals stay.
@@ -236,7 +242,7 @@ def recover(store: Store, *, wait_seconds: float | None = None) -> int:
         return 0
     recovered = 0
     touched: set[str] = set()
-    for folder in sorted(path for path in store.journal_dir.glob("[!.]*") if path.is_dir()):
+    for folder in sorted(path for path in store.journal_dir.glob(f"{kind}[!.]*") if path.is_dir()):
         try:
             lock = _lock(folder)
         except OSError:

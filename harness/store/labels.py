@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from harness.errors import StoreLocked
-from harness.store.journal import Journal, Row, recover
-from harness.store.narrowed import spans
+from harness.store.narrowed import literals, spans
+from harness.store.people import say
 from harness.store.store import Store
 
 _TABLE = "human_label"
@@ -89,7 +88,7 @@ def label(store: Store, key: str, gold_id: str, correct: bool, note: str, by: st
 
     Returns:
         Whether it is in the results file already. If not, somebody else holds that; the label
-        waits in a journal beside it, which :func:`settle` and the next start of the harness move.
+        waits beside it, as :mod:`harness.store.people` tells.
 
     Raises:
         HarnessError: It cannot be written.
@@ -103,34 +102,7 @@ def label(store: Store, key: str, gold_id: str, correct: bool, note: str, by: st
         "labelled_by": by.strip(),
         "labelled_at": datetime.now(UTC).isoformat(),
     }
-    try:
-        with store.write() as connection:
-            connection.execute(
-                f"INSERT INTO {_TABLE} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
-                list(row.values()),
-            )
-    except StoreLocked:
-        return _queue(store, row)
-    return True
-
-
-def _queue(store: Store, row: Row) -> bool:
-    """Put a label into a journal of its own; tell whether that could be moved already."""
-    try:
-        with Journal(store) as journal:
-            journal.append(_TABLE, row)
-    except StoreLocked:
-        return False
-    return True
-
-
-def settle(store: Store) -> bool:
-    """Move labels that waited into the results file; tell whether it was free for that."""
-    try:
-        recover(store, wait_seconds=0.0)
-    except StoreLocked:
-        return False
-    return True
+    return say(store, _TABLE, row)
 
 
 def labels(store: Store, run_id: str) -> list[Label]:
@@ -157,36 +129,35 @@ def judgements(
         run_id: The run's whole id.
         wanted: The samples; those that the run does not ask for are left out.
     """
-    items = sorted({name.item_id for name in wanted})
+    # Written out: lists that are joined make DuckDB read far more of the large tables.
+    items = literals(sorted({name.item_id for name in wanted}))
     with store.read() as connection:
         keys = {
             SampleName(item, index): (key, gold)
             for item, index, key, gold in connection.execute(
                 "SELECT item_id, sample_index, CAST(key AS VARCHAR), CAST(gold_id AS VARCHAR)"
-                " FROM request WHERE run_id = ? AND item_id IN (SELECT unnest(?))",
-                [run_id, items],
+                f" FROM request WHERE run_id = ? AND item_id IN ({items})",
+                [run_id],
             ).fetchall()
         }
         keys = {name: keys[name] for name in wanted if name in keys}
-        ids = [key for key, _ in keys.values()]
+        ids = literals(key for key, _ in keys.values())
         _, when = spans(connection, [run_id])
         grades = connection.execute(
             "SELECT CAST(d.key AS VARCHAR), CAST(d.gold_id AS VARCHAR), d.profile,"
             " d.grader_version, d.correct, d.status,"
             " CASE WHEN r.restricted THEN '' ELSE d.extracted END, d.method"
             " FROM grade d, (SELECT restricted FROM run WHERE id = ?) r"
-            f" WHERE d.key IN (SELECT CAST(unnest(?) AS UUID)){when}"
+            f" WHERE d.key IN ({ids}){when}"
             " QUALIFY row_number() OVER"
             " (PARTITION BY d.key, d.gold_id, d.profile"
             " ORDER BY d.graded_at DESC, d.grader_version DESC) = 1"
             " ORDER BY d.profile",
-            [run_id, ids],
+            [run_id],
         ).fetchall()
         said = connection.execute(
             "SELECT CAST(key AS VARCHAR), CAST(gold_id AS VARCHAR), correct, note, labelled_by,"
-            " labelled_at FROM human_label WHERE key IN (SELECT CAST(unnest(?) AS UUID))"
-            " ORDER BY labelled_at DESC",
-            [ids],
+            f" labelled_at FROM human_label WHERE key IN ({ids}) ORDER BY labelled_at DESC"
         ).fetchall()
     return {
         name: Judgements(

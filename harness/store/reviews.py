@@ -1,10 +1,15 @@
-"""What humans say of critiques, counted: no text of a critique is read for it."""
+"""What humans say of critiques: written down, and counted; no text of a critique is read for it."""
 
 from __future__ import annotations
 
+import contextlib
+import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from harness.store.store import Store
+from harness.errors import HarnessError, StoreLocked
+from harness.store import people
+from harness.store.store import REVIEW, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +62,73 @@ def review_tallies(store: Store) -> list[ReviewTally]:
             " FROM critique GROUP BY critic, reason ORDER BY critic, reason"
         ).fetchall()
     return [ReviewTally(*row) for row in rows]
+
+
+def review_critique(
+    store: Store,
+    critique_id: str,
+    *,
+    right: bool | None,
+    sound: bool | None,
+    note: str,
+    reviewer: str,
+) -> bool:
+    """Write down what a human says of a critique, in place of what was said of it before.
+
+    Args:
+        store: The results file.
+        critique_id: Its id.
+        right: Whether the *response* is right; ``None`` where that cannot be told.
+        sound: Whether the critique is free of mistakes; ``None`` where that cannot be told.
+        note: Anything else; may be empty.
+        reviewer: Who says so.
+
+    Returns:
+        Whether it is in the results file already. If not, somebody else holds that; the review
+        waits beside it, and comes to nothing if something newer is said of the critique meanwhile.
+
+    Raises:
+        HarnessError: There is no such critique, or nothing can be written.
+    """
+    if not _is_uuid(critique_id):
+        raise _unknown(store, critique_id)
+    row = {
+        "id": critique_id,
+        "human_right": right,
+        "human_sound": sound,
+        "human_note": note,
+        "reviewed_by": reviewer,
+        "reviewed_at": datetime.now(UTC).isoformat(),
+    }
+    stored = people.say(store, REVIEW, row)
+    # While the file is held nobody can tell whether there is one.
+    with contextlib.suppress(StoreLocked):
+        if stored and not _is_there(store, critique_id):
+            raise _unknown(store, critique_id)
+    return stored
+
+
+def critiques_with_waiting_reviews(store: Store) -> set[str]:
+    """Return the critiques of which a review waits beside the results file."""
+    return {str(row["id"]) for row in people.waiting(store, REVIEW)}
+
+
+def _is_there(store: Store, critique_id: str) -> bool:
+    with store.read() as connection:
+        found = connection.execute("SELECT 1 FROM critique WHERE id = ?", [critique_id]).fetchone()
+    return found is not None
+
+
+def _unknown(store: Store, critique_id: str) -> HarnessError:
+    return HarnessError(
+        f"{store.path.name} holds no critique {critique_id}.",
+        "`train-cft review --json` lists them.",
+    )
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -39,9 +39,19 @@ TABLE_KEYS = {
     "critique": ("id",),
     "training": ("id",),
     "training_step": ("training_id", "step"),
-    "training_checkpoint": ("training_id", "step"),
+    "training_checkpoint": ("training_id", "step", "fingerprint"),
     "training_choice": ("training_id", "task", "rule"),
     "human_label": ("id",),
+}
+
+REVIEW = "critique_review"
+"""A row of a journal that is for no table: what a human says of a critique that is there."""
+_REVIEWED = {
+    "human_right": "BOOLEAN",
+    "human_sound": "BOOLEAN",
+    "human_note": "VARCHAR",
+    "reviewed_by": "VARCHAR",
+    "reviewed_at": "TIMESTAMPTZ",
 }
 
 # What tells the runs that a new row belongs to. Items are written before what asks for them.
@@ -128,19 +138,15 @@ class Store:
                 f"There is no results file at {self.path}.",
                 "Run `harness eval` first, or name another one with --results or HARNESS_RESULTS.",
             )
-        if not self._checked:
-            self._check(wait_seconds)
         with self._connect(True, wait_seconds) as connection:
-            yield connection
-
-    def _check(self, wait_seconds: float | None) -> None:
-        with self._connect(True, wait_seconds) as connection:
-            current = self._version(connection) == self._schema_version
-        if current:
-            self._checked = True
-            return
+            if self._checked or self._version(connection) == self._schema_version:
+                self._checked = True
+                yield connection
+                return
         with self.write(wait_seconds=wait_seconds):
             pass
+        with self._connect(True, wait_seconds) as connection:
+            yield connection
 
     @contextmanager
     def _connect(self, read_only: bool, wait_seconds: float | None) -> Iterator[DuckDBPyConnection]:
@@ -246,6 +252,7 @@ class Store:
 def absorb(connection: DuckDBPyConnection, journal_file: Path) -> set[str]:
     """Move the rows of one journal file into the tables, leaving out those already there.
 
+    A review changes the critique that it is of, unless something newer was said of that already.
     The tallies of the runs they belong to are dropped: they no longer tell what the rows do.
 
     Args:
@@ -263,7 +270,8 @@ def absorb(connection: DuckDBPyConnection, journal_file: Path) -> set[str]:
         f'SELECT DISTINCT "table" FROM {lines}', [str(journal_file)]
     ).fetchall()
     added: dict[str, list[Any]] = {}
-    for (table,) in present:
+    tables = {table for (table,) in present}
+    for table in sorted(tables - {REVIEW}):
         keys = ", ".join(TABLE_KEYS[table])
         columns = connection.execute(
             "SELECT column_name, data_type FROM duckdb_columns()"
@@ -287,7 +295,27 @@ def absorb(connection: DuckDBPyConnection, journal_file: Path) -> set[str]:
             [str(journal_file), table],
         )
         added[table] = inserted.fetchall() if told else []
+    if REVIEW in tables:
+        _review(connection, journal_file, lines)
     return _drop_tallies(connection, added)
+
+
+def _review(connection: DuckDBPyConnection, journal_file: Path, lines: str) -> None:
+    """Change critiques to what is said of them, where nothing newer is said of them already."""
+    structure = ", ".join(f'"{name}": "VARCHAR"' for name in ("id", *_REVIEWED))
+    fields = ", ".join(
+        f"CAST(fields.{name} AS {kind}) AS {name}" for name, kind in _REVIEWED.items()
+    )
+    connection.execute(
+        f"UPDATE critique SET {', '.join(f'{name} = said.{name}' for name in _REVIEWED)} FROM ("
+        f"  SELECT CAST(fields.id AS UUID) AS critique_id, {fields}"
+        f"  FROM (SELECT from_json(row, '{{{structure}}}') AS fields"
+        f'    FROM {lines} WHERE "table" = ?)'
+        "  QUALIFY row_number() OVER (PARTITION BY critique_id ORDER BY reviewed_at DESC) = 1"
+        ") AS said WHERE critique.id = said.critique_id"
+        " AND (critique.reviewed_at IS NULL OR critique.reviewed_at < said.reviewed_at)",
+        [str(journal_file), REVIEW],
+    )
 
 
 def _drop_tallies(connection: DuckDBPyConnection, added: Mapping[str, list[Any]]) -> set[str]:

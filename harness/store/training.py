@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
 from harness.store.store import Store
 
 if TYPE_CHECKING:
@@ -73,7 +71,7 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class TrainingCheckpoint:
-    """A checkpoint that a training saved."""
+    """A checkpoint that a training saved; made anew, a step may have several."""
 
     training_id: str
     step: int
@@ -153,7 +151,8 @@ def trainings(store: Store) -> list[TrainingRow]:
             "SELECT t.*,"
             " coalesce((SELECT max(step) FROM training_step WHERE training_id = t.id), 0)"
             " AS last_step,"
-            " (SELECT count(*) FROM training_checkpoint WHERE training_id = t.id) AS checkpoints"
+            " (SELECT count(DISTINCT step) FROM training_checkpoint WHERE training_id = t.id)"
+            " AS checkpoints"
             " FROM training t ORDER BY started_at DESC, id",
         )
     for row in rows:
@@ -161,16 +160,24 @@ def trainings(store: Store) -> list[TrainingRow]:
     return [TrainingRow(**row) for row in rows]
 
 
-def training_is_in(store: Store, training_id: str, output: str) -> None:
-    """Write down where the folder of a training is now; one that is not known stays unknown.
+def training_is_in(
+    store: Store, training_id: str, output: str, checkpoints: Mapping[str, str]
+) -> None:
+    """Write down where a training is now; what is not known of it stays unknown.
 
     Args:
         store: The results file.
         training_id: Of the training.
-        output: The folder of its checkpoints.
+        output: Its folder.
+        checkpoints: The folders of its checkpoints, by fingerprint.
     """
     with store.write() as connection:
         connection.execute("UPDATE training SET output = ? WHERE id = ?", [output, training_id])
+        for fingerprint, path in checkpoints.items():
+            connection.execute(
+                "UPDATE training_checkpoint SET path = ? WHERE training_id = ? AND fingerprint = ?",
+                [path, training_id, fingerprint],
+            )
 
 
 def training_steps(store: Store, training_id: str) -> list[TrainingStep]:
@@ -289,51 +296,6 @@ def critiques_to_review(
             asked,
         )
     return [CritiqueRow(**row) for row in rows], total[0] if total else 0
-
-
-def review_critique(
-    store: Store,
-    critique_id: str,
-    *,
-    right: bool | None,
-    sound: bool | None,
-    note: str,
-    reviewer: str,
-) -> None:
-    """Write down what a human says of a critique, in place of what was said of it before.
-
-    Args:
-        store: The results file.
-        critique_id: Its id.
-        right: Whether the *response* is right; ``None`` where that cannot be told.
-        sound: Whether the critique is free of mistakes; ``None`` where that cannot be told.
-        note: Anything else; may be empty.
-        reviewer: Who says so.
-
-    Raises:
-        HarnessError: There is no such critique.
-    """
-    with store.write() as connection:
-        row = None
-        if _is_uuid(critique_id):
-            row = connection.execute(
-                "UPDATE critique SET human_right = ?, human_sound = ?, human_note = ?,"
-                " reviewed_by = ?, reviewed_at = now() WHERE id = ? RETURNING id",
-                [right, sound, note, reviewer, critique_id],
-            ).fetchone()
-    if row is None:
-        raise HarnessError(
-            f"{store.path.name} holds no critique {critique_id}.",
-            "`train-cft review --json` lists them.",
-        )
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _dicts(

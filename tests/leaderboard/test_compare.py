@@ -129,6 +129,8 @@ def test_a_task_under_other_protocols_or_without_shared_items_is_told_apart(
     assert "≠" not in comparing.tasks_table(comparisons[:1], [0.01])
     marked = dot("math500", comparisons[1].paired, 0.01, differs=True)
     assert marked.label == "math500 ≠"
+    assert "≠</b> not one protocol" in comparing.legend([marked])
+    assert "≠" not in comparing.legend([dot("gsm8k", comparisons[0].paired, 0.01)])
 
 
 def test_runs_under_another_protocol_are_marked_among_several(made_store: Store) -> None:
@@ -165,7 +167,7 @@ def test_the_chart_names_its_axes_and_marks_what_is_known() -> None:
     compared = [expected(15, 57, 60), expected(15, 16, 60)]
     dots = [dot(name, one, one.p) for name, one in zip(("<b>x", "y"), compared, strict=True)]
     figure = differences_chart(dots, "Subject")
-    assert figure.layout.xaxis.title.text == "B − A, percentage points, 95 % interval"
+    assert figure.layout.xaxis.title.text == "B − A, percentage points<br>(95 % interval)"
     assert figure.layout.yaxis.title.text == "Subject"
     assert [trace.marker.symbol for trace in figure.data] == ["circle", "circle-open"]
     assert "&lt;b&gt;x" in figure.layout.yaxis.ticktext
@@ -180,10 +182,10 @@ def test_two_runs_side_by_side(served: Path, visit: Visit) -> None:
     expect(said).to_contain_text("B is better")
     expect(said).to_contain_text("42 better in B, 0 worse, 18 as before")
     expect(page.get_by_label("What differs")).to_contain_text("Protocol = the same")
-    expect(page.get_by_role("button", name="Both right: 15 (25%)")).to_be_visible()
+    expect(page.get_by_role("button", name="Both right: 15 (25.0 %)")).to_be_visible()
     expect(page.get_by_role("button", name="Only A right: 0")).to_be_disabled()
 
-    page.get_by_role("button", name="Only B right: 42 (70%)").click()
+    page.get_by_role("button", name="Only B right: 42 (70.0 %)").click()
     expect(page).to_have_url(re.compile("cell=wrong-right"))
     expect(page.get_by_text("What is 15 + 15?")).to_be_visible()
     expect(page.get_by_text("The sum is seven.")).to_have_count(5)

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from harness.gate.config import read_config
 from harness.store import Journal, Store, queries
 from harness.store.decisions import gate_decisions
-from leaderboard.gate import command, gate_toml, history, points, saved, sequence_chart
+from leaderboard.gate import command, decision_facts, gate_toml, history, saved, sequence_chart
 from tests.leaderboard.made_gate import (
     decision_row,
     guard_row,
@@ -147,7 +147,9 @@ def test_figures_of_a_decision(store: Store) -> None:
     assert list(kept) == ["d-fail", "d-pass", "d-unread"]
     assert saved(kept["d-pass"]) == 0.75
     assert saved(kept["d-unread"]) is None
-    assert [points(share) for share in (-0.0001, -0.123, 0.4)] == ["0.0", "−12.3", "40.0"]
+    dearer = replace(kept["d-pass"], tokens_spent=10_020)
+    assert 'saved num" data-label="Saved, %">−0.2<' in history([dearer], None, {})
+    assert "−0.2 %" in decision_facts(dearer)
     chart = sequence_chart(kept["d-pass"].tasks[0])
     high, low = chart.data
     assert len(high.x) == len(low.x) == 60

@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 
 from harness.statistics.intervals import wilson
 from harness.store import Journal, Store
+from tests.leaderboard.made_gate import decision_row, task_row
 from tests.leaderboard.made_store import (
     HOSTILE_NAME,
     SECRET,
@@ -127,6 +128,29 @@ def test_the_filters_change_table_and_url_and_survive_a_reload(served: Path, vis
     page.get_by_role("link", name="Ranking").click()
     expect(page).to_have_url(re.compile(r"task=math500"))
     expect(row(page, "made-up-small").locator(".score .value")).to_have_text("10.0")
+
+
+def test_the_ranking_has_an_address_that_one_may_type(served: Path, visit: Visit) -> None:
+    page = visit("ranking?task=math500&method=CFT&method=SFT")
+    expect(row(page, "made-up-small").locator(".score .value")).to_have_text("10.0")
+    expect(page).to_have_url(re.compile(r"/\?.*method=CFT&method=SFT"))
+    expect(row(page, "Llama-3.1-70B-Instruct")).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_candidate_that_the_gate_stopped_is_not_called_unfinished(
+    served: Path, visit: Visit
+) -> None:
+    page = visit("?task=gsm8k")
+    expect(page.get_by_label("Unfinished runs")).to_contain_text("made-up-growing")
+    of_it = task_row("gsm8k", "fail", candidate_run=run_id("made-up-growing", "gsm8k"))
+    with Journal(Store(served)) as journal:
+        decision = decision_row(
+            "decision", "fail", "made-up-growing", [of_it], decided_at="2031-01-01T00:00:00+00:00"
+        )
+        journal.append("gate_decision", decision)
+    expect(page.get_by_label("Unfinished runs")).to_have_count(0)
+    expect(row(page, "made-up-growing")).to_have_count(0)
 
 
 def test_a_score_leads_to_its_samples(served: Path, visit: Visit) -> None:

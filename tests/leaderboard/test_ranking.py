@@ -159,7 +159,15 @@ def test_the_newest_complete_run_of_a_model_counts() -> None:
     newest = replace(newer, id="newest", graded=40, created_at=RUN.created_at + timedelta(2))
     runs = [newest, newer, RUN]
     assert [row.cells["sums"].run for row in ranked(runs)] == [newer]
-    assert [run.id for run in unfinished(["sums"], runs)] == ["newest"]
+    assert [run.id for run in unfinished(["sums"], runs, {})] == ["newest"]
+
+
+def test_what_the_gate_has_decided_on_is_not_unfinished_until_more_of_it_comes() -> None:
+    stopped = replace(RUN, id="stopped", graded=40, finished_at=RUN.created_at)
+    decided = {"stopped": RUN.created_at + timedelta(hours=1)}
+    assert unfinished(["sums"], [stopped], decided) == []
+    going_on = replace(stopped, finished_at=RUN.created_at + timedelta(hours=2))
+    assert unfinished(["sums"], [going_on], decided) == [going_on]
 
 
 def test_another_protocol_is_left_out_or_marked_with_the_difference() -> None:

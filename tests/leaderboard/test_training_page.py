@@ -15,10 +15,9 @@ from playwright.sync_api import expect
 
 from harness.statistics.intervals import wilson
 from harness.store import Journal, Store, queries
-from harness.store.reviews import review_tallies
+from harness.store.reviews import review_critique, review_tallies
 from harness.store.training import (
     critiques_to_review,
-    review_critique,
     training_checkpoints,
     training_choices,
     training_steps,
@@ -34,6 +33,7 @@ from leaderboard.training import (
     sweeps,
     throughput,
 )
+from tests.conftest import held_by_another_process
 from tests.leaderboard.made_store import HOSTILE_NAME
 from tests.leaderboard.made_training import (
     STEPS,
@@ -43,6 +43,7 @@ from tests.leaderboard.made_training import (
     hostile_critique,
     write_trainings,
 )
+from tests.leaderboard.serving import serving
 
 Visit = Callable[..., Any]
 
@@ -88,7 +89,7 @@ def test_a_training_shows_its_curves_and_the_chosen_checkpoint(served: Path, vis
         [*axes, re.compile("score: right answers, %.*95 % interval")]
     )
     expect(page.locator(".js-plotly-plot").last).to_contain_text("chosen: earliest")
-    expect(page.locator(".js-plotly-plot").last).to_contain_text("base 30.0")
+    expect(page.locator(".legend").last).to_contain_text("the base: 30.0 %")
     rows = page.get_by_role("table", name="Checkpoints").locator("tbody tr")
     expect(rows.locator(".step")).to_have_text(["0", "20", "40", "60"])
     interval = wilson(21, 30)
@@ -138,7 +139,7 @@ def test_a_review_is_written_and_one_made_while_the_store_is_held_waits(
             assert holder.stdout is not None
             assert holder.stdout.readline() == b"held\n"
             say(page, "right", "sound")
-            expect(page.get_by_role("alert")).to_contain_text("1 review waits to be written")
+            expect(page.get_by_role("alert")).to_contain_text("1 review waits beside the results")
             expect(page.get_by_role("alert")).to_contain_text(f"process {holder.pid}")
         finally:
             holder.kill()
@@ -146,6 +147,29 @@ def test_a_review_is_written_and_one_made_while_the_store_is_held_waits(
     expect(page.get_by_role("alert")).to_have_count(0)
     _, reviewed = critiques_to_review(Store(served), reviewed=True)
     assert reviewed == 2
+
+
+def test_a_review_that_waits_survives_the_page_and_the_server(
+    served: Path, visit: Visit, browser: Any, tmp_path: Path
+) -> None:
+    write_critiques(served)
+    page = visit("training?view=Review")
+    expect(page.get_by_text("Critique 1: every step is right.")).to_be_visible()
+    with held_by_another_process(served):
+        say(page, "wrong", "not sound")
+        expect(page.get_by_role("alert")).to_contain_text("1 review waits beside the results")
+        # It is not asked for again, though the results file does not know of it.
+        expect(page.get_by_text("Critique 2: every step is right.")).to_be_visible()
+        page.close()
+    assert critiques_to_review(Store(served), reviewed=True) == ([], 0)
+    with serving(served, tmp_path / "another server") as address:
+        context = browser.new_context()
+        other = context.new_page()
+        other.goto(f"{address}/training?view=Review")
+        expect(other.get_by_text("1 of 4 reviewed")).to_be_visible()
+        context.close()
+    (said,), _ = critiques_to_review(Store(served), reviewed=True)
+    assert (said.question[:11], said.human_right, said.human_sound) == ("Question 1:", False, False)
 
 
 def test_hostile_critiques_stay_text(served: Path, visit: Visit) -> None:

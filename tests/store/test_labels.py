@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import Journal, Store, queries, samples
-from harness.store.labels import SampleName, judgements, label, labels, settle
+from harness.errors import StoreLocked
+from harness.store import Journal, Store, people, queries, samples
+from harness.store.labels import SampleName, judgements, label, labels
 from tests.leaderboard.made_store import HOSTILE_NAME, SECRET, made_runs, run_id, write
 
 RUN = run_id("made-up-small", "math500")
@@ -58,11 +59,12 @@ def test_a_label_waits_while_another_process_holds_the_file(store: Store) -> Non
             assert holder.stdout is not None
             assert holder.stdout.readline() == b"held\n"
             assert not label(store, said.key, said.gold_id, correct=True, note="kept", by="Ada")
-            assert not settle(store)
+            with pytest.raises(StoreLocked):
+                people.settle(store)
         finally:
             holder.kill()
     assert labels(store, RUN) == []
-    assert settle(store)
+    people.settle(store)
     assert [one.note for one in labels(store, RUN)] == ["kept"]
     assert not store.journal_dir.exists()
 

@@ -9,11 +9,11 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.store import Journal, Store
+from harness.store.reviews import review_critique
 from harness.store.training import (
     BASE_STEP,
     choose,
     critiques_to_review,
-    review_critique,
     training_checkpoints,
     training_choices,
     training_steps,

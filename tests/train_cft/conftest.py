@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,17 @@ from harness.grading import GRADER_VERSION
 from harness.plan import item_row
 from harness.store import Journal, Store
 from harness.types import AnswerType, Item
-from tests.conftest import Finished
+from tests.conftest import Finished, in_this_process
 from tests.store import rows
+from tests.train_cft.trained import (
+    SAMPLES,
+    data_folder,
+    examples,
+    recipe_file,
+    tiny_model,
+    train_arguments,
+    train_process,
+)
 
 TrainCft = Callable[..., Finished]
 RUN = "aaaaaaaaaaaa"
@@ -68,19 +76,32 @@ def train_cft(
     from train_cft.cli import main
 
     monkeypatch.setenv("HARNESS_RESULTS", str(results))
+    return in_this_process("train-cft", main, monkeypatch, capsys)
 
-    def call(*arguments: object) -> Finished:
-        monkeypatch.setattr(sys, "argv", ["train-cft", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        return Finished(code, printed.out, printed.err)
 
-    return call
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("models") / "tiny", model_folder)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return data_folder(tmp_path_factory.mktemp("data") / "data", examples(SAMPLES))
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(
+    tmp_path_factory: pytest.TempPathFactory, tiny: Path, data: Path
+) -> tuple[Path, Path, str]:
+    """One whole training in a process of its own: its folder, its results file, its id."""
+    folder = tmp_path_factory.mktemp("whole")
+    results = folder / "results.duckdb"
+    recipe = recipe_file(folder, tiny)
+    epochs = ("--set", "schedule.epochs=3")
+    done = train_process(results, *train_arguments(recipe, data, folder / "out", *epochs))
+    out, err = done.communicate(timeout=240)
+    assert done.returncode == 0, err
+    return folder / "out", results, json.loads(out)["training"]
 
 
 def write_jsonl(path: Path, lines: Iterable[Mapping[str, Any]]) -> Path:
@@ -119,9 +140,14 @@ class Response:
 
 
 def write_run(
-    results: Path, responses: Iterable[Response], *, task: str = "own", restricted: bool = False
+    results: Path,
+    responses: Iterable[Response],
+    *,
+    task: str = "own",
+    ids: Sequence[str] = (),
+    restricted: bool = False,
 ) -> None:
-    """Put a run with these generations into a results file."""
+    """Put a run with these generations into a results file; items may have given ids."""
     with Journal(Store(results)) as journal:
         journal.append("model", rows.model())
         listed = list(responses)
@@ -130,7 +156,8 @@ def write_run(
         journal.append("run", run | {"task": task, "restricted": restricted})
         items = {}
         for ordinal, (question, response) in enumerate(questions.items()):
-            item = Item(f"item-{ordinal}", question, response.gold, AnswerType.INTEGER)
+            name = ids[ordinal] if ids else f"item-{ordinal}"
+            item = Item(name, question, response.gold, AnswerType.INTEGER)
             items[question] = item
             journal.append("item", item_row(item, task, rows.PROTOCOL.data_sha256, ordinal))
         for number, response in enumerate(listed):

@@ -245,7 +245,7 @@ def test_the_lengths_are_counted_by_the_base_models_tokenizer(
         ((), "There is nothing to build from"),
         (("--data", "nowhere.jsonl"), "--data nowhere.jsonl is neither"),
         (("--data", "d.jsonl", "--critic", "openia", "--teacher", "x"), "Did you mean openai"),
-        (("--data", "d.jsonl", "--critic", "openai"), "needs a model to ask"),
+        (("--data", "d.jsonl", "--critic", "openai"), "No model is named for --critic openai"),
         (("--data", "d.jsonl", "--teacher", "x"), "--critic source asks no model"),
         (("--data", "d.jsonl", "--on-conflict", "retry"), "asks a teacher again"),
         (("--data", "d.jsonl", "--on-conflict", "keep"), "--on-conflict 'keep' is not known"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from train_cft import conclusions, reference
 from train_cft.examples import Example
 
@@ -40,6 +42,14 @@ def test_a_sentence_where_an_answer_should_be_is_not_repeated() -> None:
         _example("…", right=False, extracted=found, solution="Take 50 and 1.")
     )
     assert found not in critique and "does not arrive at it" in critique
+
+
+def test_a_number_that_merely_stands_last_is_not_called_the_answer() -> None:
+    last = replace(
+        _example("17 * 3 = 41, by adding 2.", right=False, extracted="2"), extraction="last_number"
+    )
+    critique, _ = reference.criticise(last)
+    assert "does not arrive at it" in critique and "gives" not in critique
 
 
 def test_steps_that_hold_speak_for_a_right_response() -> None:

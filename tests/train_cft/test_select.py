@@ -160,6 +160,24 @@ def test_a_sweep_in_one_engine_leaves_a_curve_and_a_choice(
     assert {one.rule for one in training_choices(store, "a-training")} == {"best", "earliest"}
 
 
+@pytest.mark.slow
+def test_a_sweep_on_a_cluster_is_the_sweep_of_one_engine(
+    training: Path, results: Path, train_cft: TrainCft
+) -> None:
+    command = ["select", "--training", training, "--task", "quick", "--limit", 4]
+    command += ["--max-tokens", 16, "--results", results, "--json"]
+    swept = run_train_cft(*command, "--backend", "ray", "--replicas", 1)
+    assert swept.code == 0, swept.err
+    assert [point["step"] for point in swept.json["curve"]] == [2, 10]
+    # What the cluster has generated, an engine of this machine does not generate again.
+    again = train_cft(*command)
+    assert again.code == 0, again.err
+    assert "starting the engine" not in again.err
+    assert [point["score"] for point in again.json["curve"]] == [
+        point["score"] for point in swept.json["curve"]
+    ]
+
+
 def test_a_checkpoint_that_is_not_what_was_saved_is_refused(
     training: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import resource
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +17,17 @@ from harness import environment
 from harness.models import resolve_model
 from harness.models.prompts import PromptRenderer
 from harness.store import Store
-from harness.store.training import trainings
+from harness.store.training import training_checkpoints, trainings
 from tests.train_cft.conftest import TrainCft
-from tests.train_cft.trained import data_folder, examples, recipe_file, steps_of, tiny_model
+from tests.train_cft.trained import (
+    SAMPLES,
+    data_folder,
+    examples,
+    recipe_file,
+    steps_of,
+    train_arguments,
+    train_process,
+)
 from train_cft import manifest, order
 from train_cft.encoding import Encoder, encode_all
 from train_cft.examples import Example
@@ -30,37 +35,11 @@ from train_cft.objectives import collect, read_data
 from train_cft.recipe import read_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-SAMPLES = 26  # of 4 a step: the last one of 7 is filled with blanks
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
-    return tiny_model(tmp_path_factory.mktemp("models") / "tiny", model_folder)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return data_folder(tmp_path_factory.mktemp("data") / "data", examples(SAMPLES))
 
 
 @pytest.fixture
 def recipe(tmp_path: Path, tiny: Path) -> Path:
     return recipe_file(tmp_path, tiny)
-
-
-def _arguments(recipe: Path, data: Path, out: Path, *more: str) -> list[str]:
-    fixed = ["train", "--recipe", str(recipe), "--data", str(data), "--out", str(out), "--json"]
-    return [*fixed, *more]
-
-
-def _process(results: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "train_cft.cli", *arguments, "--results", str(results)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"HARNESS_DEBUG": ""},
-    )
 
 
 def _weights(folder: Path) -> dict[str, Any]:
@@ -118,22 +97,6 @@ def test_only_the_completion_is_learnt_and_the_prompt_is_the_evaluations(
     assert sorted(one.row for one in seen) == list(range(1, SAMPLES + 1))
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(
-    tmp_path_factory: pytest.TempPathFactory, tiny: Path, data: Path
-) -> tuple[Path, Path, str]:
-    """One whole training in a process of its own."""
-    folder = tmp_path_factory.mktemp("whole")
-    results = folder / "results.duckdb"
-    done = _process(
-        results,
-        *_arguments(recipe_file(folder, tiny), data, folder / "out", "--set", "schedule.epochs=3"),
-    )
-    out, err = done.communicate(timeout=240)
-    assert done.returncode == 0, err
-    return folder / "out", results, json.loads(out)["training"]
-
-
 def test_a_training_leaves_checkpoints_a_manifest_and_its_course_in_the_store(
     uninterrupted: tuple[Path, Path, str], tiny: Path, data: Path
 ) -> None:
@@ -182,10 +145,10 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
     results: Path,
 ) -> None:
     """Stopped by a signal, then by a disk that takes no more, it ends with the same weights."""
-    arguments = _arguments(
+    arguments = train_arguments(
         recipe_file(tmp_path, tiny), data, tmp_path / "out", "--set", "schedule.epochs=3"
     )
-    running = _process(results, *arguments)
+    running = train_process(results, *arguments)
     assert running.stderr is not None
     for line in running.stderr:
         if line.startswith("step "):
@@ -230,8 +193,8 @@ def test_a_checkpoint_that_is_whole_stays_though_its_step_is_computed_again(
     changes = ("schedule.epochs=3", "save.resume_every=10")
     more = [part for change in changes for part in ("--set", change)]
     recipe = recipe_file(tmp_path, tiny)
-    arguments = _arguments(recipe, data, tmp_path / "out", *more)
-    running = _process(results, *arguments)
+    arguments = train_arguments(recipe, data, tmp_path / "out", *more)
+    running = train_process(results, *arguments)
     while not (tmp_path / "out" / "checkpoints" / "step-12.json").exists():
         assert running.poll() is None, running.communicate()[1]
         time.sleep(0.01)
@@ -252,7 +215,7 @@ def test_a_checkpoint_that_is_whole_stays_though_its_step_is_computed_again(
     manifest.write_json(tmp_path / "out" / manifest.TRAINING, facts | {"libraries": {"trl": "0.1"}})
 
     moved = (tmp_path / "out").rename(tmp_path / "moved")
-    finished = train_cft(*_arguments(recipe, data, moved, *more))
+    finished = train_cft(*train_arguments(recipe, data, moved, *more))
     assert finished.code == 0, finished.err
     read = manifest.read(moved)
     assert {one.step: one.fingerprint for one in read.checkpoints}[kept.step] == fingerprint
@@ -266,57 +229,59 @@ def test_a_checkpoint_that_is_whole_stays_though_its_step_is_computed_again(
     assert row.output == str(moved) and row.id == facts["id"]
 
 
-def test_two_processes_train_as_one_does(
-    uninterrupted: tuple[Path, Path, str], tiny: Path, data: Path, tmp_path: Path, results: Path
+def test_the_store_names_where_the_checkpoints_are_now_and_keeps_others_of_the_same_training(
+    recipe: Path, data: Path, tmp_path: Path, train_cft: TrainCft, results: Path
 ) -> None:
-    arguments = _arguments(
-        recipe_file(tmp_path, tiny), data, tmp_path / "out", "--set", "schedule.epochs=3"
-    )
-    both = _process(results, *arguments, "--processes", "2")
-    out, err = both.communicate(timeout=240)
-    assert both.returncode == 0, err
-    whole, other_results, training = uninterrupted
-    assert json.loads(out)["training"] == training, "processes are no part of what is trained"
-    one, two = steps_of(other_results, training), steps_of(results, training)
-    assert len(one) == len(two)
-    for alone, together in zip(one, two, strict=True):
-        assert together == pytest.approx(alone, rel=2e-4)
+    def places() -> dict[str, list[str]]:
+        """Return the folders by fingerprint of the store's checkpoints."""
+        found: dict[str, list[str]] = {}
+        for one in training_checkpoints(Store(results)):
+            found.setdefault(one.fingerprint, []).append(one.path)
+        return found
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert train_cft(*train_arguments(recipe, data, first)).code == 0
+    # The same step made anew elsewhere may differ in its last bits: as if the first one here did.
+    with Store(results).write() as connection:
+        connection.execute("UPDATE training_checkpoint SET fingerprint = 'other' WHERE step = 4")
+    assert train_cft(*train_arguments(recipe, data, second)).code == 0
+    made = {one.fingerprint: str(one.path) for one in manifest.read(second).checkpoints}
+    assert places() == {name: [path] for name, path in made.items()} | {
+        "other": [str(manifest.checkpoint_path(first, 4))]
+    }
+    (row,) = trainings(Store(results))
+    assert row.output == str(second) and row.checkpoints == len(made)
+
+    # A finished training that was moved tells of it when it is called again.
+    third = second.rename(tmp_path / "third")
+    again = train_cft(*train_arguments(recipe, data, third))
+    assert again.code == 0 and "nothing is left to do" in again.err
+    assert {path for name in made for path in places()[name]} == {
+        str(manifest.checkpoint_path(third, step)) for step in (4, 7)
+    }
+    (row,) = trainings(Store(results))
+    assert row.output == str(third)
 
 
-def test_two_processes_stop_together(tiny: Path, data: Path, tmp_path: Path, results: Path) -> None:
-    arguments = _arguments(
-        recipe_file(tmp_path, tiny), data, tmp_path / "out", "--set", "schedule.epochs=20"
-    )
-    running = _process(results, *arguments, "--processes", "2")
-    assert running.stderr is not None
-    for line in running.stderr:
-        if line.startswith("step "):
-            running.send_signal(signal.SIGTERM)
-            break
-    told = running.stderr.read()
-    assert running.wait(timeout=60) == 2, told
-    assert told.count("error:") == 1 and "Stopped after step" in told
-    assert len(list((tmp_path / "out" / "resume").iterdir())) == 1
-
-
-def test_every_process_tells_what_stopped_it(
-    tiny: Path,
-    tmp_path: Path,
-    train_cft: TrainCft,
-    monkeypatch: pytest.MonkeyPatch,
+def test_other_solutions_are_another_training(
+    recipe: Path, data: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
-    monkeypatch.setenv("RANK", "1")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    missing = tmp_path / "missing"
-    done = train_cft(*_arguments(recipe_file(tmp_path, tiny), missing, tmp_path / "out"))
-    assert done.code == 2 and done.err.startswith("process 1: ") and str(missing) in done.err
+    """They are no part of the data's hash, which is that of what the paper's method reads."""
+    rows = [replace(one, solution=f"{one.solution} Indeed.") for one in examples(SAMPLES)]
+    other = data_folder(tmp_path / "other", rows)
+    assert read_data(other).sha256 == read_data(data).sha256
+    by_reference = ("--objective", "sft-reference")
+    out = tmp_path / "out"
+    assert train_cft(*train_arguments(recipe, data, out, *by_reference)).code == 0
+    refused = train_cft(*train_arguments(recipe, other, out, *by_reference))
+    assert refused.code == 2 and "holds another training: samples_sha256." in refused.err
 
 
 def test_an_adapters_checkpoint_is_a_whole_model(
     tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
     file = recipe_file(tmp_path, tiny, "[lora]\nrank = 4\n")
-    done = train_cft(*_arguments(file, data, tmp_path / "out"))
+    done = train_cft(*train_arguments(file, data, tmp_path / "out"))
     assert done.code == 0, done.err
     before, after = _weights(tiny), _weights(manifest.read(tmp_path / "out").checkpoints[-1].path)
     assert before.keys() == after.keys()
@@ -336,7 +301,7 @@ def test_packed_samples_are_learnt_as_single_ones_are(
     ):
         more = [part for change in changes for part in ("--set", change)]
         out = tmp_path / name
-        done = train_cft(*_arguments(recipe_file(tmp_path, tiny), data, out, *more))
+        done = train_cft(*train_arguments(recipe_file(tmp_path, tiny), data, out, *more))
         assert done.code == 0, done.err
         rows = steps_of(results, done.json["training"])
         losses.append((rows[0][1], rows[0][3]))
@@ -348,7 +313,9 @@ def test_each_objective_trains(
     objective: str, tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
     done = train_cft(
-        *_arguments(recipe_file(tmp_path, tiny), data, tmp_path / "out", "--objective", objective)
+        *train_arguments(
+            recipe_file(tmp_path, tiny), data, tmp_path / "out", "--objective", objective
+        )
     )
     assert done.code == 0, done.err
     assert manifest.read(tmp_path / "out").objective == objective
@@ -364,12 +331,12 @@ def test_long_samples_are_counted_whatever_becomes_of_them(
     rows[5] = replace(rows[5], question="why " * 400)
     data = data_folder(tmp_path / "data", rows)
     recipe = recipe_file(tmp_path, tiny)
-    dropped = train_cft(*_arguments(recipe, data, tmp_path / "a", "--on-long", "drop"))
+    dropped = train_cft(*train_arguments(recipe, data, tmp_path / "a", "--on-long", "drop"))
     assert dropped.json["too_long"] == {"dropped": 2, "truncated": 0}
     assert "2 samples of more than 256 tokens are left out" in dropped.err
-    cut = train_cft(*_arguments(recipe, data, tmp_path / "b", "--on-long", "truncate"))
+    cut = train_cft(*train_arguments(recipe, data, tmp_path / "b", "--on-long", "truncate"))
     assert cut.json["too_long"] == {"dropped": 1, "truncated": 1}
-    failed = train_cft(*_arguments(recipe, data, tmp_path / "c", "--on-long", "fail"))
+    failed = train_cft(*train_arguments(recipe, data, tmp_path / "c", "--on-long", "fail"))
     assert failed.code == 2 and "Row 4 of the data (cft)" in failed.err
     assert not (tmp_path / "c").exists()
 
@@ -378,12 +345,12 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
     recipe, out = recipe_file(tmp_path, tiny), tmp_path / "out"
-    uneven = train_cft(*_arguments(recipe, data, out, "--set", "batch.total=5"))
+    uneven = train_cft(*train_arguments(recipe, data, out, "--set", "batch.total=5"))
     assert "A batch of 5 does not divide into 2" in uneven.err
-    beyond = train_cft(*_arguments(recipe, data, out, "--set", "length.max_tokens=4096"))
+    beyond = train_cft(*train_arguments(recipe, data, out, "--set", "length.max_tokens=4096"))
     assert "has a context of 512 tokens" in beyond.err
     often = ("--set", "schedule.epochs=20000", "--set", "save.snapshot_every=1")
-    huge = train_cft(*_arguments(recipe, data, out, *often))
+    huge = train_cft(*train_arguments(recipe, data, out, *often))
     assert "The checkpoints take" in huge.err and "free" in huge.err
     assert not (out / "training.json").exists()
 
@@ -398,10 +365,10 @@ def test_a_base_without_chat_template_needs_one_from_the_recipe(
     template = tmp_path / "turns.jinja"
     (plain / "chat_template.jinja").rename(template)
     recipe = recipe_file(tmp_path, plain)
-    refused = train_cft(*_arguments(recipe, data, tmp_path / "out"))
+    refused = train_cft(*train_arguments(recipe, data, tmp_path / "out"))
     assert refused.code == 2 and "has no chat template" in refused.err
     named = train_cft(
-        *_arguments(recipe, data, tmp_path / "out", "--set", f"model.chat_template={template}")
+        *train_arguments(recipe, data, tmp_path / "out", "--set", f"model.chat_template={template}")
     )
     assert named.code == 0, named.err
     last = manifest.read(tmp_path / "out").checkpoints[-1].path
@@ -421,7 +388,7 @@ def test_a_faulty_row_is_named(
     rows: list[Example] = examples(4)
     rows[1] = replace(rows[1], **row)
     data = data_folder(tmp_path / "data", rows)
-    done = train_cft(*_arguments(recipe_file(tmp_path, tiny), data, tmp_path / "out"))
+    done = train_cft(*train_arguments(recipe_file(tmp_path, tiny), data, tmp_path / "out"))
     assert done.code == 2 and told in done.err
 
 
@@ -431,5 +398,5 @@ def test_data_that_was_changed_after_its_build_is_refused(
     data = data_folder(tmp_path / "data", examples(4))
     other = data_folder(tmp_path / "other", examples(5))
     (other / "examples.parquet").replace(data / "examples.parquet")
-    done = train_cft(*_arguments(recipe_file(tmp_path, tiny), data, tmp_path / "out"))
+    done = train_cft(*train_arguments(recipe_file(tmp_path, tiny), data, tmp_path / "out"))
     assert done.code == 2 and "is not the file that the build wrote" in done.err

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,8 @@ from typing import Any
 from harness.store import Store
 from train_cft import output
 from train_cft.examples import Example
+
+SAMPLES = 26  # of 4 a step: the last one of 7 is filled with blanks
 
 RECIPE = """
 [model]
@@ -111,3 +116,22 @@ def steps_of(results: Path, training: str) -> list[tuple[int, float, float, floa
             [training],
         ).fetchall()
     return rows
+
+
+def train_arguments(recipe: Path, data: Path, out: Path, *more: str) -> list[str]:
+    """Return what the command line is called with."""
+    fixed = ["train", "--recipe", str(recipe), "--data", str(data), "--out", str(out), "--json"]
+    return [*fixed, *more]
+
+
+def train_process(
+    results: Path, *arguments: str, launcher: Sequence[str] = (sys.executable,)
+) -> subprocess.Popen[str]:
+    """Start the command line as a process of its own."""
+    return subprocess.Popen(
+        [*launcher, "-m", "train_cft.cli", *arguments, "--results", str(results)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"HARNESS_DEBUG": ""},
+    )

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 _SOURCES = "What is criticised"
 _CRITIC = "Who criticises"
+_TEACHER = "A teacher, for critiques or solutions"
 _CHOICE = "What is taken"
-_OWN_CRITIC = "source"
-_NO_MODEL = (_OWN_CRITIC, "reference")
+_OWN = "source"
+_NO_MODEL = (_OWN, "reference")
 
 
 def build_data(
@@ -57,11 +58,7 @@ def build_data(
             help="source (the data's own critiques), reference (no model), openai, vllm or ray.",
             rich_help_panel=_CRITIC,
         ),
-    ] = _OWN_CRITIC,
-    teacher: Annotated[
-        str | None,
-        typer.Option(help="The model that criticises.", rich_help_panel=_CRITIC),
-    ] = None,
+    ] = _OWN,
     on_conflict: Annotated[
         str,
         typer.Option(
@@ -72,32 +69,41 @@ def build_data(
     retries: Annotated[
         int, typer.Option(help="How often to ask again.", rich_help_panel=_CRITIC)
     ] = 2,
+    solutions: Annotated[
+        str,
+        typer.Option(
+            help="Reference solutions: source (the data's own), or openai, vllm or ray: where a "
+            "question has none a teacher is asked, and kept where our grader finds it right.",
+            rich_help_panel=_CRITIC,
+        ),
+    ] = _OWN,
+    teacher: Annotated[
+        str | None, typer.Option(help="The model that is asked.", rich_help_panel=_TEACHER)
+    ] = None,
     temperature: Annotated[
-        float, typer.Option(help="Of the teacher; the paper's.", rich_help_panel=_CRITIC)
+        float, typer.Option(help="The paper's.", rich_help_panel=_TEACHER)
     ] = 0.3,
-    top_p: Annotated[
-        float, typer.Option(help="Of the teacher; the paper's.", rich_help_panel=_CRITIC)
-    ] = 0.95,
+    top_p: Annotated[float, typer.Option(help="The paper's.", rich_help_panel=_TEACHER)] = 0.95,
     max_tokens: Annotated[
-        int, typer.Option(help="Of a critique; the paper's.", rich_help_panel=_CRITIC)
+        int, typer.Option(help="Of a critique or solution; the paper's.", rich_help_panel=_TEACHER)
     ] = 3200,
     base_url: Annotated[
         str | None,
         typer.Option(
             help="The server's address; the key comes from OPENAI_API_KEY.",
-            rich_help_panel=_CRITIC,
+            rich_help_panel=_TEACHER,
         ),
     ] = None,
     max_concurrency: Annotated[
-        int | None, typer.Option(help="Most requests under way.", rich_help_panel=_CRITIC)
+        int | None, typer.Option(help="Most requests under way.", rich_help_panel=_TEACHER)
     ] = None,
     price: Annotated[
         str | None,
-        typer.Option(help="USD per million tokens as IN,OUT.", rich_help_panel=_CRITIC),
+        typer.Option(help="USD per million tokens as IN,OUT.", rich_help_panel=_TEACHER),
     ] = None,
     engine_arg: Annotated[
         list[str] | None,
-        typer.Option(help="key=value, passed through to the engine.", rich_help_panel=_CRITIC),
+        typer.Option(help="key=value, passed through to the engine.", rich_help_panel=_TEACHER),
     ] = None,
     right_share: Annotated[
         float | None,
@@ -157,13 +163,15 @@ def build_data(
 
     named = {"base_url": base_url, "max_concurrency": max_concurrency, "price": price}
     sampling = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
+    asked = _teacher(critic, solutions, teacher, results, named, engine_arg or [], sampling, seed)
     build = Build(
         out=out,
         results=results,
         data=data or [],
         runs=from_run or [],
         critic=critic,
-        teacher=_teacher(critic, teacher, results, named, engine_arg or [], sampling, seed),
+        teacher=None if critic in _NO_MODEL else asked,
+        solver=None if solutions == _OWN else asked,
         on_conflict=_on_conflict(on_conflict),
         retries=retries,
         right_share=right_share,
@@ -185,6 +193,7 @@ def build_data(
 
 def _teacher(
     critic: str,
+    solutions: str,
     model: str | None,
     results: Path,
     named: dict[str, Any],
@@ -192,29 +201,43 @@ def _teacher(
     sampling: dict[str, Any],
     seed: int,
 ) -> Teacher | None:
-    given = {name: value for name, value in named.items() if value is not None}
-    if critic in _NO_MODEL:
-        if model is not None or given:
-            raise HarnessError(
-                f"--critic {critic} asks no model.", "Give --critic openai or vllm for a teacher."
-            )
-        return None
     from harness.errors import nearest
     from harness.plan import Settings
     from harness.registry import backend_entries
     from train_cft.teacher import Teacher
 
-    known = [*_NO_MODEL, *(entry.name for entry in backend_entries())]
-    if critic not in known:
+    backends = [entry.name for entry in backend_entries()]
+    if critic not in (known := [*_NO_MODEL, *backends]):
         raise HarnessError(f"There is no critic {critic!r}. {nearest(critic, known)}")
+    if solutions not in (known := [_OWN, *backends]):
+        raise HarnessError(f"--solutions {solutions!r} is not known. {nearest(solutions, known)}")
+    asking = {
+        f"--{option} {name}": name
+        for option, name in (("critic", critic), ("solutions", solutions))
+        if name in backends
+    }
+    given = {name: value for name, value in named.items() if value is not None}
+    if not asking:
+        if model is not None or given:
+            raise HarnessError(
+                f"--critic {critic} asks no model, and neither does --solutions {solutions}.",
+                "Give --critic openai or vllm for a teacher, or --solutions openai or vllm.",
+            )
+        return None
+    if len(set(asking.values())) > 1:
+        raise HarnessError(
+            f"{' and '.join(asking)} are two teachers, and a build has one.",
+            "Give both the same name.",
+        )
     if model is None:
         raise HarnessError(
-            f"--critic {critic} needs a model to ask.", "Name it with --teacher MODEL."
+            f"No model is named for {' and '.join(asking)}.", "Name it with --teacher MODEL."
         )
     settings = Settings(seed=seed, **sampling)
     settings.check()
+    (backend,) = set(asking.values())
     args = dict(key_value(text, "--engine-arg") for text in engine_args)
-    return Teacher(model, critic, settings, results, engine_args=args, backend_options=given)
+    return Teacher(model, backend, settings, results, engine_args=args, backend_options=given)
 
 
 def _on_conflict(name: str) -> Any:
@@ -235,7 +258,7 @@ def _carry_out(build: Build, *, as_json: bool) -> None:
             report = carry_out(build, progress)
         except KeyboardInterrupt:
             raise HarnessError(
-                "Stopped; nothing was written, and a teacher's critiques so far are kept.",
+                "Stopped; nothing was written, and what a teacher wrote so far is kept.",
                 "Run the same command again to go on.",
             ) from None
     if as_json:
@@ -257,6 +280,10 @@ def _print(build: Build, report: Report) -> None:
         rows.append((f"  repeats {name}", f"{removed['exact'] + removed['stretch']:,}"))
     if report.checked.error is not None:
         rows.append(("critic's error", display.percent_interval(report.checked.error)))
+    if solutions := facts["solutions"]["asked"]:
+        rows.append(("solutions asked of the teacher", f"{solutions:,}"))
+        found = facts["solutions"]["found"].items()
+        rows += [(f"  {finding}", f"{number:,}") for finding, number in found]
     rows.append(("for review", f"{report.queued:,}"))
     display.print_table(("", " "), rows)
     if unchecked := facts["not_checked"]:

@@ -65,7 +65,7 @@ def review(
 
 def _go_through(store: Store, waiting: list[CritiqueRow], total: int, reviewer: str) -> int:
     """Ask about one critique after the other until the end of the queue or of the input."""
-    from harness.store.training import review_critique
+    from harness.store.reviews import review_critique
 
     done = 0
     for number, row in enumerate(waiting, start=1):
@@ -77,9 +77,12 @@ def _go_through(store: Store, waiting: list[CritiqueRow], total: int, reviewer: 
         if answers is None:
             continue
         right, sound, note = answers
-        review_critique(store, row.id, right=right, sound=sound, note=note, reviewer=reviewer)
+        stored = review_critique(
+            store, row.id, right=right, sound=sound, note=note, reviewer=reviewer
+        )
         done += 1
-        print(f"stored; queued as {row.reason}, our grader said {_verdict(row.graded_right)}\n")
+        how = "stored" if stored else "it waits beside the results file, which is in use"
+        print(f"{how}; queued as {row.reason}, our grader said {_verdict(row.graded_right)}\n")
     return done
 
 

@@ -10,9 +10,11 @@ import typer
 
 from harness.commands.options import (
     RESULTS,
+    AddressOption,
     BackendOption,
     EngineArgOption,
     JsonOption,
+    ReplicasOption,
     ResultsOption,
     TasksDirOption,
     TensorParallelOption,
@@ -55,9 +57,11 @@ def select(
     backend: BackendOption = "vllm",
     engine_arg: EngineArgOption = None,
     tensor_parallel: TensorParallelOption = None,
+    address: AddressOption = None,
+    replicas: ReplicasOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate all checkpoints of a training in one engine, and choose one by a stated rule."""
+    """Evaluate all checkpoints of a training in one sweep, and choose one by a stated rule."""
     from harness.errors import nearest
     from harness.plan import Settings
     from train_cft.selecting import Rule, Selecting
@@ -74,7 +78,7 @@ def select(
         ),
         backend=backend,
         engine_args=engine_args(engine_arg),
-        backend_options=given(tensor_parallel=tensor_parallel),
+        backend_options=given(tensor_parallel=tensor_parallel, address=address, replicas=replicas),
         tasks_dir=tasks_dir,
     )
     _carry_out(selecting, as_json=as_json)

@@ -65,6 +65,7 @@ def train(
         changes |= {"seeds.data": seed, "seeds.weights": seed}
     given = {"model.base": base, "length.on_long": on_long, "parallelism.processes": processes}
     changes |= {key: value for key, value in given.items() if value is not None}
+    launch.refuse_what_launchers_decide()
     if launch.placed():
         changes["parallelism.processes"] = launch.world_size()
     read = read_recipe(recipe, changes)

@@ -1,0 +1,34 @@
+"""How a command line begins: what it is called, and what --debug means to it."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+
+def command_line(name: str, description: str) -> typer.Typer:
+    """Return a command line that has no commands yet."""
+    app = typer.Typer(
+        name=name,
+        help=description,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_common)
+    return app
+
+
+def _common(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks and the engine's own messages.")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["HARNESS_DEBUG"] = "1"
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")
+    else:
+        # Read once, when torch is loaded, which rendering prompts may already do.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
