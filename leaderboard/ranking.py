@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
@@ -138,14 +138,22 @@ class Filters:
     complete: bool = False
 
 
-def tasks(runs: Iterable[RunSummary], published: Iterable[PublishedScore]) -> list[str]:
-    """Return the tasks there is something to show of, most measured runs first."""
+def tasks(
+    runs: Iterable[RunSummary], published: Iterable[PublishedScore], chosen_on: Collection[str]
+) -> list[str]:
+    """Return the tasks there is something to show of, most measured runs first.
+
+    Args:
+        runs: All runs.
+        published: What others printed.
+        chosen_on: Tasks that checkpoints were chosen on: they say less, and come last.
+    """
     measured = Counter(run.task for run in runs if run.complete)
     started = Counter(run.task for run in runs)
     printed = Counter(score.task for score in published)
     return sorted(
         started.keys() | printed.keys(),
-        key=lambda task: (-measured[task], -started[task], -printed[task], task),
+        key=lambda task: (task in chosen_on, -measured[task], -started[task], -printed[task], task),
     )
 
 

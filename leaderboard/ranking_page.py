@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -60,7 +60,7 @@ class _Shown:
 
 def draw(snapshot: Snapshot) -> None:
     """Draw the filters, and below them what they leave, kept up to date."""
-    known = tasks(snapshot.runs, snapshot.published)
+    known = tasks(snapshot.runs, snapshot.published, snapshot.chosen_on)
     if not snapshot.runs:
         _nothing_measured()
     if not known:
@@ -88,7 +88,7 @@ def prepare() -> None:
         HarnessError: The store cannot be read now.
     """
     snapshot = source.newest()
-    known = tasks(snapshot.runs, snapshot.published)
+    known = tasks(snapshot.runs, snapshot.published, snapshot.chosen_on)
     offered = _offered(known)
     chosen = offered.get(first_choice(offered, snapshot.runs), known[:1])
     if not chosen:
@@ -222,7 +222,7 @@ def _draw_rows(shown: _Shown, snapshot: Snapshot) -> None:
         if snapshot.runs:
             st.html(problem_card("No model is left.", "Take a filter away."))
         return
-    st.caption(_caption(shown))
+    st.caption(_caption(shown, snapshot.chosen_on))
     st.html(f'<p class="verdict">{_verdict(shown)}</p>')
     draw_figure = _chart(shown)
     pages = -(-len(shown.rows) // _PAGE)
@@ -261,7 +261,7 @@ def _nothing_measured() -> None:
     )
 
 
-def _caption(shown: _Shown) -> str:
+def _caption(shown: _Shown, chosen_on: Collection[str]) -> str:
     rows = shown.rows
     kinds = Counter(row.shown_kind for row in rows)
     parts = []
@@ -286,6 +286,11 @@ def _caption(shown: _Shown) -> str:
                 "There is no average: the rows shown do not have two benchmarks in common. "
                 "“Only models with every benchmark” leaves those that do."
             )
+    if selected := [task for task in shown.chosen if task in chosen_on]:
+        parts.append(
+            f"Checkpoints were chosen on {', '.join(selected)}: the best of several looks better "
+            "there than it is."
+        )
     if any(row.differs for row in rows):
         parts.append("Scores marked *other protocol* (≠) are not comparable with the rest.")
     return " ".join(parts)

@@ -40,6 +40,7 @@ class Snapshot:
         runs: All runs, the newest first.
         published: What others printed.
         descents: Where checkpoints trained here come from, by fingerprint.
+        chosen_on: Tasks that checkpoints were chosen on.
         decided: When the gate last decided on a run of a candidate, by run.
         stamp: Tells this state of the file from the next.
         stale: Why this is not the newest state, empty if it is.
@@ -49,6 +50,7 @@ class Snapshot:
     published: list[PublishedScore]
     stale: str = ""
     descents: dict[str, Descent] = field(default_factory=dict)
+    chosen_on: frozenset[str] = frozenset()
     decided: dict[str, datetime] = field(default_factory=dict)
     stamp: tuple[int, ...] = ()
 
@@ -141,6 +143,7 @@ def _read(path: str, stamp: tuple[int, ...], _wait_seconds: float) -> Snapshot:
         measured,
         published.scores(results),
         descents=training.descents(results),
+        chosen_on=frozenset(choice.task for choice in training.training_choices(results)),
         decided=decisions.decided(results),
         stamp=stamp,
     )

@@ -26,7 +26,7 @@ _BYTES = {"float32": 4, "bfloat16": 2}
 _FLOPS_A_WEIGHT = 6.0
 _WITH_RECOMPUTING = 8.0
 # Share of the speed of plain multiplications that training reaches, all that is not multiplication
-# included. Alone on two CPU cores `smollm2-cpu` reached 0.18 and 0.20 over 71,831 and 55,937 tokens,
+# included. Alone on two CPU cores `smollm2-cpu` reached 0.18 and 0.20 (71,831 and 55,937 tokens),
 # and 0.12 with bfloat16 weights. It was not measured on GPUs.
 _REACHED = (0.12, 0.22)
 _MEASURE_SECONDS = 0.5

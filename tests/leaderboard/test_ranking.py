@@ -313,7 +313,9 @@ def test_grader_failures_are_told() -> None:
 
 def test_the_most_measured_task_comes_first() -> None:
     runs = [replace(RUN, task="b"), replace(RUN, task="b"), replace(RUN, task="a")]
-    assert tasks(runs, [PRINTED, replace(PRINTED, task="z"), PRINTED]) == ["b", "a", "sums", "z"]
+    printed = [PRINTED, replace(PRINTED, task="z"), PRINTED]
+    assert tasks(runs, printed, ()) == ["b", "a", "sums", "z"]
+    assert tasks(runs, printed, {"b"}) == ["a", "sums", "z", "b"], "chosen on: says less"
     assert tasks([replace(RUN, graded=3)], [PRINTED])[0] == "sums"
 
 
