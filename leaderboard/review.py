@@ -169,6 +169,8 @@ def _at(reason: str | None, shown: str, waiting: set[str]) -> tuple[CritiqueRow 
         if not isinstance(kept, CritiqueRow):
             left = (row for row in rows[place - start :] if row.id not in passed_over)
             kept = next(left, None)
+            if kept is not None:
+                place = start + rows.index(kept)
         if kept is not None:
             break
         if start + _BATCH < total:
@@ -179,7 +181,7 @@ def _at(reason: str | None, shown: str, waiting: set[str]) -> tuple[CritiqueRow 
             break
     st.session_state["review_place"] = place
     st.session_state["review_kept"] = kept
-    return kept, place, max(total - len(passed_over), 1)
+    return kept, place, total
 
 
 def _from_the_start() -> None:
@@ -343,4 +345,7 @@ def _settled() -> set[str]:
                 )
             )
         return waiting
+    except HarnessError as error:
+        st.html(problem_card(f"What waits cannot be stored yet. {error.message}", error.remedy))
+        return critiques_with_waiting_reviews(results)
     return set()

@@ -7,6 +7,7 @@ elsewhere it is escaped.
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -146,16 +147,19 @@ def _browse(run: RunSummary, results: Store) -> None:
     narrowing = [run.id, keep, search, item_id, status]
     number_key = f"page-{digest(narrowing)[:12]}"
     page_number = int(st.session_state.get(number_key, 1))
-    page = samples.page(
+    ask = partial(
+        samples.page,
         results,
         run.id,
         keep=keep or "all",
         search=search or "",
         item_id=item_id or "",
         status="" if status == _ANY_STATUS else status,
-        offset=(page_number - 1) * PAGE_SIZE,
         limit=PAGE_SIZE,
     )
+    page = ask(offset=(page_number - 1) * PAGE_SIZE)
+    if not page.samples and page_number > 1:  # fewer match now than when the page was chosen
+        page = ask(offset=0)
     total = page.counts[keep or "all"]
     narrowed = bool(search or item_id or status != _ANY_STATUS)
     st.caption(
@@ -312,8 +316,11 @@ def _settle_labels() -> None:
     problem = st.session_state.pop("label_problem", None)
     if isinstance(problem, HarnessError):
         st.html(problem_card(f"The label is not stored. {problem.message}", problem.remedy))
-    with contextlib.suppress(StoreLocked):
-        people.settle(_writable())
+    try:
+        with contextlib.suppress(StoreLocked):
+            people.settle(_writable())
+    except HarnessError as error:
+        st.html(problem_card(f"What waits cannot be stored yet. {error.message}", error.remedy))
 
 
 def sample_link(run_id: str, item_id: str) -> str:

@@ -137,7 +137,7 @@ class Report:
         examples: What was written.
         exempt: Items of benchmarks among them, by benchmark: to be dropped from reports on it.
         queued: Rows of the review queue.
-        data_sha256: Hash of ``train.jsonl``.
+        data_sha256: Of all that can be learnt, see :func:`output.data_sha256`.
     """
 
     loaded: list[Loaded]
@@ -220,7 +220,7 @@ def carry_out(build: Build, observer: Observer) -> Report:
     observer.phase(f"writing {build.out.name}")
     with folder_in_the_making(build.out) as folder:
         output.write_data(folder, report.examples)
-        report.data_sha256 = output.sha256_of(folder / f"{output.TRAIN}.jsonl")
+        report.data_sha256 = output.data_sha256(report.examples)
         report.queued = len(report.checked.queue)
         card.write(folder, build, report)
         output.write_sums(folder)

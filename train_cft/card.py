@@ -59,7 +59,7 @@ def _head(build: Build, report: Report) -> Iterator[str]:
     yield f"- Seed: {build.seed}"
     yield f"- Share of right responses asked for: {_or_any(build.right_share)}"
     yield f"- Responses a question, at most: {_or_any(build.per_question)}"
-    yield f"- Data hash (sha256 of {output.TRAIN}.jsonl): {report.data_sha256}"
+    yield f"- Data hash (all that can be learnt, solutions and verdicts too): {report.data_sha256}"
 
 
 def _named(teacher: Teacher) -> str:

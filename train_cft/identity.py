@@ -14,20 +14,19 @@ from harness.models.checkpoint import Checkpoint
 from harness.types import digest
 from train_cft import launch, manifest
 from train_cft.encoding import Encoder
-from train_cft.objectives import Samples, TrainingData
+from train_cft.objectives import TrainingData
 from train_cft.order import Course
 from train_cft.recipe import Recipe
 
 _LIBRARIES = ("trl", "accelerate", "peft", "safetensors")
 # What must be the same, beside the recipe, for a training to go on.
-_IDENTITY = ("base", "data_sha256", "samples_sha256", "chat_template_sha256")
+_IDENTITY = ("base", "data_sha256", "chat_template_sha256")
 
 
 def facts(
     recipe: Recipe,
     base: Checkpoint,
     data: TrainingData,
-    samples: Samples,
     encoder: Encoder,
     course: Course,
 ) -> dict[str, Any]:
@@ -37,16 +36,14 @@ def facts(
         recipe: How it is trained.
         base: What is trained.
         data: The build.
-        samples: What is learnt of it.
         encoder: Knows the chat template.
         course: All rows in their order.
     """
     in_full = recipe.as_dict()
     template = digest(str(encoder.tokenizer.chat_template))
-    learnt = samples.sha256()
     # More processes, or fewer, change nothing beyond rounding: it stays the same training.
     shared = in_full | {"parallelism": {**in_full["parallelism"], "processes": None}}
-    identity = [shared, data.sha256, learnt, base.fingerprint, template]
+    identity = [shared, data.sha256, base.fingerprint, template]
     return {
         "id": digest(identity)[:12],
         "name": recipe.name,
@@ -56,7 +53,6 @@ def facts(
         "base_source": base.source,
         "seed": recipe.seeds.data,
         "data_sha256": data.sha256,
-        "samples_sha256": learnt,
         "exempt": {name: list(ids) for name, ids in data.exempt.items()},
         "recipe": in_full,
         "chat_template_sha256": template,

@@ -103,6 +103,11 @@ def refuse_missing_devices(part: ParallelismPart) -> None:
             "Sharing a model out (fsdp) takes GPUs: on a CPU each process would hold all of it.",
             "Choose another recipe, or give --set parallelism.strategy=ddp.",
         )
+    if there and placed() and local_rank() >= there:
+        raise HarnessError(
+            f"This is process {local_rank() + 1} of a machine with {there} devices.",
+            f"Start at most {there} on it.",
+        )
     if there and not placed() and part.processes > there:
         raise HarnessError(
             f"The recipe is for {part.processes} devices and this machine has {there}.",

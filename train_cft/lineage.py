@@ -86,7 +86,12 @@ class Known:
     def chosen(self, fingerprint: str) -> list[TrainingChoice]:
         """Return the choices that a checkpoint came out of."""
         made_by = self.made_by.get(fingerprint)
-        return [one for one in self.choices if (one.training_id, one.step) == made_by]
+        return [
+            one
+            for one in self.choices
+            if one.fingerprint == fingerprint
+            or (one.fingerprint is None and (one.training_id, one.step) == made_by)
+        ]
 
 
 def entries_of(runs: Sequence[RunSummary], known: Known) -> list[Entry]:

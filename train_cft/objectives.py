@@ -6,7 +6,6 @@ All objectives read the same examples, so that models trained on them can be com
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,14 +71,6 @@ class Samples:
 
     samples: list[Sample] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
-
-    def sha256(self) -> str:
-        """Hash what is learnt: solutions and verdicts are no part of the hash of the data."""
-        found = hashlib.sha256()
-        for one in self.samples:
-            text = json.dumps([one.prompt, one.completion])
-            found.update(text.encode())
-        return found.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

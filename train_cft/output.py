@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,6 +116,15 @@ def sha256_of(file: Path) -> str:
     """Hash a file."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def data_sha256(examples: Iterable[Example]) -> str:
+    """Hash all that can be learnt of examples, in their order: by whatever objective."""
+    found = hashlib.sha256()
+    for one in examples:
+        learnt = (one.instruction, one.question, one.response, one.critique, one.solution)
+        found.update(json.dumps([*learnt, one.right]).encode())
+    return found.hexdigest()
 
 
 def write_sums(folder: Path) -> None:

@@ -92,7 +92,8 @@ def recording(
         with Journal(store) as journal:
             journal.append("training", row)
             yield Record(str(facts["id"]), journal, writer, course.tokens_by_step())
-        _tell_place(store, facts, out)
+        with contextlib.suppress(StoreLocked):
+            _tell_place(store, facts, out)
     except StoreLocked as error:
         # Hours of training are not to end in an error over a file that is open elsewhere.
         progress.notice(

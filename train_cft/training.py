@@ -134,7 +134,7 @@ def carry_out(job: Job, progress: TrainingProgress) -> Report:
     progress.phase(f"encoding {len(collected.samples):,} samples")
     encodings = encode_all(encoder, collected.samples, job.recipe.length)
     course = _course(job.recipe, encoder, encodings)
-    facts = identity.facts(job.recipe, base, data, collected, encoder, course)
+    facts = identity.facts(job.recipe, base, data, encoder, course)
     report = Report(
         facts["id"],
         steps=course.steps,
@@ -293,7 +293,6 @@ def _tell_estimate(progress: TrainingProgress, estimate: Forecast, done: int) ->
 
 
 _OF_A_CHECKPOINT = (
-    "samples_sha256",
     "exempt",
     "chat_template_sha256",
     "base_source",

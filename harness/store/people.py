@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 
-from harness.errors import StoreLocked
+from harness.errors import HarnessError, JournalRejected
 from harness.store.journal import Journal, Row, recover
 from harness.store.store import Store
 
@@ -26,18 +26,24 @@ def say(store: Store, table: str, row: Row) -> bool:
         row: The row.
 
     Returns:
-        Whether it is in the results file already. If not, somebody else holds that, and the row
-        waits beside it.
+        Whether it is in the results file already. If not, somebody else holds that, or it cannot
+        be written now, and the row waits beside it.
 
     Raises:
         HarnessError: It cannot be written.
     """
+    on_disk = False
     try:
         with Journal(store, kind=_KIND) as journal:
             journal.append(table, row)
             journal.sync()  # a full disk is told, also while the file is held
-    except StoreLocked:
-        return False
+            on_disk = True
+    except JournalRejected:
+        raise
+    except HarnessError:
+        if on_disk:
+            return False
+        raise
     return True
 
 

@@ -92,19 +92,20 @@ def review_critique(
     """
     if not _is_uuid(critique_id):
         raise _unknown(store, critique_id)
+    now = datetime.now(UTC)
     row = {
         "id": critique_id,
         "human_right": right,
         "human_sound": sound,
         "human_note": note,
         "reviewed_by": reviewer,
-        "reviewed_at": datetime.now(UTC).isoformat(),
+        "reviewed_at": now.isoformat(),
     }
     stored = people.say(store, REVIEW, row)
-    # While the file is held nobody can tell whether there is one.
+    # While the file is held nobody can tell what became of it.
     with contextlib.suppress(StoreLocked):
-        if stored and not _is_there(store, critique_id):
-            raise _unknown(store, critique_id)
+        if stored:
+            _refuse_if_lost(store, critique_id, now)
     return stored
 
 
@@ -113,10 +114,20 @@ def critiques_with_waiting_reviews(store: Store) -> set[str]:
     return {str(row["id"]) for row in people.waiting(store, REVIEW)}
 
 
-def _is_there(store: Store, critique_id: str) -> bool:
+def _refuse_if_lost(store: Store, critique_id: str, said_at: datetime) -> None:
     with store.read() as connection:
-        found = connection.execute("SELECT 1 FROM critique WHERE id = ?", [critique_id]).fetchone()
-    return found is not None
+        found = connection.execute(
+            "SELECT reviewed_at FROM critique WHERE id = ?", [critique_id]
+        ).fetchone()
+    if found is None:
+        raise _unknown(store, critique_id)
+    (stands,) = found
+    if stands is not None and stands > said_at:
+        raise HarnessError(
+            f"What was said of this critique at {stands:%Y-%m-%d %H:%M:%S} stands: it is later "
+            "than now by this machine's clock.",
+            "Set the clocks right, and say it again.",
+        )
 
 
 def _unknown(store: Store, critique_id: str) -> HarnessError:

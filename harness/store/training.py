@@ -92,6 +92,7 @@ class TrainingChoice:
         runs: The run of each step; that of the base under :data:`BASE_STEP`.
         warnings: What a reader should know of it.
         chosen_at: When.
+        fingerprint: Of the chosen one, by its run; ``None`` where that is not in the store.
     """
 
     training_id: str
@@ -101,6 +102,7 @@ class TrainingChoice:
     runs: dict[int, str]
     warnings: list[str]
     chosen_at: datetime
+    fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +210,10 @@ def training_choices(store: Store, training_id: str | None = None) -> list[Train
     with store.read() as connection:
         rows = _dicts(
             connection,
-            "SELECT * FROM training_choice WHERE training_id = coalesce(?, training_id)"
-            " ORDER BY chosen_at DESC, training_id, task, rule",
+            "SELECT c.*, r.model AS fingerprint FROM training_choice c LEFT JOIN run r"
+            " ON r.id = json_extract_string(c.runs, '$.\"' || c.step || '\"')"
+            " WHERE training_id = coalesce(?, training_id)"
+            " ORDER BY chosen_at DESC, training_id, c.task, rule",
             [training_id],
         )
     for row in rows:

@@ -316,7 +316,7 @@ def test_the_most_measured_task_comes_first() -> None:
     printed = [PRINTED, replace(PRINTED, task="z"), PRINTED]
     assert tasks(runs, printed, ()) == ["b", "a", "sums", "z"]
     assert tasks(runs, printed, {"b"}) == ["a", "sums", "z", "b"], "chosen on: says less"
-    assert tasks([replace(RUN, graded=3)], [PRINTED])[0] == "sums"
+    assert tasks([replace(RUN, graded=3)], [PRINTED], ())[0] == "sums"
 
 
 def test_filters_leave_what_is_not_ruled_out() -> None:

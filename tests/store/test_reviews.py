@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import StoreLocked
+from harness.errors import HarnessError, StoreLocked
 from harness.store import Journal, Store, people, recover
 from harness.store.reviews import critiques_with_waiting_reviews, review_critique, review_tallies
 from harness.store.training import CritiqueRow, critiques_to_review
@@ -78,3 +78,25 @@ def test_moving_what_people_said_leaves_the_journals_of_runs_alone(store: Store)
     assert critiques_to_review(store, reviewed=True)[1] == 1
     assert recover(store) == 1
     assert critiques_to_review(store, reviewed=None)[1] == 4
+
+
+def test_a_review_that_a_later_one_outweighs_is_not_called_stored(store: Store) -> None:
+    (first, *_), _ = critiques_to_review(store)
+    assert review(store, first, "of a fast clock")
+    with store.write() as connection:
+        connection.execute("UPDATE critique SET reviewed_at = reviewed_at + INTERVAL 1 DAY")
+    with pytest.raises(HarnessError, match="clock"):
+        review(store, first, "now")
+
+
+def test_what_is_on_disk_but_cannot_go_in_waits_and_is_not_called_lost(store: Store) -> None:
+    (first, *_), _ = critiques_to_review(store)
+    whole = store.path.read_bytes()
+    store.path.write_text("no database " * 500)
+    assert not review(store, first, "Ada")
+    with pytest.raises(HarnessError):
+        people.settle(store)
+    assert critiques_with_waiting_reviews(store) == {first.id}
+    store.path.write_bytes(whole)
+    people.settle(store)
+    assert critiques_to_review(store, reviewed=True)[1] == 1
