@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,9 @@ def test_items_are_asked_in_a_seeded_order_within_a_window(gate: Call) -> None:
 def test_a_grader_that_lags_does_not_let_generation_run_ahead(
     gate: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The real pool; the engine takes no time at all.
-    monkeypatch.setattr("harness.gate.driver.GraderPool", GraderPool)
+    # The real pool; the engine takes no time at all. Of two workers one may start late, and the
+    # other then judges many items behind the one that the evidence waits for.
+    monkeypatch.setattr("harness.gate.driver.GraderPool", partial(GraderPool, workers=1))
     done = gate("worse:drop=0.6", "--json", window=16, margin=10)
     assert done.code == 1
     assert len(Simulated.latest.taken) <= _the_task(done.json)["read"] + 2 * 16
