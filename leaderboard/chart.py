@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leaderboard.families import Step
+from leaderboard.figures import error_bars
 from leaderboard.ranking import METHODS, Row, estimate_of, value_of
 from leaderboard.text import escaped, percent, shortened, size
 
@@ -84,7 +85,7 @@ def family_chart(trees: Sequence[Sequence[Step]], by: str) -> Any:
         figure.add_scatter(
             x=[100 * (step.gain or 0) for step in steps],
             y=[places[id(step)] for step in steps],
-            error_x=_bars([(s.gain or 0, *(s.interval or (0, 0))) for s in steps], colour)
+            error_x=error_bars([(s.gain or 0, *(s.interval or (0, 0))) for s in steps], colour)
             if tested
             else None,
             mode="markers",
@@ -153,7 +154,7 @@ def _add(
     if not members:
         return
     error = (
-        _bars([(value_of(row, by) or 0, *_ends(row, by)) for row in members], colour)
+        error_bars([(value_of(row, by) or 0, *_ends(row, by)) for row in members], colour)
         if group in ("measured", "imported")
         else None
     )
@@ -183,18 +184,6 @@ def _ends(row: Row, by: str) -> tuple[float, float]:
     """Return the interval of a measured row; a published one's is assumed, and not drawn."""
     score, value = estimate_of(row, by), value_of(row, by) or 0.0
     return (score.low, score.high) if score and row.kind == "measured" else (value, value)
-
-
-def _bars(ends: Sequence[tuple[float, float, float]], colour: str) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [100 * (high - score) for score, _, high in ends],
-        "arrayminus": [100 * (score - low) for score, low, _ in ends],
-        "color": colour,
-        "thickness": 2,
-        "width": 5,
-    }
 
 
 def _label(row: Row) -> str:

@@ -7,15 +7,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.conftest import Finished
 from tests.importing.logs import APPLES, OTHER, PEARS, SUMS, Harness, protocol_of, rows_of, take_in
 
 # Runs lm-eval itself on a local file, with a model that says what it is told.
 LM_EVAL = """
 import json, sys
 from pathlib import Path
+from typing import Any
 import lm_eval
 from lm_eval.api.model import LM
 from lm_eval.loggers import EvaluationTracker
@@ -255,21 +258,26 @@ def test_options_in_the_sources_order_are_judged_by_the_sources_letter(
     assert found == [("planet", True), ("sum", True)], "by the source's letter then too"
 
 
-def test_two_logs_that_do_not_tell_their_sampling_are_not_taken_for_equal(
-    harness: Harness, tmp_path: Path
-) -> None:
+def _two_logs(harness: Harness, tmp_path: Path, asked: str, settings: dict[str, Any]) -> Finished:
+    """Take in a log of each of two models, asked so, and compare them."""
     for name, text in (("one", "5"), ("two", "6")):
         row = {
             "doc_id": 0, "doc": {"question": APPLES}, "target": "5", "filter": "none",
             "metrics": ["exact_match"], "resps": [[text]], "exact_match": 1.0,
-            "arguments": {"gen_args_0": {"arg_0": APPLES, "arg_1": {"until": []}}},
+            "arguments": {"gen_args_0": {"arg_0": asked.format(name), "arg_1": settings}},
         }  # fmt: skip
         folder = tmp_path / name
         folder.mkdir()
         file = folder / "samples_t_2026-01-01T00-00-00.jsonl"
         file.write_text(json.dumps(row) + "\n")
         assert take_in(harness, tmp_path, "lm-eval", file, "--model", name).code == 0
-    done = harness("compare", "one", "two", "--results", tmp_path / "r.duckdb")
+    return harness("compare", "one", "two", "--results", tmp_path / "r.duckdb")
+
+
+def test_two_logs_that_do_not_tell_their_sampling_are_not_taken_for_equal(
+    harness: Harness, tmp_path: Path
+) -> None:
+    done = _two_logs(harness, tmp_path, APPLES, {"until": []})
     assert done.code == 2 and "temperature: unknown against unknown" in done.err
 
 
@@ -277,17 +285,6 @@ def test_two_logs_that_do_not_tell_their_prompts_are_not_taken_for_equal(
     harness: Harness, tmp_path: Path
 ) -> None:
     told = {"until": ["Q:"], "temperature": 0.0, "top_p": 1.0, "max_gen_toks": 9}
-    for name, text in (("one", "5"), ("two", "6")):
-        row = {
-            "doc_id": 0, "doc": {"question": APPLES}, "target": "5", "filter": "none",
-            "metrics": ["exact_match"], "resps": [[text]], "exact_match": 1.0,
-            "arguments": {"gen_args_0": {"arg_0": f"{name} {APPLES}", "arg_1": told}},
-        }  # fmt: skip
-        folder = tmp_path / name
-        folder.mkdir()
-        file = folder / "samples_t_2026-01-01T00-00-00.jsonl"
-        file.write_text(json.dumps(row) + "\n")
-        assert take_in(harness, tmp_path, "lm-eval", file, "--model", name).code == 0
-    done = harness("compare", "one", "two", "--results", tmp_path / "r.duckdb")
+    done = _two_logs(harness, tmp_path, f"{{}} {APPLES}", told)
     assert done.code == 2 and "temperature" not in done.err
     assert "messages before templating: unknown against unknown" in done.err
