@@ -63,7 +63,7 @@ class SimulatedEngine:
     def open(self, name: str, revision: str | None) -> Model:
         return Model(name=name, source="simulated", fingerprint="5" * 64)
 
-    def identity(self) -> EngineIdentity:
+    def identity(self, model: Model) -> EngineIdentity:
         return EngineIdentity("simulated", "1", "cpu")
 
     def render(self, model: Model, messages: Sequence[Message], chat: Chat) -> Prompt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -47,10 +47,11 @@ _MARKS = {"fine": ("✓", "green"), "missing": ("–", "yellow"), "broken": ("�
 class EvaluationProgress:
     """Draws an evaluation on standard error: items, tokens/s, running score, time left.
 
-    Where standard error is no terminal, it writes a line every few seconds instead.
+    Where standard error is no terminal, it writes a line every ``every_seconds`` instead.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, every_seconds: float = _LOG_EVERY_SECONDS) -> None:
+        self._every_seconds = every_seconds
         self._console = Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
@@ -64,9 +65,12 @@ class EvaluationProgress:
         )
         self._bar = self._progress.add_task("starting", total=None, figures="")
         self._lock = threading.Lock()
-        self._correct: dict[tuple[str, str], list[int]] = {}
+        self._correct: dict[str, dict[str, list[int]]] = {}
+        self._names: Mapping[str, str] = {}
+        self._judged_last = ""
         self._generating_since = 0.0
         self._tokens = 0
+        self._prompt_tokens = 0
         self._status = ""
         self._done = 0
         self._total = 0
@@ -90,7 +94,8 @@ class EvaluationProgress:
     def phase(self, text: str) -> None:
         if text == "generating":
             with self._lock:
-                self._generating_since, self._tokens = time.monotonic(), 0
+                self._generating_since = time.monotonic()
+                self._tokens = self._prompt_tokens = 0
         self._progress.update(self._bar, description=text)
         if not self._console.is_terminal:
             self._console.print(_plain(f"{text} …"))
@@ -98,8 +103,8 @@ class EvaluationProgress:
     def notice(self, text: str) -> None:
         self._console.print(_plain(text, style="yellow"))
 
-    def planned(self, *, requests: int, stored: int) -> None:
-        self._total, self._done = requests, stored
+    def planned(self, *, requests: int, stored: int, runs: Mapping[str, str]) -> None:
+        self._total, self._done, self._names = requests, stored, runs
         self._progress.update(self._bar, total=requests, completed=stored)
 
     def generated(self, completion_tokens: int, status: str) -> None:
@@ -109,20 +114,28 @@ class EvaluationProgress:
             self._done += 1
         self._draw()
 
+    def progressed(self, prompt_tokens: int, new_tokens: int) -> None:
+        with self._lock:
+            self._prompt_tokens = prompt_tokens
+            # Counted by the engine, which knows of unfinished requests too.
+            self._tokens = max(self._tokens, new_tokens)
+        self._draw()
+
     def graded(self, run_id: str, item_id: str, correct: bool) -> None:
         with self._lock:
-            counts = self._correct.setdefault((run_id, item_id), [0, 0])
+            counts = self._correct.setdefault(run_id, {}).setdefault(item_id, [0, 0])
+            self._judged_last = run_id
             counts[0] += correct
             counts[1] += 1
 
     def _draw(self) -> None:
         now = time.monotonic()
-        if now - self._drawn < 0.2 and self._done < self._total:
+        if now - self._drawn < min(0.2, self._every_seconds) and self._done < self._total:
             return
         self._drawn = now
         figures = self._figures()
         self._progress.update(self._bar, completed=self._done, figures=figures)
-        if not self._console.is_terminal and now - self._last_line >= _LOG_EVERY_SECONDS:
+        if not self._console.is_terminal and now - self._last_line >= self._every_seconds:
             self._last_line = now
             self._console.print(_plain(f"{self._done} of {self._total}  {figures}"))
 
@@ -130,8 +143,13 @@ class EvaluationProgress:
         with self._lock:
             seconds = time.monotonic() - self._generating_since
             speed = f"{self._tokens / seconds:,.0f} tok/s" if self._tokens and seconds > 0 else ""
-            counts = list(self._correct.values())
-            shown = [speed, percent_interval(_running_score(counts)) if counts else ""]
+            if self._prompt_tokens and not self._tokens:
+                speed = f"{self._prompt_tokens:,} prompt tokens read"
+            counts = list(self._correct.get(self._judged_last, {}).values())
+            score = percent_interval(_running_score(counts)) if counts else ""
+            if score and len(self._names) > 1:
+                score = f"{self._names.get(self._judged_last, '')} {score}".strip()
+            shown = [speed, score]
         return "  ".join(text for text in (*shown, self._status) if text)
 
 
@@ -200,7 +218,7 @@ def print_outcome(outcome: Outcome, summaries: Sequence[RunSummary], results: Pa
         by_model.setdefault(summary.fingerprint, []).append(summary)
     for of_a_model in by_model.values():
         one = of_a_model[0]
-        console.print(_plain(f"\n{one.model}  ({one.engine}, {one.device})"))
+        console.print(_plain(f"\n{one.model}  ({one.computed_by})"))
         print_table((*head, " tok/s", "run"), [_score_row(summary) for summary in of_a_model])
     phases = outcome.total
     times = (("start", phases.start), ("generate", phases.generate), ("grade", phases.grade))

@@ -17,7 +17,7 @@ from harness.backends import Backend, BackendOptions
 from harness.grading import GRADER_VERSION, GraderPool
 from harness.judging import Judge
 from harness.models import expand
-from harness.plan import Settings, TaskPlan, model_row, plan_task
+from harness.plan import Settings, TaskPlan, model_row, plan_task, run_names
 from harness.registry import load_backend
 from harness.sitting import Observer, Phases, Sitting
 from harness.store import Journal, Store, alone, queries, recover
@@ -94,6 +94,7 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
         named=evaluation.backend_options,
         trust_remote_code=evaluation.trust_remote_code,
         tell=observer.notice,
+        progress=observer.progressed,
     )
     with closing(load_backend(evaluation.backend)(options)) as backend:
         plans = _plan(evaluation, backend, observer)
@@ -105,7 +106,9 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
         with announced(store, every_plan) as journal:
             missing = queries.missing_keys(store, run_ids)
             keys = {request.key for plan in every_plan for request in plan.requests}
-            observer.planned(requests=len(keys), stored=len(keys) - len(missing))
+            observer.planned(
+                requests=len(keys), stored=len(keys) - len(missing), runs=run_names(every_plan)
+            )
             _replay_grades(store, run_ids, observer)
             longest = max(plan.longest for plan in every_plan)
             work = _Work(store, journal, backend, observer, longest)

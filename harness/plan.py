@@ -231,7 +231,7 @@ def plan_task(task: Task, model: Model, backend: Backend, settings: Settings) ->
     items = every_item[: settings.limit]
     samples, sampling = settings.of(task)
     protocol = protocol_of(task, every_item, settings)
-    engine = backend.identity()
+    engine = backend.identity(model)
     prompts = [
         backend.render(model, settings.messages(task, item), settings.chat) for item in items
     ]
@@ -245,7 +245,7 @@ def plan_task(task: Task, model: Model, backend: Backend, settings: Settings) ->
         [
             model.fingerprint,
             protocol.sha256,
-            asdict(engine),
+            engine.identity,
             [[item.id, item.gold_id] for item in items],
             [request.key for request in requests],
         ]
@@ -289,7 +289,7 @@ def _requests(
 ) -> Iterator[Request]:
     """Yield one item's requests, next to each other so that they share its prompt's cache."""
     of_the_item = [digest(prompt.identity), settings.seed, settings.replicate]
-    of_the_run = [model.fingerprint, asdict(engine), asdict(sampling)]
+    of_the_run = [model.fingerprint, engine.identity, asdict(sampling)]
     for sample_index in range(samples):
         of_the_sample = [*of_the_item, sample_index]
         yield Request(
@@ -329,6 +329,15 @@ def _check_room(
         if longest < context
         else "Use a model with a longer context.",
     )
+
+
+def run_names(plans: Sequence[TaskPlan]) -> dict[str, str]:
+    """Return what to call each run: its task, and its model where there are several."""
+    several = len({plan.model.fingerprint for plan in plans}) > 1
+    return {
+        plan.run.id: f"{plan.model.name} {plan.task.name}" if several else plan.task.name
+        for plan in plans
+    }
 
 
 def now() -> str:

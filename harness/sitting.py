@@ -31,8 +31,17 @@ class Observer(Protocol):
     def notice(self, text: str) -> None:
         """Something a user should know, in one sentence."""
 
-    def planned(self, *, requests: int, stored: int) -> None:
-        """It is known how many requests there are, and how many the store already holds."""
+    def planned(self, *, requests: int, stored: int, runs: Mapping[str, str]) -> None:
+        """It is known how many requests there are, and how many the store already holds.
+
+        Args:
+            requests: Distinct requests of all runs.
+            stored: How many of them need not be generated.
+            runs: What to call each run, by its id.
+        """
+
+    def progressed(self, prompt_tokens: int, new_tokens: int, /) -> None:
+        """The engine tells how far it is, as :attr:`BackendOptions.progress` says."""
 
     def generated(self, completion_tokens: int, status: str) -> None:
         """A generation has come back; the backend says how it stands."""

@@ -351,13 +351,27 @@ class EngineIdentity:
         backend: Name of the backend, for instance ``vllm``.
         version: Version of the engine.
         device: Kind of device, for instance ``cpu`` or ``cuda``.
-        output_args: Engine arguments that affect the output, dtype among them.
+        output_args: Engine arguments that affect the output, the resolved dtype among them.
+        key_dtype: How request keys spell that dtype, where otherwise: keys are stored hashes, and
+            were made with ``auto`` for the dtype that the checkpoint itself names.
     """
 
     backend: str
     version: str
     device: str
     output_args: Mapping[str, Any] = field(default_factory=dict)
+    key_dtype: str = ""
+
+    @property
+    def identity(self) -> object:
+        """What makes it another engine, as keys of requests and ids of runs hold it."""
+        spelled = {"dtype": self.key_dtype} if self.key_dtype else {}
+        return {
+            "backend": self.backend,
+            "version": self.version,
+            "device": self.device,
+            "output_args": dict(self.output_args) | spelled,
+        }
 
 
 @dataclass(frozen=True, slots=True)

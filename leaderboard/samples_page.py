@@ -356,7 +356,7 @@ def run_facts(run: RunSummary) -> str:
         "No answer": f"{percent(run.no_answer)} %",
         "Loops": f"{percent(run.loops)} %",
         "Sampling": _sampling(run.protocol.get("sampling")),
-        "Engine": f"{run.engine}, {run.device}",
+        "Engine": run.computed_by,
     }
     return _facts(facts)
 

@@ -269,7 +269,7 @@ def _graded(
     if not waiting:
         return list(examples)
     observer.phase("grading the responses")
-    observer.planned(requests=len(waiting), stored=0)
+    observer.planned(requests=len(waiting), stored=0, runs={})
 
     def tell(_: Future[Verdict]) -> None:
         observer.generated(0, "")

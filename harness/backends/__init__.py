@@ -19,6 +19,10 @@ def _say_nothing(_: str) -> None:
     pass
 
 
+def _count_nothing(_prompt_tokens: int, _new_tokens: int) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class BackendOptions:
     """What a user may tell a backend.
@@ -29,12 +33,16 @@ class BackendOptions:
         trust_remote_code: Whether a checkpoint's own Python may run.
         tell: Is told in one sentence what a user should know while it goes on, for instance that
             an engine had to be started anew.
+        progress: Is told a few times a second how many tokens of prompts and how many new tokens
+            the engine has done since it was last asked to generate, those of unfinished requests
+            included. Backends that cannot know leave it alone.
     """
 
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     named: Mapping[str, Any] = field(default_factory=dict)
     trust_remote_code: bool = False
     tell: Callable[[str], None] = _say_nothing
+    progress: Callable[[int, int], None] = _count_nothing
 
     def refuse_unknown(self, backend: str, known: Iterable[str]) -> None:
         """Refuse an option that this backend does not have.
@@ -69,8 +77,8 @@ class Backend(Protocol):
             HarnessError: There is no such model, or it is unusable.
         """
 
-    def identity(self) -> EngineIdentity:
-        """Say which engine this is, without starting it."""
+    def identity(self, model: Model) -> EngineIdentity:
+        """Say which engine would serve a model, and with which dtype, without starting it."""
 
     def render(self, model: Model, messages: Sequence[Message], chat: Chat) -> Prompt:
         """Put one conversation into the form that the engine takes.

@@ -30,7 +30,7 @@ _MOST_IN_A_MESSAGE = 64
 class Engine(Protocol):
     """What a replica asks of a backend, which may be any that generates on its own machine."""
 
-    def identity(self) -> EngineIdentity: ...
+    def identity(self, model: Model) -> EngineIdentity: ...
 
     def start(
         self, model: Model, requests: Sequence[Request], *, longest: int
@@ -96,6 +96,10 @@ class EngineThread:
         # Raised when what is under way is given up: whoever waits for it waits in vain.
         self._era = 0
         self._failure: Exception | None = None
+
+    def identity(self, model: Model) -> EngineIdentity:
+        """Say which engine would serve a model on this node, and with which dtype."""
+        return self._engine.identity(model)
 
     def start(self, job: Job) -> Mapping[str, Any]:
         """Make the engine serve a model; return its settings."""
@@ -242,9 +246,9 @@ class ReplicaHost:
         _refuse_other_files(node, job)
         thread = self._threads[slot]
         if thread is None:
-            engine: Engine = engine_class(self._name)(self._options)
-            _refuse_other_engine(node, engine.identity(), job.engine)
-            thread = self._threads[slot] = EngineThread(engine)
+            thread = EngineThread(engine_class(self._name)(self._options))
+        _refuse_other_engine(node, thread.identity(job.model), job.engine)
+        self._threads[slot] = thread
         settings = thread.start(job)
         notices = list(self._notices)
         self._notices.clear()
@@ -315,6 +319,14 @@ def _refuse_other_files(node: str, job: Job) -> None:
 def _refuse_other_engine(node: str, here: EngineIdentity, planned: EngineIdentity) -> None:
     if here == planned:
         return
+    own, wanted = here.output_args.get("dtype"), planned.output_args.get("dtype")
+    if own != wanted and replace(here, output_args={}, key_dtype="") == replace(
+        planned, output_args={}, key_dtype=""
+    ):
+        raise EngineError(
+            f"The node {node} computes in {own}, and {wanted} was planned with.",
+            f"Give --engine-arg dtype={wanted}, which every node then uses.",
+        )
     raise EngineError(
         f"The node {node} has {here.backend} {here.version} for {here.device}, and "
         f"{planned.backend} {planned.version} for {planned.device} was planned with.",

@@ -25,11 +25,11 @@ from safetensors import safe_open
 # function would have to be pickled (VLLM_ALLOW_INSECURE_SERIALIZATION).
 WORKER_EXTENSION = f"{__name__}.WeightExchange"
 
-# Keys of config files that say who wrote them, not what is computed.
+# Keys of config files that do not change what is computed.
 _IDLE_KEYS = frozenset(
     {"_name_or_path", "_model_name_or_path", "name_or_path", "transformers_version"}
+    | {"dtype", "torch_dtype"}  # the engine is told which dtype to compute in
 )
-_DTYPE_KEYS = frozenset({"dtype", "torch_dtype"})
 _CONFIGS = ("config.json", "generation_config.json", "tokenizer_config.json")
 _SAME_BYTES = (
     "*.py",
@@ -74,20 +74,19 @@ class Exchange:
     check_seconds: float
 
 
-def exchange(engine: Any, current: Path, folder: Path, *, dtype_given: bool = False) -> Exchange:
+def exchange(engine: Any, current: Path, folder: Path) -> Exchange:
     """Make an idle engine serve another checkpoint.
 
     Args:
         engine: An ``LLMEngine`` started with ``worker_extension_cls=WORKER_EXTENSION``.
         current: The checkpoint it serves now.
         folder: The one it is to serve.
-        dtype_given: The engine's ``dtype`` was given, so it does not follow from ``config.json``.
 
     Raises:
         Refused: It cannot be proven that the engine now equals a new one. It must not be used.
     """
     _refuse_engine(engine)
-    _refuse_folder(current, folder, dtype_given=dtype_given)
+    _refuse_folder(current, folder)
     try:
         started = time.monotonic()
         engine.collective_rpc("harness_exchange_weights", args=(str(folder),))
@@ -140,10 +139,9 @@ def _refuse_engine(engine: Any) -> None:
             raise Refused(why)
 
 
-def _refuse_folder(current: Path, folder: Path, *, dtype_given: bool) -> None:
-    idle = _IDLE_KEYS | _DTYPE_KEYS if dtype_given else _IDLE_KEYS
+def _refuse_folder(current: Path, folder: Path) -> None:
     for name in _CONFIGS:
-        if _settings(current / name, idle) != _settings(folder / name, idle):
+        if _settings(current / name) != _settings(folder / name):
             raise Refused(f"{name} differs")
     for pattern in _SAME_BYTES:
         if _contents(current, pattern) != _contents(folder, pattern):
@@ -153,12 +151,12 @@ def _refuse_folder(current: Path, folder: Path, *, dtype_given: bool) -> None:
         raise Refused("the checkpoints hold different tensors")
 
 
-def _settings(file: Path, idle: frozenset[str]) -> dict[str, Any] | None:
+def _settings(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     read: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     # The engine is given token ids: whoever renders the prompt reads the template.
-    return {key: value for key, value in read.items() if key not in idle | {"chat_template"}}
+    return {key: value for key, value in read.items() if key not in _IDLE_KEYS | {"chat_template"}}
 
 
 def _contents(folder: Path, pattern: str) -> dict[str, bytes]:

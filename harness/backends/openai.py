@@ -122,7 +122,7 @@ class OpenAIBackend:
             max_context=context if isinstance(context, int) else None,
         )
 
-    def identity(self) -> EngineIdentity:
+    def identity(self, model: Model) -> EngineIdentity:
         # The server's version is told with each sitting, not here: it may change behind the
         # address, and one that cannot be asked once would make every key another.
         return EngineIdentity("openai", "unverified", "server", dict(self._extra))

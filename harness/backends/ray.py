@@ -196,15 +196,16 @@ class RayBackend:
         self._done: Counter[str] = Counter()
         self._aborted: dict[_Replica, int] = {}
         self._opened = 0
+        self._device = ""
 
     def open(self, name: str, revision: str | None) -> Model:
         self._opened += 1
         model: Model = self._local.open(name, revision)
         return model
 
-    def identity(self) -> EngineIdentity:
+    def identity(self, model: Model) -> EngineIdentity:
         # The engine's own, so that results are shared with the same engine without a cluster.
-        identity: EngineIdentity = self._local.identity()
+        identity: EngineIdentity = self._local.identity(model)
         return identity
 
     def render(self, model: Model, messages: Sequence[Message], chat: Chat) -> Prompt:
@@ -218,12 +219,14 @@ class RayBackend:
     def start(
         self, model: Model, requests: Sequence[Request], *, longest: int
     ) -> Mapping[str, Any]:
+        engine = self.identity(model)
+        self._device = engine.device
         if self._place is None:
             self._ray, self._joined = join(self._address)
             self._place = self._find_place()
         count = self._place.replicas
         share = requests[: min(_ENOUGH_REQUESTS, math.ceil(len(requests) / count))]
-        job = Job(model, share, longest, self.identity(), files_of(model))
+        job = Job(model, share, longest, engine, files_of(model))
         first = self._job is None
         self._job = self._ray.put(job)
         for replica in list(self._replicas):
@@ -245,7 +248,7 @@ class RayBackend:
     def _find_place(self) -> Place:
         return find_place(
             [node["Resources"] for node in self._ray.nodes() if node["Alive"]],
-            on_gpus=self.identity().device == "cuda",
+            on_gpus=self._device == "cuda",
             together=self._together(),
             wanted=self._wanted,
             per_actor=self._per_actor,
@@ -257,7 +260,7 @@ class RayBackend:
         if self._together() > 1:
             # One node, one actor: vLLM must not spread its workers over the cluster by itself.
             return {"distributed_executor_backend": "mp"} | given
-        if self._opened > 1 and self.identity().device == "cpu":
+        if self._opened > 1 and self._device == "cpu":
             # Compiled code holds on to its weights, and within an actor the engine does not know
             # that more checkpoints are to come.
             return {"enforce_eager": True} | given

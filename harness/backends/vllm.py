@@ -17,7 +17,12 @@ from collections.abc import Container, Generator, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from harness.backends import BackendOptions
-from harness.environment import gpus, usable_cores
+from harness.backends._dtype import AUTO, own_dtype, resolved_dtype
+from harness.backends._forecast import cpu_forecast
+from harness.backends._vllm_cpu import SEQUENCES, cache_bytes, worth_compiling
+from harness.backends._vllm_progress import TokenCount
+from harness.cpu import share_cores_politely
+from harness.environment import gpus
 from harness.errors import EngineError, HarnessError, nearest
 from harness.models import resolve_model
 from harness.models.checkpoint import Checkpoint
@@ -49,8 +54,7 @@ _SPEED_ONLY = frozenset(
     }
 )
 # Settings that some requests need and others can do without; see VllmBackend.settings.
-_FOR_REQUESTS = ("enable_chunked_prefill", "reasoning_config")
-_CPU_SEQUENCES = 256
+_FOR_REQUESTS = ("dtype", "enable_chunked_prefill", "reasoning_config")
 # The profile pass at start-up grows with this one; larger did not generate faster on two cores.
 _CPU_BATCHED_TOKENS = 1024
 _CPU_ENVIRONMENT = {
@@ -61,13 +65,6 @@ _CPU_ENVIRONMENT = {
 # so. A shorter period is caught as a multiple of itself; the engine compares every period at every
 # token, which is why the longest is not longer.
 LOOP = {"min_pattern_size": 16, "max_pattern_size": 64, "min_count": 4}
-# Seen on two cores: compiling takes 50 to 56 s and makes generation 6 % faster, so that it is worth
-# it from a quarter of an hour of generation on.
-_COMPILE_SECONDS = 900.0
-# Speed times size of a 135M-parameter model in bfloat16, a core.
-_PARAMETERS_PER_SECOND = 6e10
-_SHARE_OF_BUDGET = 0.5
-_GIB = 1 << 30
 _LONGEST_REASON = 200
 
 
@@ -94,11 +91,14 @@ class VllmBackend:
         options.refuse_unknown("vllm", ["tensor_parallel"])
         distribution, self._version = found
         self._on_cpu = "cpu" in distribution or "cpu" in self._version
+        if self._on_cpu:
+            share_cores_politely()
         self._engine_args = dict(options.engine_args)
         if "tensor_parallel" in options.named:
             self._engine_args["tensor_parallel_size"] = options.named["tensor_parallel"]
         self._trust_remote_code = options.trust_remote_code
         self._tell = options.tell
+        self._progress = options.progress
         self._renderers: dict[str, PromptRenderer] = {}
         self._engine: Any = None
         self._settings: dict[str, Any] = {}
@@ -110,14 +110,20 @@ class VllmBackend:
         self._opened += 1
         return resolve_model(name, revision=revision)
 
-    def identity(self) -> EngineIdentity:
+    def identity(self, model: Model) -> EngineIdentity:
         matters = {k: v for k, v in self._engine_args.items() if k not in _SPEED_ONLY}
+        dtype, key_dtype = self._dtype(_checkpoint(model))
         return EngineIdentity(
             backend="vllm",
             version=self._version,
             device="cpu" if self._on_cpu else "cuda",
-            output_args={"dtype": "auto"} | matters,
+            output_args=matters | {"dtype": dtype},
+            key_dtype=key_dtype,
         )
+
+    def _dtype(self, checkpoint: Checkpoint) -> tuple[str, str]:
+        given = str(self._engine_args.get("dtype", AUTO))
+        return resolved_dtype(checkpoint, given, on_cpu=self._on_cpu)
 
     def render(self, model: Model, messages: Sequence[Message], chat: Chat) -> Prompt:
         return self._renderer(model).render(messages, chat)
@@ -140,6 +146,8 @@ class VllmBackend:
     ) -> Mapping[str, Any]:
         checkpoint = _checkpoint(model)
         settings = self.settings(checkpoint, requests, longest)
+        if self._on_cpu:
+            self._announce(checkpoint, requests, settings["dtype"])
         if not self._serves(checkpoint, settings):
             self.close()
             self._load(checkpoint, settings)
@@ -152,6 +160,18 @@ class VllmBackend:
             )
         self._served = checkpoint
         return self._settings
+
+    def _announce(self, checkpoint: Checkpoint, requests: Sequence[Request], dtype: str) -> None:
+        """Say which dtype a CPU computes in where it is not the checkpoint's, and how long."""
+        own = own_dtype(checkpoint)
+        if dtype != own and "dtype" not in self._engine_args:
+            self._tell(
+                f"{checkpoint.name} is computed in {dtype}, not {own}, which this CPU multiplies "
+                f"several times slower; --engine-arg dtype={own} insists on it."
+            )
+        forecast = cpu_forecast(checkpoint.parameters or 0, requests, dtype)
+        if forecast:
+            self._tell(forecast)
 
     def _serves(self, checkpoint: Checkpoint, wanted: Mapping[str, Any]) -> bool:
         """Make a running engine serve a checkpoint, if that can be proven to be as good as new."""
@@ -177,7 +197,6 @@ class VllmBackend:
                 self._engine,
                 self._served.path,
                 checkpoint.path,
-                dtype_given="dtype" in self._engine_args,
             )
         except Refused as refused:
             self._tell(f"The engine is started anew for {checkpoint.name}: {refused}.")
@@ -192,6 +211,12 @@ class VllmBackend:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecations between vLLM and its own libraries
             self._engine = self._make_engine(checkpoint, settings)
+        used = str(self._engine.vllm_config.model_config.dtype).removeprefix("torch.")
+        if used != settings["dtype"]:
+            raise EngineError(
+                f"vLLM computes {checkpoint.name} in {used}, and {settings['dtype']} was planned.",
+                f"Give --engine-arg dtype={used}.",
+            )
         running = self._engine.vllm_config.scheduler_config.max_num_seqs
         self._settings = settings | {"max_num_seqs": int(running)}
         self._counts["engine_starts"] += 1
@@ -209,6 +234,7 @@ class VllmBackend:
         Raises:
             HarnessError: An argument given by the user cannot serve these requests.
         """
+        dtype, _ = self._dtype(checkpoint)
         settings: dict[str, Any] = {
             "max_model_len": longest,
             "seed": 0,
@@ -220,9 +246,9 @@ class VllmBackend:
             settings |= {
                 # Compiled code holds on to the weights it was made with.
                 "enforce_eager": self._opened > 1 or not worth_compiling(checkpoint, requests),
-                "max_num_seqs": _CPU_SEQUENCES,
+                "max_num_seqs": SEQUENCES,
                 "max_num_batched_tokens": _CPU_BATCHED_TOKENS,
-                "kv_cache_memory_bytes": _cpu_cache_bytes(checkpoint, len(requests), longest),
+                "kv_cache_memory_bytes": cache_bytes(checkpoint, len(requests), longest, dtype),
             }
             if any(request.sampling.temperature for request in requests):
                 # Where a seeded request's prompt is taken in by parts, vLLM 0.32 sets its random
@@ -237,7 +263,7 @@ class VllmBackend:
                 "reasoning_start_str": tags.opening,
                 "reasoning_end_str": tags.closing,
             }
-        settings |= self._engine_args
+        settings |= self._engine_args | {"dtype": dtype}
         self._refuse(settings, longest)
         return settings
 
@@ -303,6 +329,7 @@ class VllmBackend:
         outputs: Iterator[Any] = iter(())
         # Enough that the scheduler never runs dry, not all: taking a request in costs time too.
         ahead = 2 * int(self._engine.vllm_config.scheduler_config.max_num_seqs)
+        tokens = TokenCount(self._engine, self._progress)
         try:
             while True:
                 # None stands for the end too: it is the end where nothing is under way.
@@ -312,10 +339,12 @@ class VllmBackend:
                 if not under_way:
                     return
                 outputs = iter(self._engine.step())
+                tokens.report()
                 for output in outputs:
                     if not output.finished:
                         continue
                     _refuse_failed(output)
+                    tokens.add(output)
                     request, began = under_way[output.request_id]
                     if _stopped_in_thought(request, output):
                         self._add(request, stop=())
@@ -406,29 +435,6 @@ def _stopped_in_thought(request: Request, output: Any) -> bool:
         and sample.text.lstrip().startswith(tags.opening)
         and tags.closing not in sample.text
     )
-
-
-def worth_compiling(checkpoint: Checkpoint, requests: Sequence[Request]) -> bool:
-    """Say whether torch.compile on the CPU is likely to save more time than it takes."""
-    tokens = _SHARE_OF_BUDGET * sum(request.sampling.max_tokens for request in requests)
-    speed = _PARAMETERS_PER_SECOND * usable_cores() / max(1, checkpoint.parameters or 0)
-    return tokens / speed > _COMPILE_SECONDS
-
-
-def _cpu_cache_bytes(checkpoint: Checkpoint, requests: int, longest: int) -> int:
-    """Return the room for keys and values: what all sequences need at their longest, if it fits."""
-    needed = min(requests, _CPU_SEQUENCES) * longest * _kv_bytes_per_token(checkpoint.config)
-    available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(_GIB, min(needed, int(0.4 * available)))
-
-
-def _kv_bytes_per_token(config: Mapping[str, Any]) -> int:
-    heads = int(config.get("num_attention_heads") or 32)
-    size = int(config.get("head_dim") or int(config.get("hidden_size") or 4096) // heads)
-    kv_heads = int(config.get("num_key_value_heads") or heads)
-    keys_and_values, bytes_per_value = 2, 2
-    layers = int(config.get("num_hidden_layers") or 32)
-    return keys_and_values * bytes_per_value * layers * kv_heads * size
 
 
 def _refuse_failed(output: Any) -> None:

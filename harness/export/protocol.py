@@ -21,7 +21,7 @@ def in_words(run: RunSummary) -> str:
         f"at most {_said(sampling.get('max_tokens'))} new tokens",
         f"{run.samples} sample{'s' if run.samples > 1 else ''} an item",
         f"grader {' and '.join(run.grader_versions) or _UNKNOWN}",
-        f"engine {run.engine}",
+        f"engine {run.computed_by}",
     ]
     if imported:
         parts.append(f"responses imported ({imported})")

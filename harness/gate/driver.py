@@ -28,7 +28,7 @@ from harness.gate.summary import Costs, summarise
 from harness.grading import GRADER_VERSION, GraderPool
 from harness.judging import Judge
 from harness.pipeline import announced, brought_up_to_date
-from harness.plan import TaskPlan
+from harness.plan import TaskPlan, run_names
 from harness.registry import load_backend
 from harness.sitting import Observer, Phases, Sitting
 from harness.statistics.sequential import Rule, divide_alpha
@@ -61,6 +61,7 @@ def carry_out(gate: Gate, observer: Observer) -> GateReport:
         named=gate.backend_options,
         trust_remote_code=gate.trust_remote_code,
         tell=observer.notice,
+        progress=observer.progressed,
     )
     with closing(load_backend(gate.backend)(options)) as backend:
         observer.phase("checking the candidate")
@@ -229,7 +230,9 @@ def _run(
     trial.missing = queries.missing_keys(store, run_ids)
     ungraded = queries.ungraded(store, run_ids, DEFAULT_PROFILE, GRADER_VERSION)
     keys = {request.key for plan in trial.plans for request in plan.requests}
-    observer.planned(requests=len(keys), stored=len(keys) - len(trial.missing))
+    observer.planned(
+        requests=len(keys), stored=len(keys) - len(trial.missing), runs=run_names(trial.plans)
+    )
     if not trial.missing and not ungraded:
         stored = sample_outcomes(store, run_ids, GRADER_VERSION)
         trial.read(stored)

@@ -116,6 +116,13 @@ class RunSummary:
         return self.graded == self.requests
 
     @property
+    def computed_by(self) -> str:
+        """Engine, device and dtype; the dtype is not known of runs stored as ``auto``."""
+        dtype = str(self.made_with.output_args.get("dtype", ""))
+        known = [] if dtype in ("", "auto") else [dtype]
+        return ", ".join([self.engine, self.device, *known])
+
+    @property
     def tokens_per_second(self) -> float | None:
         """New tokens per second of generation, over all sittings."""
         if not self.generate_seconds:

@@ -45,7 +45,7 @@ class Simulated:
     def open(self, name: str, revision: str | None) -> Model:
         return Model(name=name, source="simulated", fingerprint=name.ljust(64, "0"))
 
-    def identity(self) -> EngineIdentity:
+    def identity(self, model: Model) -> EngineIdentity:
         return EngineIdentity("simulated", "1", "cpu")
 
     def render(self, model: Model, messages: Sequence[Message], chat: Chat) -> Prompt:

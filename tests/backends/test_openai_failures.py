@@ -137,8 +137,9 @@ def test_the_same_server_is_the_same_model_however_its_address_is_written(
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/")
     with opened(server) as first, closing(OpenAIBackend(BackendOptions())) as second:
-        assert first.open(MODEL, None) == second.open(MODEL, None)
-        assert first.identity() == second.identity()
+        model = first.open(MODEL, None)
+        assert model == second.open(MODEL, None)
+        assert first.identity(model) == second.identity(model)
 
 
 @pytest.mark.parametrize("status", [401, 403])

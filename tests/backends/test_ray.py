@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,10 @@ class Watcher:
     def notice(self, text: str) -> None:
         self.notices.append(text)
 
-    def planned(self, *, requests: int, stored: int) -> None:
+    def progressed(self, prompt_tokens: int, new_tokens: int) -> None:
+        pass
+
+    def planned(self, *, requests: int, stored: int, runs: Mapping[str, str]) -> None:
         pass
 
     def generated(self, completion_tokens: int, status: str) -> None:

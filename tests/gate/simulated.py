@@ -70,7 +70,7 @@ class Simulated:
     def open(self, name: str, revision: str | None) -> Model:
         return Model(name, f"builtin:{name}", digest(name), parameters=1)
 
-    def identity(self) -> EngineIdentity:
+    def identity(self, model: Model) -> EngineIdentity:
         return EngineIdentity("simulated", "1", "cpu", {"dtype": "auto"} | self._given)
 
     def render(self, model: Model, messages: Sequence[Message], chat: Chat) -> Prompt:

@@ -1,0 +1,68 @@
+"""Which dtype vLLM computes a checkpoint in.
+
+It is chosen here, not by vLLM, so that it is known before an engine starts and stands in request
+keys: the same checkpoint is served with different dtypes on different machines, and scores differ.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from harness.cpu import has_bfloat16_units
+from harness.models.checkpoint import Checkpoint
+
+AUTO = "auto"
+_SHORT_NAMES = {"half": "float16", "float": "float32"}
+_IN_SAFETENSORS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float32"}
+# vLLM refuses float16 for these: their activations overflow (vllm/config/model.py).
+_NO_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
+
+
+def resolved_dtype(checkpoint: Checkpoint, given: str, *, on_cpu: bool) -> tuple[str, str]:
+    """Return the dtype a checkpoint is computed in, and how request keys spell it.
+
+    A CPU without bfloat16 units computes in float32, and so does any CPU where the checkpoint is in
+    float16, of which CPUs have few units and float32 holds every value. Quantised checkpoints keep
+    the dtype that their kernels were made for.
+
+    Args:
+        checkpoint: What is to be served.
+        given: What the user asks for; ``auto`` for the best choice.
+        on_cpu: Whether the engine is one for CPUs.
+    """
+    if given != AUTO:
+        return _SHORT_NAMES.get(given, given), given
+    own = own_dtype(checkpoint)
+    slow = own == "float16" or not has_bfloat16_units()
+    if on_cpu and slow and "quantization_config" not in checkpoint.config:
+        return "float32", "float32"
+    return own, AUTO
+
+
+def own_dtype(checkpoint: Checkpoint) -> str:
+    """Return what a checkpoint asks for, as vLLM reads it: float32 weights run in bfloat16."""
+    config = checkpoint.config
+    nested = [config.get(name) for name in ("text_config", "vision_config", "encoder_config")]
+    configs = [config, *(part for part in nested if isinstance(part, Mapping))]
+    named = (part.get("dtype") or part.get("torch_dtype") for part in configs)
+    dtype = next((str(name) for name in named if name), None) or _stored_dtype(checkpoint)
+    dtype = dtype.removeprefix("torch.")
+    if dtype == "float16" and config.get("model_type") not in _NO_FLOAT16:
+        return dtype
+    return "bfloat16"
+
+
+def _stored_dtype(checkpoint: Checkpoint) -> str:
+    """Return the dtype of the stored weights; float32 where they are mixed."""
+    found = set()
+    for file in checkpoint.weights:
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header: dict[str, Any] = json.loads(stream.read(length))
+        header.pop("__metadata__", None)
+        found |= {_IN_SAFETENSORS.get(str(tensor["dtype"])) for tensor in header.values()}
+    known = {dtype for dtype in found if dtype is not None}
+    return known.pop() if len(known) == 1 else "float32"
