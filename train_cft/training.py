@@ -248,7 +248,7 @@ def _train(prepared: _Prepared, report: Report, progress: TrainingProgress) -> N
     done = 0 if state is None else saving.step_of_resume(state)
     progress.phase("loading torch and TRL")
     estimate = forecast.forecast(job.recipe, prepared.base, course, job.out, done)
-    _tell_estimate(progress, estimate, done)
+    _tell_estimate(progress, estimate, job.recipe.precision.compute, done)
     report.estimate = estimate
     first = launch.is_first()
     if first:
@@ -278,14 +278,14 @@ def _tidy_up(out: Path) -> None:
     saving.clear_unfinished(out)
 
 
-def _tell_estimate(progress: TrainingProgress, estimate: Forecast, done: int) -> None:
+def _tell_estimate(progress: TrainingProgress, estimate: Forecast, compute: str, done: int) -> None:
     memory = f"about {forecast.gib(estimate.memory_bytes)} of memory"
     if estimate.memory_there is not None:
         memory += f" ({forecast.gib(estimate.memory_there)} free)"
     progress.told(
         f"{estimate.steps:,} steps, {estimate.tokens:,} tokens ({estimate.padding:.0%} padding "
-        f"more): {duration(estimate.seconds_low)} to {duration(estimate.seconds_high)} by a "
-        f"guess that the first steps put right, {memory}, "
+        f"more), computed in {compute}: {duration(estimate.seconds_low)} to "
+        f"{duration(estimate.seconds_high)} by a guess that the first steps put right, {memory}, "
         f"{forecast.gib(estimate.disk_bytes)} of disk ({forecast.gib(estimate.disk_there)} free)"
     )
     if done:
