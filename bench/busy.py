@@ -1,6 +1,6 @@
 """What a busy neighbour costs an engine on a CPU, by how idle threads of OpenMP wait.
 
-    python bench/busy.py [--limit 200] [--max-tokens 64] [--neighbours 0 1 2] [--spins 2000]
+    python bench/busy.py [--limit 200] [--max-tokens 64] [--neighbours 0 1 2] [--spins 1000]
 
 Each way of waiting has an engine of its own, which generates the same requests beside 0, 1 and 2
 processes that do nothing but count. The fair share of an engine of T threads beside N such
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=200)
     parser.add_argument("--max-tokens", type=int, default=64)
     parser.add_argument("--neighbours", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--spins", nargs="*", default=["2000"])
+    parser.add_argument("--spins", nargs="*", default=["1000"])
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.inner:

@@ -24,11 +24,9 @@ _X86_UNITS = frozenset({"avx512_bf16", "amx_bf16"})
 _LOOK_SECONDS = 0.1
 # More than this of other processes' work at once, in cores, is a busy machine.
 _BUSY_CORES = 0.3
-# How often an idle thread of GNU OpenMP looks for work before it sleeps. Beside one and two
-# spinning processes on two cores an engine got 0.43 and 0.32 of its fair share with the default,
-# 0.60 and 0.59 with this one and as much as ever when alone (STACK.md-like figures are in
-# docs/backends.md; `bench/busy.py` measures them).
-_SPINS = "2000"
+# How often an idle thread of GNU OpenMP looks for work before it sleeps (its default is some
+# 300,000). Few enough that a neighbour who comes later costs little; `bench/busy.py` measures it.
+_SPINS = "1000"
 _MATRIX = 1024
 
 
