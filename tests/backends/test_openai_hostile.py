@@ -289,3 +289,27 @@ def test_what_has_come_back_is_kept_when_something_breaks(
         with contextlib.suppress(ZeroDivisionError):
             came_back.extend(backend.generate(requests(backend, 40)))
     assert len(came_back) >= 4
+
+
+def test_a_token_among_engine_arguments_is_part_of_the_keys_and_not_stored(
+    server: FakeServer, harness: Callable[..., Finished], tmp_path: Path
+) -> None:
+    results, token = tmp_path / "results.duckdb", "hf_0123456789abcdefghij"
+    headers = json.dumps({"x-api-key": token, "prompt_cache_key": "mine"})
+    more = ("--engine-arg", f"hf_token={token}", "--engine-arg", f"extra_headers={headers}")
+    command = arguments(server, results, *more)
+    done = harness(*command)
+    assert done.code == 0, done.err
+    (made,) = done.json["runs"]
+    hidden = {"x-api-key": "(not stored)", "prompt_cache_key": "mine"}
+    assert made["made_with"]["output_args"] == {"hf_token": "(not stored)", "extra_headers": hidden}
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or token.encode() not in file.read_bytes(), file
+
+    # As an earlier version stored it.
+    with duckdb.connect(str(results)) as connection:
+        plain = json.dumps({"hf_token": token, "extra_headers": json.loads(headers)})
+        connection.execute("UPDATE run SET output_args = ?", [plain])
+    again = harness(*command)
+    assert (again.json["stored"], again.json["runs"][0]["id"]) == (12, made["id"])
+    assert token not in again.out + harness("runs", "--json", "--results", results).out
