@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.backends._bounded import UnreadableAnswer
@@ -80,7 +81,7 @@ def read_answer(found: object) -> Answer | None:
     )
 
 
-def whole(part: dict[str, object], name: str) -> int | None:
+def whole(part: Mapping[str, object], name: str) -> int | None:
     """Return a count of tokens that a server gave; ``None`` where it gave none that can be."""
     found = part.get(name)
     return found if isinstance(found, int) and _is_amount(found, _MOST_TOKENS) else None

@@ -66,7 +66,7 @@ class _Unpacking:
 
     def __init__(self, packed: str, largest: int) -> None:
         if packed not in ("identity", "", _PACKED):
-            raise UnreadableAnswer(f"answered packed as {packed[:20]!r}, which was not asked for")
+            raise UnreadableAnswer(f"answered packed as {packed!r}, which was not asked for")
         self._unpacked = zlib.decompressobj(wbits=31) if packed == _PACKED else None
         self._largest = self._left = largest
 

@@ -177,8 +177,10 @@ class Server:
         except NoJson:
             return {}
         except UnreadableAnswer as error:
+            what = self.presentable(str(error))
             raise EngineError(
-                f"The server at {self.url} {error} when asked for its models.", "Check --base-url."
+                f"The server at {self.url} {what} when asked for its models.",
+                "Check --base-url.",
             ) from None
         cards = listed.get("data") if isinstance(listed, dict) else None
         by_name: dict[str, dict[str, Any]] = {

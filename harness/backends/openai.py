@@ -316,9 +316,9 @@ class OpenAIBackend:
         except openai.APIConnectionError as error:
             return _Trouble(f"cannot be reached ({self._server.reason(error)})")
         except UnreadableAnswer as error:
-            return _Trouble(
-                str(error), _ATTEMPTS if isinstance(error, NoJson) else _UNREADABLE_ATTEMPTS
-            )
+            is_page = isinstance(error, NoJson)  # a gateway's, perhaps, until its server is up
+            what = self._server.presentable(str(error))
+            return _Trouble(what, _ATTEMPTS if is_page else _UNREADABLE_ATTEMPTS)
         return self._read(request, found, time.monotonic() - began)
 
     def _body(self, request: Request) -> dict[str, Any]:

@@ -51,6 +51,7 @@ ODD = [
     (Answer(body=b"7"), "no JSON object"),
     (Answer(body=b'{"a":' * 9999 + b"1" + b"}" * 9999), "nested too deeply"),
     (Answer(body=b"{", headers={"Content_Encoding": "br"}), "packed as 'br'"),
+    (Answer(body=b"{", headers={"Content_Encoding": KEY}), "packed as '…'"),
     (Answer(body=b"{}" * 9, headers={"Content_Encoding": "gzip"}), "damaged gzip"),
 ]
 
