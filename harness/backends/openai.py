@@ -460,7 +460,7 @@ class OpenAIBackend:
     def _cancel(self) -> None:
         """End what is under way; a server that notices stops generating for it."""
         if self._loop is not None:
-            self._submit(_cancel_others()).result()
+            self._submit(_cancel_calls()).result()
 
     def close(self) -> None:
         if self._loop is None or self._thread is None or self._client is None:
@@ -473,11 +473,13 @@ class OpenAIBackend:
         self._loop = self._thread = self._client = None
 
 
-async def _cancel_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+async def _cancel_calls() -> None:
+    # Not the tasks that the client starts within a call, which it ends itself.
+    code = OpenAIBackend._complete.__code__
+    calls = [t for t in asyncio.all_tasks() if getattr(t.get_coro(), "cr_code", None) is code]
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
 
 
 def _length(prompt: Prompt) -> int:
