@@ -52,8 +52,7 @@ _MOST_AT_ONCE = 64
 _CLIENT_HOLDS = 1000  # connections, in the client's own pool
 _AHEAD = 8  # requests that wait for room, so that none stands empty while results are kept
 _ATTEMPTS = 8
-_SILENT_ATTEMPTS = 3
-_UNREADABLE_ATTEMPTS = 3
+_FEW_ATTEMPTS = 3
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
 # A server that asks for more has run out of a day's quota, not of a minute's.
@@ -308,7 +307,7 @@ class OpenAIBackend:
             async with asyncio.timeout(limit):
                 found = await self._server.call(self._client, "/chat/completions", body)
         except TimeoutError:
-            return _Trouble(f"did not answer within {limit:.0f} seconds", _SILENT_ATTEMPTS)
+            return _Trouble(f"did not answer within {limit:.0f} seconds", _FEW_ATTEMPTS)
         except openai.APIStatusError as error:
             if self._gave_way(error, body):
                 return await self._ask(request)
@@ -318,7 +317,7 @@ class OpenAIBackend:
         except UnreadableAnswer as error:
             is_page = isinstance(error, NoJson)  # a gateway's, perhaps, until its server is up
             what = self._server.presentable(str(error))
-            return _Trouble(what, _ATTEMPTS if is_page else _UNREADABLE_ATTEMPTS)
+            return _Trouble(what, _ATTEMPTS if is_page else _FEW_ATTEMPTS)
         return self._read(request, found, time.monotonic() - began)
 
     def _body(self, request: Request) -> dict[str, Any]:
@@ -392,7 +391,7 @@ class OpenAIBackend:
         try:
             answer = read_answer(found)
         except UnreadableAnswer as error:
-            return _Trouble(str(error), _UNREADABLE_ATTEMPTS)
+            return _Trouble(str(error), _FEW_ATTEMPTS)
         if answer is None:
             return _Trouble("answered without a completion")
         reason = self._server.presentable(answer.finish_reason)
