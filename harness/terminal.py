@@ -51,6 +51,7 @@ class Output(io.TextIOWrapper):
             write_through=stream.write_through,
         )
         self._needed = needed
+        self._failure: BaseException | None = None
         self._begun = ""  # the line at hand, for as long as a command could still come of it
 
     def write(self, text: str, /) -> int:
@@ -69,6 +70,12 @@ class Output(io.TextIOWrapper):
         except OSError as error:
             self._give_up(error)
 
+    def finish(self) -> None:
+        """Write what is left; raise what has gone wrong, if whoever wrote it took no note of it."""
+        self.flush()
+        if self._failure is not None:
+            raise self._failure
+
     def close(self) -> None:
         """Leave the stream open: it is the process's, not this object's."""
         self.flush()
@@ -80,11 +87,23 @@ class Output(io.TextIOWrapper):
         if not self._needed:
             return
         if isinstance(error, BrokenPipeError):
-            raise SystemExit(_ENDED_BY_SIGPIPE) from None
-        raise HarnessError(
-            f"Standard output cannot be written to: {error.strerror}.",
-            "What is in the results file is kept; print it to somewhere else.",
-        ) from error
+            self._failure = SystemExit(_ENDED_BY_SIGPIPE)
+        else:
+            self._failure = HarnessError(
+                f"Standard output cannot be written to: {error.strerror}.",
+                "What is in the results file is kept; print it to somewhere else.",
+            )
+        raise self._failure from error
+
+
+def finish_output() -> None:
+    """Write what is left on standard output.
+
+    Raises:
+        HarnessError: It could not be written, now or earlier.
+    """
+    if isinstance(sys.stdout, Output):
+        sys.stdout.finish()
 
 
 def take_streams() -> None:

@@ -91,9 +91,12 @@ def test_an_encoding_that_lacks_a_character_does_no_harm(hostile: Path, encoding
         assert b"Traceback" not in done.stderr
 
 
+PRINTING = [("show", "aaaaaaaaaaaa"), ("runs", "--json"), ("--help",)]
+
+
 def _into(hostile: Path, stdout: int, *command: str) -> tuple[int, str]:
     done = subprocess.run(
-        [*HARNESS, *command, "--results", str(hostile)],
+        [*HARNESS, *command, *([] if "--help" in command else ["--results", str(hostile)])],
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
@@ -103,7 +106,7 @@ def _into(hostile: Path, stdout: int, *command: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("command", [("show", "aaaaaaaaaaaa"), ("runs", "--json")])
+@pytest.mark.parametrize("command", PRINTING)
 def test_a_reader_that_has_gone_ends_it_quietly(hostile: Path, command: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -114,7 +117,7 @@ def test_a_reader_that_has_gone_ends_it_quietly(hostile: Path, command: tuple[st
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-@pytest.mark.parametrize("command", [("show", "aaaaaaaaaaaa"), ("runs", "--json")])
+@pytest.mark.parametrize("command", PRINTING)
 def test_output_without_room_is_one_sentence(hostile: Path, command: tuple[str, ...]) -> None:
     with open("/dev/full", "wb") as full:
         code, error = _into(hostile, full.fileno(), *command)

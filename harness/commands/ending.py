@@ -15,15 +15,14 @@ if TYPE_CHECKING:
 
 def run(app: Typer) -> None:
     """Run a command line; print an error as one sentence and its remedy."""
-    from harness.terminal import take_streams
+    from harness.terminal import finish_output, take_streams
 
     take_streams()
     try:
         try:
             app()
         finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()  # what cannot be printed has to be told
+            finish_output()
     except HarnessError as error:
         _fail(error, str(error), error.exit_code)
     except Exception as error:  # noqa: BLE001 - a bug, and told without a page of traceback
