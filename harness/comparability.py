@@ -20,7 +20,7 @@ from harness.judging import Told, regrade
 from harness.plan import TaskPlan
 from harness.store import Store, queries
 from harness.store.queries import MadeWith, RunSummary
-from harness.types import Sampling, canonical_json
+from harness.types import Sampling, canonical_json, without_credentials
 
 if TYPE_CHECKING:
     from harness.registry import TaskRegistry
@@ -242,7 +242,7 @@ def _setup(made: RunSummary | TaskPlan) -> _Setup:
         architecture=made.model.architecture,
         chat_template_sha256=made.model.chat_template_sha256,
         chat=asdict(made.chat),
-        output_args=engine.output_args,
+        output_args=without_credentials(engine.output_args),
         libraries=libraries(),
         machine=machine(),
     )

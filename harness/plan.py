@@ -24,6 +24,7 @@ from harness.types import (
     Run,
     Sampling,
     digest,
+    without_credentials,
 )
 
 _LISTED_ITEMS = 5
@@ -160,7 +161,7 @@ class TaskPlan:
                     "backend": engine.backend,
                     "engine_version": engine.version,
                     "device": engine.device,
-                    "output_args": dict(engine.output_args),
+                    "output_args": without_credentials(engine.output_args),
                     "chat": asdict(self.chat),
                     "libraries": libraries(),
                     "machine": machine(),

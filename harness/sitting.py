@@ -14,12 +14,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from harness.backends import Backend
+from harness.backends import Backend, beginning
 from harness.completions import read_completion
 from harness.judging import Judge
 from harness.plan import TaskPlan, now
 from harness.store import Journal
-from harness.types import Generation, Item, Request, Verdict, flat
+from harness.types import Generation, Item, Request, Verdict, flat, without_credentials
 
 
 class Observer(Protocol):
@@ -150,7 +150,7 @@ class Sitting:
         began = time.monotonic()
         try:
             if waiting:
-                self._observer.phase(f"starting the engine for {self._model.name}")
+                self._observer.phase(beginning(backend, self._model))
                 phases.engine_settings = backend.start(self._model, waiting, longest=longest)
                 phases.start += time.monotonic() - began
                 self._observer.phase("generating")
@@ -219,7 +219,7 @@ def _session_row(phases: Phases, outcome: str) -> dict[str, Any]:
         "started_at": (ended - timedelta(seconds=seconds)).isoformat(),
         "ended_at": ended.isoformat(),
         "outcome": outcome,
-        "engine_settings": dict(phases.engine_settings),
+        "engine_settings": without_credentials(phases.engine_settings),
         "generated": phases.generated,
         "completion_tokens": phases.completion_tokens,
         "start_seconds": phases.start,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -34,6 +35,14 @@ class ThoughtTags:
     opening: str = "<think>"
     closing: str = "</think>"
     closing_ids: tuple[int, ...] = ()
+
+
+# Many other arguments end in "token" or "key", and are none of these.
+_CREDENTIAL = re.compile(
+    r"(?i)^token$|(^|[_-])(hf_?token|(api|access|auth|secret)[_-]?(key|token)|password|secret"
+    r"|credentials?|authorization)$"
+)
+_NOT_STORED = "(not stored)"
 
 
 class AnswerType(StrEnum):
@@ -404,6 +413,18 @@ class Run:
 def _gold_id(item: Item) -> str:
     tolerance = asdict(item.tolerance or Tolerance())
     return digest([item.gold, item.answer_type, tolerance, item.scorer, item.reference])[:32]
+
+
+def without_credentials(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return engine arguments as they may be stored and shown: without tokens and passwords."""
+    return {
+        name: _NOT_STORED
+        if isinstance(value, str) and _CREDENTIAL.search(name)
+        else without_credentials(value)
+        if isinstance(value, Mapping)
+        else value
+        for name, value in arguments.items()
+    }
 
 
 def flat(record: Any) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import csv
 import gzip
 import json
 import re
+import resource
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from markdown_it import MarkdownIt
 
 from harness.store import Journal, Store, published
 from harness.types import Sampling
-from tests.conftest import Finished
+from tests.conftest import HARNESS, Finished
 from tests.leaderboard import made_store
 from tests.leaderboard.made_store import (
     HOSTILE,
@@ -275,6 +277,24 @@ def test_nothing_is_replaced_unless_asked(harness: Harness, results: Path, tmp_p
     assert done.code == 2 and "--force" in done.err and out.read_text() == "mine"
     assert _export(harness, results, out, "html", "--force").code == 0
     assert out.read_text() != "mine"
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "html"])
+def test_an_export_without_room_blames_its_own_file(
+    results: Path, tmp_path: Path, form: str
+) -> None:
+    out = tmp_path / f"samples.{form}"
+    done = subprocess.run(
+        [*HARNESS, "export", "--format", form, "--out", str(out), "--results", str(results)],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)),
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"error: {out} cannot be written: File too large.\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_packed_name_is_packed_or_refused(

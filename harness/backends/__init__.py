@@ -61,7 +61,11 @@ class BackendOptions:
 
 
 class Backend(Protocol):
-    """Turns requests into completions, streaming each as it finishes."""
+    """Turns requests into completions, streaming each as it finishes.
+
+    One that starts no engine says what it does instead as ``beginning``, in words that a model's
+    name follows.
+    """
 
     def __init__(self, options: BackendOptions) -> None:
         """Take note of what is wanted; start nothing.
@@ -129,3 +133,8 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Stop the engine and free what it holds."""
+
+
+def beginning(backend: Backend, model: Model) -> str:
+    """Say what :meth:`Backend.start` is about to do, for the progress line."""
+    return f"{getattr(backend, 'beginning', 'starting the engine for')} {model.name}"

@@ -1,12 +1,16 @@
 """A server that speaks OpenAI's API: where it is, what it tells of itself, what its errors say.
 
-The key is read from the environment, is sent to the server and goes nowhere else: whatever the
-server says passes through :meth:`Server.presentable` before it is put into a sentence.
+The key is read from the environment, is sent to the server and goes nowhere else: what the server
+answers passes through :meth:`Server.call` before anything is read from it, and whatever of it is
+put into a sentence or a record through :meth:`Server.presentable`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
+import json
+import math
 import os
 import re
 import textwrap
@@ -16,15 +20,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from harness.backends._answers import whole
+from harness.backends._bounded import NoJson, UnreadableAnswer, bounded_client
+from harness.backends._secrets import Secret
 from harness.errors import EngineError, HarnessError, nearest
 from harness.types import Prompt, canonical_json
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI, OpenAI
+    from openai import APIStatusError, AsyncOpenAI
 
 GOES_ON = "What was finished is kept: run the same command again to go on."
 _SECONDS_TO_LOOK = 30.0
+_LARGEST_LOOK = 8 << 20  # a list of models, a description of what the server takes
+_LARGEST_ANSWER = 64 << 20
 _LONGEST_REASON = 200
+_LONGEST_WAIT = 10 * 365 * 86400.0
 _LOOKS_LIKE_A_KEY = re.compile(r"\bsk-[\w*.-]+")
 # What the harness sets itself, because it is part of the protocol.
 _OWN_PARAMETERS = {
@@ -53,6 +63,7 @@ class Server:
 
     url: str
     key: str = field(repr=False)
+    _secret: Secret = field(repr=False, compare=False)
 
     @classmethod
     def at(cls, address: object) -> Server:
@@ -80,15 +91,63 @@ class Server:
             )
         with OpenAI(base_url=wanted or None, api_key=_NO_KEY) as client:
             url = str(client.base_url).rstrip("/")
-        return cls(url, os.environ.get("OPENAI_API_KEY", "").strip())
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise HarnessError(
+                "OPENAI_API_KEY holds a character that is not printable ASCII, which no key has.",
+                "Copy the key anew: a look-alike letter, a typographic quote or a line break may "
+                "have come along.",
+            )
+        return cls(url, key, Secret(key))
 
-    def client(self) -> AsyncOpenAI:
+    def client(self, *, largest: int = _LARGEST_ANSWER) -> AsyncOpenAI:
         """Return a client that neither tries again nor gives up by itself."""
-        from openai import AsyncOpenAI, Timeout
+        from openai import Timeout
 
         timeout = Timeout(None, connect=_SECONDS_TO_LOOK)
         key = self.key or _NO_KEY
-        return AsyncOpenAI(base_url=self.url, api_key=key, max_retries=0, timeout=timeout)
+        return bounded_client(largest=largest, base_url=self.url, api_key=key, timeout=timeout)
+
+    @property
+    def repeats_the_key(self) -> bool:
+        """Whether the key has been taken out of anything that the server said."""
+        return self._secret.found
+
+    async def call(
+        self, client: AsyncOpenAI, page: str, body: Mapping[str, Any] | None = None
+    ) -> object:
+        """Return what the server answers, read from JSON and without the key.
+
+        Args:
+            client: One of :meth:`client`.
+            page: What to call, below the server's address, or a whole address.
+            body: What to send; with none the page is only read.
+
+        Raises:
+            openai.APIStatusError: It refuses; what it says then still may hold the key.
+            openai.APIConnectionError: It cannot be reached.
+            UnreadableAnswer: It answers with something that cannot be read.
+        """
+        import openai
+
+        try:
+            if body is None:
+                found = await client.get(page, cast_to=object)
+            else:
+                found = await client.post(page, body=body, cast_to=object)
+            if isinstance(found, str):  # not said to be JSON
+                found = json.loads(found)
+            return self._secret.without(found)
+        except (openai.APIStatusError, UnreadableAnswer):
+            raise
+        except openai.APIConnectionError as error:
+            if isinstance(error.__cause__, UnreadableAnswer):
+                raise error.__cause__ from None
+            raise
+        except RecursionError:
+            raise UnreadableAnswer("answered with JSON that is nested too deeply") from None
+        except (openai.APIError, ValueError):
+            raise NoJson("answered with something that is no JSON") from None
 
     def card(self, name: str) -> Mapping[str, Any]:
         """Return what the server tells about a model; empty where it lists none.
@@ -99,10 +158,10 @@ class Server:
         import openai
 
         try:
-            with self._for_a_look() as client:
-                listed: Any = client.get("/models", cast_to=object)
+            listed = self._look("/models")
         except openai.APIStatusError as error:
-            if error.status_code in (401, 403) or error.status_code >= 500:
+            status = error.status_code
+            if status in (401, 403) or status < 400 or status >= 500:
                 raise self.refusal(error) from None
             return {}
         except openai.APIConnectionError as error:
@@ -110,44 +169,66 @@ class Server:
                 f"No server answers at {self.url}: {self.reason(error)}.",
                 "Check --base-url, and that the server has finished starting.",
             ) from None
-        except ValueError:
+        except TimeoutError:
+            raise EngineError(
+                f"No server answers at {self.url} within {_SECONDS_TO_LOOK:.0f} seconds.",
+                "Check --base-url, and that the server has finished starting.",
+            ) from None
+        except NoJson:
             return {}
+        except UnreadableAnswer as error:
+            what = self.presentable(str(error))
+            raise EngineError(
+                f"The server at {self.url} {what} when asked for its models.",
+                "Check --base-url.",
+            ) from None
         cards = listed.get("data") if isinstance(listed, dict) else None
         by_name: dict[str, dict[str, Any]] = {
-            str(card.get("id")): card for card in cards or () if isinstance(card, dict)
+            card["id"]: card
+            for card in (cards if isinstance(cards, list) else ())
+            if isinstance(card, dict) and isinstance(card.get("id"), str)
         }
         # Gateways serve variants of a listed name behind a colon.
         if by_name and name not in by_name and name.partition(":")[0] not in by_name:
-            known = textwrap.shorten(nearest(name, by_name), _LONGEST_REASON, placeholder=" …")
+            known = self.presentable(nearest(name, by_name))
             raise HarnessError(f"The server at {self.url} does not serve {name!r}. {known}")
         return by_name.get(name, {})
+
+    def context(self, name: str) -> int | None:
+        """Return how long prompt and answer may be together, in tokens, where the server says.
+
+        Raises:
+            HarnessError: As :meth:`card` does.
+        """
+        return whole(self.card(name), "max_model_len") or None
 
     def look_up(self, page: str) -> object:
         """Return what a server of vLLM's kind says beside its API; ``None`` where it does not."""
         import openai
 
-        root = self.url.removesuffix("/v1")
         try:
-            with self._for_a_look() as client:
-                return client.get(f"{root}/{page}", cast_to=object)
-        except (openai.APIError, ValueError):
+            return self._look(f"{self.url.removesuffix('/v1')}/{page}")
+        except (openai.APIError, UnreadableAnswer, TimeoutError):
             return None
+
+    def version(self) -> str | None:
+        """Return the version that the server says it has, where it does."""
+        found = self.look_up("version")
+        version = found.get("version") if isinstance(found, dict) else None
+        return self.presentable(version) if isinstance(version, str) else None
 
     def count(self, name: str, prompt: Prompt) -> int | None:
         """Return how many tokens a prompt is; ``None`` where the server does not count them."""
         import openai
 
-        root = self.url.removesuffix("/v1")
         body: dict[str, Any] = {"model": name, "messages": list(prompt.messages)}
         if prompt.template_args:
             body["chat_template_kwargs"] = dict(prompt.template_args)
         try:
-            with self._for_a_look() as client:
-                counted = client.post(f"{root}/tokenize", body=body, cast_to=object)
-        except (openai.APIError, ValueError):
+            counted = self._look(f"{self.url.removesuffix('/v1')}/tokenize", body)
+        except (openai.APIError, UnreadableAnswer, TimeoutError):
             return None
-        found = counted.get("count") if isinstance(counted, dict) else None
-        return found if isinstance(found, int) else None
+        return whole(counted, "count") if isinstance(counted, dict) else None
 
     def refuse_parameters(self, extra: Mapping[str, Any]) -> None:
         """Refuse further parameters that would contradict the protocol, or store the key.
@@ -168,15 +249,31 @@ class Server:
                 "OPENAI_API_KEY is sent as it should be; leave it out.",
             )
 
-    def _for_a_look(self) -> OpenAI:
-        from openai import OpenAI
+    def _look(self, page: str, body: Mapping[str, Any] | None = None) -> object:
+        """Do what :meth:`call` does, by itself and within half a minute.
 
-        key = self.key or _NO_KEY
-        return OpenAI(base_url=self.url, api_key=key, max_retries=0, timeout=_SECONDS_TO_LOOK)
+        Raises:
+            TimeoutError: It took longer.
+        """
+
+        async def look() -> object:
+            async with (
+                asyncio.timeout(_SECONDS_TO_LOOK),
+                self.client(largest=_LARGEST_LOOK) as client,
+            ):
+                return await self.call(client, page, body)
+
+        return asyncio.run(look())
 
     def refusal(self, error: APIStatusError) -> EngineError:
         """Return what to raise for an answer that will stay the same."""
         told = self.told_by(error)
+        if error.status_code < 400:
+            address = self.presentable(error.response.headers.get("location", "elsewhere"))
+            return EngineError(
+                f"The server at {self.url} answered {told}: it sends on to {address}.",
+                "The key is not sent there: give that address as --base-url if it is right.",
+            )
         if error.status_code in (401, 403):
             if self.key:
                 return EngineError(
@@ -203,7 +300,7 @@ class Server:
         """Return what an answer says, if it says it in JSON: pages of HTML explain nothing."""
         body = error.body
         found = (body.get("message") or body.get("detail")) if isinstance(body, dict) else ""
-        return self.presentable(found if isinstance(found, str) else "")
+        return self.presentable(found).rstrip(".") if isinstance(found, str) else ""
 
     def reason(self, error: BaseException) -> str:
         """Return the innermost words on why there was no answer."""
@@ -211,14 +308,12 @@ class Server:
         found: BaseException | None = error
         while found is not None:
             words, found = str(found) or words, found.__cause__ or found.__context__
-        return self.presentable(words) or type(error).__name__
+        return self.presentable(words).rstrip(".") or type(error).__name__
 
     def presentable(self, text: str) -> str:
         """Shorten a text that came from outside, and take out what looks like a key."""
-        if self.key:
-            text = text.replace(self.key, "…")
-        text = _LOOKS_LIKE_A_KEY.sub("…", text)
-        return textwrap.shorten(text, _LONGEST_REASON, placeholder=" …").rstrip(".")
+        text = _LOOKS_LIKE_A_KEY.sub("…", self._secret.without_ends(text))
+        return textwrap.shorten(text, _LONGEST_REASON, placeholder=" …")
 
 
 def asked_wait(headers: Mapping[str, str]) -> float:
@@ -226,12 +321,12 @@ def asked_wait(headers: Mapping[str, str]) -> float:
     for name, divisor in (("retry-after-ms", 1000), ("retry-after", 1)):
         value = headers.get(name, "")
         try:
-            return max(0.0, float(value) / divisor)
+            seconds = float(value) / divisor
         except ValueError:
-            pass
-        try:
-            at = email.utils.parsedate_to_datetime(value)
-        except ValueError:
-            continue
-        return max(0.0, at.timestamp() - time.time())
+            try:
+                seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+            except (ValueError, OverflowError, OSError):
+                continue
+        if not math.isnan(seconds):
+            return min(max(0.0, seconds), _LONGEST_WAIT)
     return 0.0

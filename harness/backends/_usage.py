@@ -6,7 +6,12 @@ import math
 from collections import Counter
 from typing import Any
 
+from harness.backends._answers import Answer
 from harness.errors import HarnessError
+
+# A server may name itself anew with each answer.
+_MOST_NAMES = 64
+_OTHERS = "others"
 
 
 class Usage:
@@ -26,24 +31,28 @@ class Usage:
         self._cost: float | None = None
         self._models: dict[str, Counter[str]] = {}
 
-    def add(self, answer: Any) -> str | None:
-        """Count an answer; return the model's name if that is another than before."""
-        usage = answer.usage
-        prompt = whole(usage, "prompt_tokens") or 0
-        completion = whole(usage, "completion_tokens") or 0
+    def add(self, answer: Answer) -> str | None:
+        """Count an answer; return the model's name if that is another than before.
+
+        Its names are stored: they are to be presentable.
+        """
+        prompt, completion = answer.prompt_tokens or 0, answer.completion_tokens or 0
         self._counts.update(requests=1, prompt_tokens=prompt, completion_tokens=completion)
-        cached = whole(getattr(usage, "prompt_tokens_details", None), "cached_tokens")
-        if cached is not None:
-            self._counts["cached_tokens"] += cached
-        cost = getattr(usage, "cost", None)
+        if answer.cached_tokens is not None:
+            self._counts["cached_tokens"] += answer.cached_tokens
+        cost = answer.cost
         if self._price is not None:
             cost = (prompt * self._price[0] + completion * self._price[1]) / 1e6
-        if isinstance(cost, int | float):
+        if cost is not None:
             self._cost = (self._cost or 0.0) + cost
-        name = str(answer.model)
+        name, fingerprint = answer.model, answer.fingerprint
         is_another = bool(self._models) and name not in self._models
-        fingerprint = str(getattr(answer, "system_fingerprint", None) or "")
-        self._models.setdefault(name, Counter())[fingerprint] += 1
+        if len(self._models) >= _MOST_NAMES and is_another:
+            name = _OTHERS
+        of_the_model = self._models.setdefault(name, Counter())
+        if len(of_the_model) >= _MOST_NAMES and fingerprint not in of_the_model:
+            fingerprint = _OTHERS
+        of_the_model[fingerprint] += 1
         return name if is_another else None
 
     def record(self) -> dict[str, Any]:
@@ -51,12 +60,6 @@ class Usage:
         cost = {} if self._cost is None else {"cost_usd": round(self._cost, 6)}
         served = {name: dict(fingerprints) for name, fingerprints in self._models.items()}
         return dict(self._counts) | cost | {"served": served}
-
-
-def whole(part: object, name: str) -> int | None:
-    """Return a count that a server gave; ``None`` where it gave none."""
-    found = getattr(part, name, None)
-    return found if isinstance(found, int) else None
 
 
 def _price(given: str) -> tuple[float, float]:

@@ -20,13 +20,15 @@ import threading
 import time
 from collections.abc import Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.backends import BackendOptions
+from harness.backends._answers import Answer, read_answer
+from harness.backends._bounded import NoJson, UnreadableAnswer
 from harness.backends._pace import Pace
 from harness.backends._server import GOES_ON, Server, asked_wait
-from harness.backends._usage import Usage, whole
+from harness.backends._usage import Usage
 from harness.backends.vllm import LOOP
 from harness.errors import EngineError, HarnessError
 from harness.types import (
@@ -50,7 +52,7 @@ _MOST_AT_ONCE = 64
 _CLIENT_HOLDS = 1000  # connections, in the client's own pool
 _AHEAD = 8  # requests that wait for room, so that none stands empty while results are kept
 _ATTEMPTS = 8
-_SILENT_ATTEMPTS = 3
+_FEW_ATTEMPTS = 3
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
 # A server that asks for more has run out of a day's quota, not of a minute's.
@@ -86,6 +88,8 @@ class _GivenUp(Exception):
 class OpenAIBackend:
     """One server; see :class:`harness.backends.Backend`."""
 
+    beginning = "asking the server for"
+
     def __init__(self, options: BackendOptions) -> None:
         options.refuse_unknown("openai", ["base_url", "max_concurrency", "price", "timeout"])
         named = options.named
@@ -114,12 +118,11 @@ class OpenAIBackend:
                 "A server serves what it was started with, whatever --revision says.",
                 "Leave it out.",
             )
-        context = self._server.card(name).get("max_model_len")
         return Model(
             name=name,
             source=f"server:{self._server.url} {name} (weights unverified)",
             fingerprint=digest(["server", self._server.url, name]),
-            max_context=context if isinstance(context, int) else None,
+            max_context=self._server.context(name),
         )
 
     def identity(self, model: Model) -> EngineIdentity:
@@ -142,12 +145,11 @@ class OpenAIBackend:
         self._served = model.name
         if self._loop is None:
             self._start_loop()
-        version = self._server.look_up("version")
         return {
             "base_url": self._server.url,
             "max_concurrency": self._most,
             "timeout": max(map(self._time_limit, requests), default=self._timeout),
-            "server_version": version.get("version") if isinstance(version, dict) else None,
+            "server_version": self._server.version(),
         }
 
     def _refuse_unsupported(self, requests: Sequence[Request]) -> None:
@@ -221,7 +223,9 @@ class OpenAIBackend:
                     given_up.append(failure)
                     continue
                 yield completion
-        except (EngineError, KeyboardInterrupt):
+        except GeneratorExit:
+            raise
+        except BaseException:
             yield from self._finished()
             raise
         finally:
@@ -301,18 +305,20 @@ class OpenAIBackend:
         try:
             # A clock of our own: the client's begins anew with each byte.
             async with asyncio.timeout(limit):
-                answer: Any = await self._client.chat.completions.create(**body)
+                found = await self._server.call(self._client, "/chat/completions", body)
         except TimeoutError:
-            return _Trouble(f"did not answer within {limit:.0f} seconds", _SILENT_ATTEMPTS)
+            return _Trouble(f"did not answer within {limit:.0f} seconds", _FEW_ATTEMPTS)
         except openai.APIStatusError as error:
             if self._gave_way(error, body):
                 return await self._ask(request)
             return self._judge(error, request, time.monotonic() - began)
         except openai.APIConnectionError as error:
             return _Trouble(f"cannot be reached ({self._server.reason(error)})")
-        except (openai.APIError, ValueError):
-            return _Trouble("answered with something that is no JSON")
-        return self._read(request, answer, time.monotonic() - began)
+        except UnreadableAnswer as error:
+            is_page = isinstance(error, NoJson)  # a gateway's, perhaps, until its server is up
+            what = self._server.presentable(str(error))
+            return _Trouble(what, _ATTEMPTS if is_page else _FEW_ATTEMPTS)
+        return self._read(request, found, time.monotonic() - began)
 
     def _body(self, request: Request) -> dict[str, Any]:
         """Return a call's parameters.
@@ -335,11 +341,11 @@ class OpenAIBackend:
             # Told even where it changes nothing: vLLM's server has defaults from the checkpoint.
             "top_p": sampling.top_p,
             self._budget_parameter: sampling.max_tokens,
-            "extra_body": extra | self._extra,
         }
         if sampling.temperature > 0:
             body["seed"] = request.seed
-        return {name: value for name, value in body.items() if name not in self._left_out}
+        taken = {name: value for name, value in body.items() if name not in self._left_out}
+        return taken | extra | self._extra
 
     def _gave_way(self, error: APIStatusError, body: Mapping[str, Any]) -> bool:
         """Do without what the server refuses, where that asks for the same; say whether so."""
@@ -381,20 +387,15 @@ class OpenAIBackend:
             ) from None
         return _Trouble(f"answered {self._server.told_by(error)}", busy=status == 429, wait=wait)
 
-    def _read(self, request: Request, answer: Any, seconds: float) -> Completion | _Trouble:
-        choices = getattr(answer, "choices", None)
-        if not choices or choices[0].finish_reason in ("error", "abort"):
+    def _read(self, request: Request, found: object, seconds: float) -> Completion | _Trouble:
+        try:
+            answer = read_answer(found)
+        except UnreadableAnswer as error:
+            return _Trouble(str(error), _FEW_ATTEMPTS)
+        if answer is None:
             return _Trouble("answered without a completion")
-        message, usage = choices[0].message, answer.usage
-        details = getattr(usage, "completion_tokens_details", None)
-        text = message.content or getattr(message, "refusal", None) or ""
-        if not isinstance(text, str):
-            raise EngineError(
-                f"The server at {self._server.url} answers in parts, which are not understood.",
-                GOES_ON,
-            )
-        reason = str(choices[0].finish_reason or "stop")
-        tokens, budget = whole(usage, "completion_tokens"), request.sampling.max_tokens
+        reason = self._server.presentable(answer.finish_reason)
+        tokens, budget = answer.completion_tokens, request.sampling.max_tokens
         if reason == "length" and tokens is not None and tokens < budget:
             raise EngineError(
                 f"The server at {self._server.url} ended the answer to {request.item_id} after "
@@ -402,19 +403,26 @@ class OpenAIBackend:
                 "Its context is too short for prompt and budget, or it has a limit of its own: "
                 "lower --max-tokens.",
             )
-        if (name := self._usage.add(answer)) is not None:
-            self._tell_once(f"The server now says that it is {name}.")
+        self._count(answer)
+        if self._server.repeats_the_key:
+            self._tell_once("The server repeats the key; it is taken out of all that is kept.")
         return Completion(
             key=request.key,
-            text=text,
+            text=answer.text,
             token_ids=(),
             finish_reason=reason,
             seconds=seconds,
-            thought=_first_text(message, "reasoning", "reasoning_content"),
-            prompt_tokens=whole(usage, "prompt_tokens"),
+            thought=answer.thought,
+            prompt_tokens=answer.prompt_tokens,
             completion_tokens=tokens,
-            thought_tokens=whole(details, "reasoning_tokens"),
+            thought_tokens=answer.thought_tokens,
         )
+
+    def _count(self, answer: Answer) -> None:
+        shown = self._server.presentable
+        named = replace(answer, model=shown(answer.model), fingerprint=shown(answer.fingerprint))
+        if (name := self._usage.add(named)) is not None:
+            self._tell_once(f"The server now says that it is {name}.")
 
     def _time_limit(self, request: Request) -> float:
         """Return how long one call may take, in seconds."""
@@ -451,7 +459,7 @@ class OpenAIBackend:
     def _cancel(self) -> None:
         """End what is under way; a server that notices stops generating for it."""
         if self._loop is not None:
-            self._submit(_cancel_others()).result()
+            self._submit(_cancel_calls()).result()
 
     def close(self) -> None:
         if self._loop is None or self._thread is None or self._client is None:
@@ -464,24 +472,17 @@ class OpenAIBackend:
         self._loop = self._thread = self._client = None
 
 
-async def _cancel_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+async def _cancel_calls() -> None:
+    # Not the tasks that the client starts within a call, which it ends itself.
+    code = OpenAIBackend._complete.__code__
+    calls = [t for t in asyncio.all_tasks() if getattr(t.get_coro(), "cr_code", None) is code]
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
 
 
 def _length(prompt: Prompt) -> int:
     return sum(len(message["content"]) for message in prompt.messages)
-
-
-def _first_text(message: Any, *names: str) -> str | None:
-    """Return the first of these fields that holds a text; none of them is part of OpenAI's API."""
-    for name in names:
-        found = getattr(message, name, None)
-        if found and isinstance(found, str):
-            return str(found)
-    return None
 
 
 def _most_at_once(given: object) -> int:

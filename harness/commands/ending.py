@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
 def run(app: Typer) -> None:
     """Run a command line; print an error as one sentence and its remedy."""
+    from harness.terminal import finish_output, take_streams
+
+    take_streams()
     try:
-        app()
+        try:
+            app()
+        finally:
+            finish_output()
     except HarnessError as error:
         _fail(error, str(error), error.exit_code)
     except Exception as error:  # noqa: BLE001 - a bug, and told without a page of traceback
@@ -28,6 +34,6 @@ def _fail(error: Exception, sentence: str, code: int) -> None:
     from harness.terminal import clean
 
     if os.environ.get("HARNESS_DEBUG"):
-        traceback.print_exception(error)
+        print(clean("".join(traceback.format_exception(error))), file=sys.stderr)
     print(f"error: {clean(sentence)}", file=sys.stderr)
     sys.exit(code)

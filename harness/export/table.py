@@ -110,7 +110,7 @@ def write(
         packed: How a CSV file is packed, from :func:`compression`.
 
     Raises:
-        HarnessError: The file cannot be written.
+        OSError: The file cannot be written.
     """
     import duckdb
 
@@ -125,12 +125,15 @@ def write(
         if form == "parquet"
         else f"FORMAT csv, HEADER true, COMPRESSION {packed}"
     )
-    try:
-        with store.read() as connection:
+    with store.read() as connection:
+        try:
             copied = connection.execute(f"COPY ({rows}) TO '{quoted(str(path))}' ({options})")
-            (count,) = copied.fetchone() or (0,)
-    except duckdb.IOException as error:
-        raise HarnessError(f"{path} cannot be written: {error}.") from error
+        except duckdb.IOException as error:
+            if path.name not in str(error):
+                raise
+            # Not the results file's fault, as which the store would tell it.
+            raise OSError(str(error).rpartition(": ")[2]) from error
+        (count,) = copied.fetchone() or (0,)
     return int(count)
 
 

@@ -62,9 +62,8 @@ def _result(case: ElementTree.Element, test: RuleReport, report: GateReport, mor
         ElementTree.SubElement(case, "skipped", message=message)
     if isinstance(test, TaskReport):
         output = ElementTree.SubElement(case, "system-out")
-        output.text = (
-            f"baseline run {test.baseline_run}, candidate run {test.candidate_run}; {said}"
-        )
+        runs = f"baseline run {test.baseline_run}, candidate run {test.candidate_run}"
+        output.text = _legal(f"{runs}; {said}")
 
 
 def _written(root: ElementTree.Element) -> str:

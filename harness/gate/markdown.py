@@ -109,7 +109,7 @@ def _guards(report: GateReport) -> list[str]:
 def _lost(task: TaskReport) -> str:
     items = ", ".join(_name(item) for item in task.most_lost)
     command = f"harness compare {task.baseline_run} {task.candidate_run}"
-    return f"Lost most on {_name(task.task)}: {items}; `{command}` shows them.\n"
+    return f"Lost most on {_name(task.task)}: {items}; {_name(command)} shows them.\n"
 
 
 def _name(text: str) -> str:
@@ -123,7 +123,9 @@ def _text(text: str) -> str:
 
 
 def _entities(text: str, harmless: frozenset[str] | set[str]) -> str:
-    return "".join(
+    written = "".join(
         character if character in harmless else f"&#{ord(character)};"
         for character in " ".join(clean(text).split())
     )
+    # Printed into a log, a line that begins with it could be a command.
+    return written.replace("::", "&#58;&#58;")

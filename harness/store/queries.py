@@ -15,7 +15,7 @@ from harness.statistics.intervals import Estimate
 from harness.store import tallies
 from harness.store.narrowed import literals, quoted, sample_of
 from harness.store.store import Store
-from harness.types import DEFAULT_PROFILE, AnswerType, Item, Tolerance
+from harness.types import DEFAULT_PROFILE, AnswerType, Item, Tolerance, without_credentials
 
 if TYPE_CHECKING:
     from harness.statistics.betting import Floats
@@ -325,6 +325,7 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     told = {name: row.pop(name) for name in MadeWith.__dataclass_fields__}
     for name in ("chat", "output_args", "libraries", "machine"):
         told[name] = _parsed(told[name] or "{}")
+    told["output_args"] = without_credentials(told["output_args"])
     made = {
         "score": estimate,
         "bounds": bounds,

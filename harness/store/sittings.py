@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from harness.store.store import Store
+from harness.types import without_credentials
 
 _ENGINE = "r.backend || ' ' || r.engine_version"
 
@@ -117,6 +118,7 @@ def sittings(
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     for row in rows:
         row |= {name: json.loads(row[name] or "{}") for name in ("settings", "usage", "machine")}
+        row["settings"] = without_credentials(row["settings"])
     return [SittingRow(**row) for row in rows], total[0] if total else 0
 
 

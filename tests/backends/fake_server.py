@@ -15,7 +15,7 @@ MODEL = "served-model"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server sends back."""
+    """What the server sends back: JSON, the text of a page, bytes as they are, or a stream."""
 
     status: int = 200
     body: Any = None
@@ -91,17 +91,26 @@ class FakeServer:
                 self._send(answer)
 
             def _send(self, answer: Answer) -> None:
-                text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-                content = text.encode()
-                kind = "text/html" if isinstance(answer.body, str) else "application/json"
+                body = answer.body
+                streamed = body if isinstance(body, Iterator) else None
+                text = body if isinstance(body, str) else ""
+                if isinstance(body, bytes) or streamed:
+                    content = b"" if streamed else body
+                else:
+                    content = (text or json.dumps(body)).encode()
+                kind = "text/html" if isinstance(body, str) else "application/json"
                 try:
                     self.send_response(answer.status)
                     for name, value in answer.headers.items():
                         self.send_header(name.replace("_", "-"), value)
                     self.send_header("Content-Type", kind)
-                    self.send_header("Content-Length", str(len(content)))
+                    if streamed is None:
+                        self.send_header("Content-Length", str(len(content)))
+                    else:
+                        self.send_header("Connection", "close")
                     self.end_headers()
-                    self.wfile.write(content)
+                    for piece in streamed or (content,):
+                        self.wfile.write(piece)
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True  # the client has gone
 

@@ -54,6 +54,9 @@ def test_an_evaluation_survives_a_server_that_dies_and_never_keeps_the_key(
     assert harness(*command).json["stored"] == 12
     assert server.bodies == []
 
+    assert "asking the server for served-model" in went_on.err
+    assert "starting the engine" not in went_on.err
+
     assert server.keys == {f"Bearer {KEY}"}
     everything = died.out + died.err + went_on.out + went_on.err
     assert KEY not in everything

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -80,6 +81,20 @@ def test_an_interrupt_hands_over_what_has_come_back_first(server: FakeServer) ->
             for completion_ in generation:
                 keys.add(completion_.key)
     assert keys == {request.key for request in asked}
+
+
+def test_calls_that_are_still_connecting_are_ended_without_a_warning(server: FakeServer) -> None:
+    def some(asked: list[Request], seconds: float) -> Iterator[Request]:
+        yield from asked
+        time.sleep(seconds)
+        raise ZeroDivisionError
+
+    for number in range(4):
+        with opened(server, max_concurrency=64) as backend:
+            generation = backend.generate(some(requests(backend, 15), number * 0.005))
+            with pytest.raises(ZeroDivisionError):
+                list(generation)
+        gc.collect()  # what was never awaited is told of here, and fails the test
 
 
 def test_a_server_that_asks_for_a_pause_gets_it_from_every_call(server: FakeServer) -> None:

@@ -156,9 +156,12 @@ def test_undecided_holds_a_checkpoint_back_or_not(
 
 def test_what_is_given_reaches_the_shell_as_data(repository: Path) -> None:
     hostile = "none; touch pwned; $(touch pwned) `touch pwned`"
+    (repository / "gate-report").mkdir()
+    (repository / "gate-report" / "gate.md").write_text("<img src=x> of the branch")
     done = _run(repository, {"checkpoint": hostile, "baseline": hostile, "arguments": ""})
     assert (done.code, done.outputs["outcome"]) == (2, "error")
     assert not (repository / "pwned").exists()
+    assert "of the branch" not in done.summary
 
 
 def test_what_it_says_of_its_inputs_is_complete() -> None:

@@ -109,6 +109,21 @@ def test_errors_are_written_for_ci_too() -> None:
     assert _tags(_rendered(markdown_of_error(message))) <= ALLOWED
 
 
+def test_nothing_in_a_ci_log_is_a_command_of_a_strangers(
+    written: Callable[..., tuple[Finished, str, str]], gate: Call
+) -> None:
+    name = "::add-mask::x\n\t::stop-commands::y ##[add-path]z"
+    done, *files = written(f"{name}:drop=0.9", tasks="hostile", margin=5)
+    assert done.code in (1, 3)
+    refused = gate("same", "--baseline", name)
+    assert refused.code == 2 and "add-mask" in refused.err
+    error = f"{name} cannot be read."
+    told = [done.out, done.err, *files, refused.err, markdown_of_error(error)]
+    for text in (*told, junit_of_error(error)):
+        assert not [line for line in text.splitlines() if line.strip().startswith("::")]
+        assert "##[" not in text
+
+
 def test_points_are_short_and_signed() -> None:
     assert [points(share) for share in (0.02, 0, -0.0, -0.125, 1)] == [
         *("2", "0", "0", "\N{MINUS SIGN}12.5", "100"),
