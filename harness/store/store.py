@@ -13,49 +13,18 @@ import random
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, StoreLocked
+from harness.errors import DiskFull, HarnessError, StoreLocked
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SCHEMA_VERSION = 6
-
-# What makes a row the same row; a row that is already there is left as it is.
-TABLE_KEYS = {
-    "model": ("fingerprint",),
-    "run": ("id",),
-    "run_session": ("id", "run_id"),
-    "item": ("task", "data_sha256", "id", "gold_id"),
-    "request": ("run_id", "item_id", "sample_index"),
-    "generation": ("key",),
-    "grade": ("key", "gold_id", "profile", "grader_version"),
-    "gate_decision": ("id",),
-    "critique": ("id",),
-    "training": ("id",),
-    "training_step": ("training_id", "step"),
-    "training_checkpoint": ("training_id", "step", "fingerprint"),
-    "training_choice": ("training_id", "task", "rule"),
-    "human_label": ("id",),
-}
-
-REVIEW = "critique_review"
-"""A row of a journal that is for no table: what a human says of a critique that is there."""
-_REVIEWED = {
-    "human_right": "BOOLEAN",
-    "human_sound": "BOOLEAN",
-    "human_note": "VARCHAR",
-    "reviewed_by": "VARCHAR",
-    "reviewed_at": "TIMESTAMPTZ",
-}
-
-# What tells the runs that a new row belongs to. Items are written before what asks for them.
-_BELONGS = {"request": "run_id", "generation": "key", "grade": "key"}
 
 WAIT_SECONDS = 20.0
 _FIRST_RETRY_SECONDS = 0.02
@@ -249,91 +218,6 @@ class Store:
         connection.execute("COMMIT")
 
 
-def absorb(connection: DuckDBPyConnection, journal_file: Path) -> set[str]:
-    """Move the rows of one journal file into the tables, leaving out those already there.
-
-    A review changes the critique that it is of, unless something newer was said of that already.
-    The tallies of the runs they belong to are dropped: they no longer tell what the rows do.
-
-    Args:
-        connection: Inside a transaction of :meth:`Store.write`.
-        journal_file: Lines of ``{"table": …, "row": {…}}``, each complete.
-
-    Returns:
-        The runs there is something new of.
-    """
-    lines = (
-        "read_json(?, format = 'newline_delimited', maximum_object_size = 268435456,"
-        " columns = {'table': 'VARCHAR', 'row': 'JSON'})"
-    )
-    present = connection.execute(
-        f'SELECT DISTINCT "table" FROM {lines}', [str(journal_file)]
-    ).fetchall()
-    added: dict[str, list[Any]] = {}
-    tables = {table for (table,) in present}
-    for table in sorted(tables - {REVIEW}):
-        keys = ", ".join(TABLE_KEYS[table])
-        columns = connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns()"
-            " WHERE table_name = ? AND database_name = current_database()",
-            [table],
-        ).fetchall()
-        # JSON has no type of its own inside a struct, and casts from text as it is.
-        structure = ", ".join(
-            f'"{name}": "{"VARCHAR" if kind in ("UUID", "TIMESTAMP WITH TIME ZONE") else kind}"'
-            for name, kind in columns
-        )
-        same = " AND ".join(f"old.{key} = new.{key}" for key in TABLE_KEYS[table])
-        names = ", ".join(f"CAST(fields.{name} AS {kind}) AS {name}" for name, kind in columns)
-        told = f" RETURNING {_BELONGS[table]}" if table in _BELONGS else ""
-        inserted = connection.execute(
-            f"INSERT INTO {table} BY NAME SELECT * FROM ("
-            f"  SELECT {names} FROM (SELECT from_json(row, '{{{structure}}}') AS fields"
-            f'    FROM {lines} WHERE "table" = ?)'
-            f"  QUALIFY row_number() OVER (PARTITION BY {keys}) = 1) AS new"
-            f" WHERE NOT EXISTS (SELECT 1 FROM {table} AS old WHERE {same}){told}",
-            [str(journal_file), table],
-        )
-        added[table] = inserted.fetchall() if told else []
-    if REVIEW in tables:
-        _review(connection, journal_file, lines)
-    return _drop_tallies(connection, added)
-
-
-def _review(connection: DuckDBPyConnection, journal_file: Path, lines: str) -> None:
-    """Change critiques to what is said of them, where nothing newer is said of them already."""
-    structure = ", ".join(f'"{name}": "VARCHAR"' for name in ("id", *_REVIEWED))
-    fields = ", ".join(
-        f"CAST(fields.{name} AS {kind}) AS {name}" for name, kind in _REVIEWED.items()
-    )
-    connection.execute(
-        f"UPDATE critique SET {', '.join(f'{name} = said.{name}' for name in _REVIEWED)} FROM ("
-        f"  SELECT CAST(fields.id AS UUID) AS critique_id, {fields}"
-        f"  FROM (SELECT from_json(row, '{{{structure}}}') AS fields"
-        f'    FROM {lines} WHERE "table" = ?)'
-        "  QUALIFY row_number() OVER (PARTITION BY critique_id ORDER BY reviewed_at DESC) = 1"
-        ") AS said WHERE critique.id = said.critique_id"
-        " AND (critique.reviewed_at IS NULL OR critique.reviewed_at < said.reviewed_at)",
-        [str(journal_file), REVIEW],
-    )
-
-
-def _drop_tallies(connection: DuckDBPyConnection, added: Mapping[str, list[Any]]) -> set[str]:
-    """Drop what was made of the rows of these runs before, and return the runs."""
-    runs = {run for (run,) in added.get("request", ())}
-    keys = {key for table in ("generation", "grade") for (key,) in added.get(table, ())}
-    if keys:
-        sharing = connection.execute(
-            "SELECT DISTINCT run_id FROM request WHERE key IN (SELECT unnest(?))", [list(keys)]
-        ).fetchall()
-        runs |= {run for (run,) in sharing}
-    if runs:
-        connection.execute(
-            "DELETE FROM run_tally WHERE run_id IN (SELECT unnest(?))", [sorted(runs)]
-        )
-    return runs
-
-
 def _locked(path: Path, error: Exception) -> StoreLocked:
     holder = re.search(r"\(PID (\d+)\)", str(error))
     who = f"process {holder[1]}" if holder else "another process"
@@ -353,8 +237,8 @@ def unwritable(path: Path, error: OSError) -> HarnessError:
     )
 
 
-def _disk_full(path: Path) -> HarnessError:
-    return HarnessError(
+def _disk_full(path: Path) -> DiskFull:
+    return DiskFull(
         f"The disk that holds {path} is full.",
         "Free some space and run the same command again: it goes on where it stopped.",
     )
