@@ -53,6 +53,7 @@ class Journal:
         self._number = 0
         self._file: IO[bytes] | None = None
         self._taken = recovery.Taken()
+        self._runs: set[str] = set()
         # The file that a run began with must be there: rows that were moved are in it alone.
         self._seen = _identity(store.path)
         self._closing = threading.Event()
@@ -70,6 +71,8 @@ class Journal:
         """
         if self._failure:
             raise self._failure
+        if table == "run":
+            self._runs.add(str(row["id"]))
         self._rows.put((table, row))
 
     def sync(self) -> None:
@@ -112,6 +115,7 @@ class Journal:
         with self._lock:
             try:
                 self._move_files(None)
+                self._announce_again()
             except HarnessError as error:
                 raise self._what_waits(error) from error
             if self._failure:
@@ -213,22 +217,33 @@ class Journal:
                 finished = recovery.row_files(self._dir)
             if not finished:
                 return
-            self._look_at_results(wait_seconds)
+            self._look_at_results()
             for file in finished:
                 self._take(file, wait_seconds, remove=not keep)
                 if keep:
                     file.rename(file.with_suffix(f".plan{file.suffix}"))
 
-    def _look_at_results(self, wait_seconds: float | None) -> None:
-        """See that the results file is the one that the run began with, or a copy of it."""
+    def _look_at_results(self) -> None:
+        """Refuse a results file that has taken another's place before its id was known."""
         found = _identity(self._store.path)
         if self._seen in (None, found):
             return
         if found is None or not self._taken.origin:
             raise recovery.moved(self._store)
-        # A copy may be an older one, which lacks what the run announced.
-        for file in recovery.plan_files(self._dir):
-            self._take(file, wait_seconds, remove=False)
+
+    def _announce_again(self) -> None:
+        """Bring back what was kept, where an older copy of the results file has taken its place."""
+        kept = recovery.plan_files(self._dir)
+        if not kept:
+            return
+        with contextlib.suppress(StoreLocked):
+            with self._store.read() as connection:
+                found = connection.execute(
+                    "SELECT id FROM run WHERE id IN (SELECT unnest(?))", [sorted(self._runs)]
+                ).fetchall()
+            if len(found) < len(self._runs):
+                for file in kept:
+                    self._take(file, None, remove=False)
 
     def _take(self, file: Path, wait_seconds: float | None, *, remove: bool) -> None:
         origin = self._taken.origin

@@ -170,7 +170,7 @@ def plan_files(folder: Path) -> list[Path]:
 
 def said_files(store: Store) -> list[Path]:
     """Return the files of what people said."""
-    return _plain(store.journal_dir, _SAID) if store.journal_dir.is_dir() else []
+    return _plain(store.journal_dir, _SAID)
 
 
 def said_folders(store: Store) -> list[Path]:
@@ -251,7 +251,7 @@ def _folders(store: Store, *, only_said: bool = False) -> Iterator[Path]:
 
 def _plain(folder: Path, name: re.Pattern[str]) -> list[Path]:
     """Return the regular files of a folder that are named so; a link is none."""
-    found = sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
+    found = sorted(path for path in folder.glob("*") if name.fullmatch(path.name))
     return [path for path in found if stat.S_ISREG(path.lstat().st_mode)]
 
 
