@@ -151,9 +151,9 @@ class Journal:
             remedy = error.remedy
             if self._taken.origin and not isinstance(error, StoreLocked | DiskFull):
                 remedy = (
-                    "Put the file back and run any command on it, or give "
-                    f"{self._store.journal_dir} its new name with .journal at the end. If it is "
-                    "lost, remove what is left of it and run the same command again: it begins "
+                    f"Put the file back, or rename {self._store.journal_dir} to go with its new "
+                    "name (NAME.journal beside NAME): the next command takes that in. If the file "
+                    "is lost, remove what is left of it and run the same command again: it begins "
                     "with what waits."
                 )
             return type(error)(f"{error.message} {waiting}", remedy)

@@ -138,8 +138,8 @@ def recover(
     if left:
         raise JournalRejected(
             f"{', '.join(left)} wait for another results file, which had the name {store.path}.",
-            "If that file was moved, move them into a folder beside it called like it with "
-            "`.journal` at the end; the next command on it takes them in.",
+            "Put that file back, or move these folders into NAME.journal beside it, where NAME is "
+            "its new name: the next command on it takes them in.",
         )
     return recovered
 
