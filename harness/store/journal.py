@@ -151,12 +151,12 @@ class Journal:
             remedy = error.remedy
             if self._taken.origin and not isinstance(error, StoreLocked | DiskFull):
                 remedy = (
-                    f"Put the file back, or rename {self._store.journal_dir} to go with its new "
-                    "name (NAME.journal beside NAME): the next command takes that in. If the file "
-                    "is lost, remove what is left of it and run the same command again: it begins "
-                    "with what waits."
+                    f"Put the file back as it was, or rename {self._store.journal_dir} to go with "
+                    "its new name (NAME.journal beside NAME): the next command takes that in. If "
+                    "the file is lost, remove what is left of it and run the same command again: "
+                    "it begins with what waits."
                 )
-            return type(error)(f"{error.message} {waiting}", remedy)
+            return type(error)(f"{error.message.rstrip('.')}. {waiting}", remedy)
         return error
 
     def _write(self) -> None:
