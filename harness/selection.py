@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +58,9 @@ def find(store: Store, names: Sequence[str], profile: str) -> list[Found]:
         NothingCalled: A name stands for nothing that has a run.
         HarnessError: A name stands for several runs or models.
     """
+    source_of = {fingerprint: source for _, source, _, fingerprint in queries.models(store)}
     runs = queries.runs(store, profile=profile)
-    return [_meant(name, runs, store.path) for name in names]
+    return [_meant(name, runs, source_of, store.path) for name in names]
 
 
 def find_one(store: Store, name: str, profile: str) -> RunSummary:
@@ -126,13 +127,16 @@ def line_up(
     return lines, left_out
 
 
-def _meant(name: str, runs: Sequence[RunSummary], results: Path) -> Found:
+def _meant(
+    name: str, runs: Sequence[RunSummary], source_of: Mapping[str, str], results: Path
+) -> Found:
     folder = str(Path(name).expanduser().resolve())
     enough = len(name) >= _SHORTEST_FINGERPRINT
+    sources = {run.id: source_of[run.fingerprint] for run in runs}
     ways = (
         [run for run in runs if run.id == name],
-        [run for run in runs if name in (run.model, run.fingerprint, run.source)],
-        [run for run in runs if run.source == folder],
+        [run for run in runs if name in (run.model, run.fingerprint, sources[run.id])],
+        [run for run in runs if sources[run.id] == folder],
         [run for run in runs if name and run.id.startswith(name)],
         [run for run in runs if enough and run.fingerprint.startswith(name)],
     )

@@ -72,7 +72,7 @@ class RunSummary:
     until something is graded; ``bounds`` are the score if every sample the grader's infrastructure
     failed on were wrong or right. ``item_set`` names the judged items with their golds: runs of
     which it is equal can be compared item by item. ``finished_at`` and ``graded_at`` are when the
-    last generation and the last grade came. ``source`` is where the model was found.
+    last generation and the last grade came.
     """
 
     id: str
@@ -109,7 +109,6 @@ class RunSummary:
     item_set: str | None = None
     finished_at: datetime | None = None
     graded_at: datetime | None = None
-    source: str = ""
 
     @property
     def complete(self) -> bool:
@@ -142,7 +141,7 @@ SELECT r.id, m.name AS model, r.model AS fingerprint, m.parameters, r.task, r.pr
        coalesce(w.session_tokens, 0) AS session_tokens,
        m.architecture, m.chat_template_sha256, r.chat, r.output_args, r.libraries, r.machine,
        coalesce(s.grader_versions, []) AS grader_versions, s.item_set,
-       s.last_finished_at AS finished_at, s.last_graded_at AS graded_at, m.source
+       s.last_finished_at AS finished_at, s.last_graded_at AS graded_at
 FROM run r
 JOIN model m ON m.fingerprint = r.model
 LEFT JOIN tally s ON s.run_id = r.id
