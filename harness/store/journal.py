@@ -282,7 +282,7 @@ def _absorb_file(store: Store, file: Path, wait_seconds: float | None) -> set[st
         file.unlink()
     except OSError as error:
         raise unwritable(store.path, error) from error
-    except (duckdb.Error, KeyError) as error:
+    except (duckdb.Error, KeyError, TypeError, ValueError) as error:
         raise JournalRejected(
             f"The journal {file.parent} does not fit into {store.path}: "
             f"{str(error).splitlines()[0]}",
