@@ -8,14 +8,21 @@ is not taken; it is named to the caller, and the others go in.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from harness.store import catalogue
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+_SCHEMA = Path(str(resources.files("harness.store"))) / "schema.sql"
+
 # What makes a row the same row; a row that is already there is left as it is.
 TABLE_KEYS = {
     "model": ("fingerprint",),
+    "model_alias": ("fingerprint", "name", "source"),
     "run": ("id",),
     "run_session": ("id", "run_id"),
     "item": ("task", "data_sha256", "id", "gold_id"),
@@ -79,27 +86,27 @@ def absorb(connection: DuckDBPyConnection, lines: Sequence[Line]) -> Absorbed:
     )
     tables = {line.table for line in lines}
     added: dict[str, list[Any]] = {}
-    unfit: list[int] = []
-    for table in sorted(tables - {REVIEW}):
-        added[table], refused = _insert(connection, table)
-        unfit += refused
+    unfit: set[int] = set()
+    sources = {table: table for table in tables - {REVIEW}}
+    if "model" in sources:
+        # A model that is there already keeps its row; what it is called here is kept beside it.
+        sources["model_alias"] = "model"
+    for table, source in sorted(sources.items()):
+        added[table], refused = _insert(connection, table, source)
+        unfit.update(refused)
     if REVIEW in tables:
-        unfit += _review(connection)
+        unfit.update(_review(connection))
     return Absorbed(_drop_tallies(connection, added), sorted(unfit))
 
 
-def _insert(connection: DuckDBPyConnection, table: str) -> tuple[list[Any], list[int]]:
+def _insert(connection: DuckDBPyConnection, table: str, source: str) -> tuple[list[Any], list[int]]:
     """Insert the rows of a table; return what they belong to, and the lines left out."""
-    columns = connection.execute(
-        "SELECT column_name, data_type, is_nullable FROM duckdb_columns()"
-        " WHERE table_name = ? AND database_name = current_database()",
-        [table],
-    ).fetchall()
+    columns = catalogue.schema_of(_SCHEMA.read_text()).columns[table]
     values = ", ".join(
-        f"{_value(name, kind, nullable)} AS {name}" for name, kind, nullable in columns
+        f"{_value(name, one.type, not one.not_null)} AS {name}" for name, one in columns.items()
     )
-    _fit(connection, table, {name: kind for name, kind, _ in columns}, values)
-    needed = [name for name, _, nullable in columns if not nullable]
+    _fit(connection, source, {name: one.type for name, one in columns.items()}, values)
+    needed = [name for name, one in columns.items() if one.not_null]
     lacking = " OR ".join(f"{name} IS NULL" for name in needed)
     refused = connection.execute(f"SELECT line FROM temp.fitted WHERE {lacking}").fetchall()
     keys = TABLE_KEYS[table]
