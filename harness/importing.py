@@ -17,6 +17,7 @@ from harness.matching import match
 from harness.plan import item_row, now
 from harness.registry import TaskRegistry
 from harness.store import Journal, Store, queries
+from harness.store.narrowed import sample_of
 from harness.tasks_api import Task, data_sha256
 from harness.types import DEFAULT_PROFILE, Item, Status, ThoughtTags, Verdict, digest
 
@@ -290,14 +291,17 @@ def _others(store: Store, run_id: str, origin: Origin) -> tuple[str, ...]:
 def agreement(store: Store, run_id: str) -> Agreement:
     """Count on how many of a run's responses our grader and the source agree."""
     with store.read() as connection:
+        ours, theirs = (
+            f"({sample_of(connection, [run_id], profile)}"
+            "SELECT item_id, sample_index, correct FROM sample)"
+            for profile in (DEFAULT_PROFILE, SOURCE_PROFILE)
+        )
         row = connection.execute(
-            f"SELECT count(*) FILTER (WHERE a.correct AND b.correct),"
-            f" count(*) FILTER (WHERE NOT a.correct AND NOT b.correct),"
-            f" count(*) FILTER (WHERE a.correct AND NOT b.correct),"
-            f" count(*) FILTER (WHERE NOT a.correct AND b.correct)"
-            f" FROM sample_by('{DEFAULT_PROFILE}') a JOIN sample_by('{SOURCE_PROFILE}') b"
-            f" USING (run_id, item_id, sample_index) WHERE run_id = ?",
-            [run_id],
+            "SELECT count(*) FILTER (WHERE a.correct AND b.correct),"
+            " count(*) FILTER (WHERE NOT a.correct AND NOT b.correct),"
+            " count(*) FILTER (WHERE a.correct AND NOT b.correct),"
+            " count(*) FILTER (WHERE NOT a.correct AND b.correct)"
+            f" FROM {ours} a JOIN {theirs} b USING (item_id, sample_index)"
         ).fetchone()
     return Agreement(*(row or (0, 0, 0, 0)))
 

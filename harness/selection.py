@@ -43,8 +43,8 @@ def find_runs(store: Store, names: Sequence[str], profile: str) -> list[list[Run
 def find(store: Store, names: Sequence[str], profile: str) -> list[Found]:
     """Find what each name stands for.
 
-    A name is a run's id or its beginning, or a model: as the leaderboard calls it, its source, its
-    folder, or its fingerprint or the beginning of that. Whole names go before beginnings.
+    A name is a run's id or its beginning, or a model: any name, source or folder that it was
+    measured under, or its fingerprint or the beginning of that. Whole names go before beginnings.
 
     Args:
         store: The results file.
@@ -58,9 +58,11 @@ def find(store: Store, names: Sequence[str], profile: str) -> list[Found]:
         NothingCalled: A name stands for nothing that has a run.
         HarnessError: A name stands for several runs or models.
     """
-    source_of = {fingerprint: source for _, source, _, fingerprint in queries.models(store)}
     runs = queries.runs(store, profile=profile)
-    return [_meant(name, runs, source_of, store.path) for name in names]
+    known_as = {run.fingerprint: {run.model} for run in runs}
+    for fingerprint, *aliases in queries.aliases(store):
+        known_as.setdefault(fingerprint, set()).update(aliases)
+    return [_meant(name, runs, known_as, store.path) for name in names]
 
 
 def find_one(store: Store, name: str, profile: str) -> RunSummary:
@@ -128,15 +130,14 @@ def line_up(
 
 
 def _meant(
-    name: str, runs: Sequence[RunSummary], source_of: Mapping[str, str], results: Path
+    name: str, runs: Sequence[RunSummary], known_as: Mapping[str, set[str]], results: Path
 ) -> Found:
     folder = str(Path(name).expanduser().resolve())
     enough = len(name) >= _SHORTEST_FINGERPRINT
-    sources = {run.id: source_of[run.fingerprint] for run in runs}
     ways = (
         [run for run in runs if run.id == name],
-        [run for run in runs if name in (run.model, run.fingerprint, sources[run.id])],
-        [run for run in runs if sources[run.id] == folder],
+        [run for run in runs if name == run.fingerprint or name in known_as[run.fingerprint]],
+        [run for run in runs if folder in known_as[run.fingerprint]],
         [run for run in runs if name and run.id.startswith(name)],
         [run for run in runs if enough and run.fingerprint.startswith(name)],
     )

@@ -35,7 +35,15 @@ def list_models(results: ResultsOption = RESULTS, as_json: JsonOption = False) -
 
     rows = [(name, "built in", about, "") for name, about in BUILTIN_MODELS.items()]
     if results.exists():
-        rows += queries.models(Store(results))
+        store = Store(results)
+        measured = queries.models(store)
+        rows += measured
+        first = {fingerprint: (name, source) for name, source, _, fingerprint in measured}
+        rows += [
+            (name, source, f"the same weights as {first[fingerprint][0]}", fingerprint)
+            for fingerprint, name, source in queries.aliases(store)
+            if fingerprint in first and first[fingerprint] != (name, source)
+        ]
     if as_json:
         names = ("name", "source", "about", "fingerprint")
         print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))

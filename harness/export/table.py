@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.importing import SOURCE_PROFILE
 from harness.store import Store
-from harness.store.narrowed import literals, quoted
+from harness.store.narrowed import NEWEST_FIRST, literals, quoted
 
 # Columns in their order; of restricted runs those in the second group stay empty.
 _OPEN = (
@@ -50,7 +50,7 @@ newest AS (
     SELECT d.* FROM grade d SEMI JOIN asked a ON a.key = d.key AND a.gold_id = d.gold_id
     WHERE d.profile IN ('{profile}', '{source}')
     QUALIFY row_number() OVER (PARTITION BY d.key, d.gold_id, d.profile
-                               ORDER BY d.graded_at DESC, d.grader_version DESC) = 1),
+                               ORDER BY {newest_first}) = 1),
 said AS (
     SELECT h.* FROM human_label h SEMI JOIN asked a ON a.key = h.key AND a.gold_id = h.gold_id
     QUALIFY row_number() OVER (PARTITION BY h.key, h.gold_id ORDER BY h.labelled_at DESC) = 1),
@@ -118,6 +118,7 @@ def write(
         runs=literals(run_ids),
         profile=quoted(profile),
         source=SOURCE_PROFILE,
+        newest_first=NEWEST_FIRST,
         columns=", ".join(_column(name, form) for name in (*_OPEN, *_SECRET, *_JUDGED, *_MADE)),
     )
     options = (
@@ -125,7 +126,8 @@ def write(
         if form == "parquet"
         else f"FORMAT csv, HEADER true, COMPRESSION {packed}"
     )
-    with store.read() as connection:
+    path = path.absolute()
+    with store.read(output=path) as connection:
         try:
             copied = connection.execute(f"COPY ({rows}) TO '{quoted(str(path))}' ({options})")
         except duckdb.IOException as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from harness.store.narrowed import literals, spans
+from harness.store.narrowed import NEWEST_FIRST, literals, spans
 from harness.store.people import say
 from harness.store.store import Store
 
@@ -150,8 +150,7 @@ def judgements(
             " FROM grade d, (SELECT restricted FROM run WHERE id = ?) r"
             f" WHERE d.key IN ({ids}){when}"
             " QUALIFY row_number() OVER"
-            " (PARTITION BY d.key, d.gold_id, d.profile"
-            " ORDER BY d.graded_at DESC, d.grader_version DESC) = 1"
+            f" (PARTITION BY d.key, d.gold_id, d.profile ORDER BY {NEWEST_FIRST}) = 1"
             " ORDER BY d.profile",
             [run_id],
         ).fetchall()

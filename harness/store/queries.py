@@ -138,8 +138,8 @@ SELECT r.id, m.name AS model, r.model AS fingerprint, m.parameters, r.task, r.pr
        r.protocol_sha256, r.data_sha256, r.samples, r.seed, r.replicate, r.items, r.requests,
        r.backend || ' ' || r.engine_version AS engine, r.device, r.restricted, r.created_at,
        coalesce(s.samples, 0) AS graded, coalesce(s.generated, 0) AS generated,
-       s.items AS graded_items, s.mean, s.variance, s.correct,
-       coalesce(s.undecided, 0) AS undecided, coalesce(s.truncated, 0) AS truncated,
+       s.items AS graded_items, s.mean, s.variance, s.upper_mean, s.correct,
+       coalesce(s.truncated, 0) AS truncated,
        coalesce(s.no_answer, 0) AS no_answer, coalesce(s.loops, 0) AS loops,
        coalesce(s.completion_tokens, 0) AS completion_tokens, s.most_samples,
        coalesce(w.generate_seconds, 0) AS generate_seconds,
@@ -276,7 +276,10 @@ def find_run(store: Store, prefix: str) -> RunSummary:
 
 
 def models(store: Store) -> list[tuple[str, str, str, str]]:
-    """Return name, source, a description and the fingerprint of each measured model."""
+    """Return name, source, a description and the fingerprint of each measured model.
+
+    Name and source are those that it was first measured under; :func:`aliases` has all.
+    """
     with store.read() as connection:
         rows = connection.execute(
             "SELECT name, source, architecture, parameters, fingerprint FROM model ORDER BY name"
@@ -285,6 +288,14 @@ def models(store: Store) -> list[tuple[str, str, str, str]]:
         (name, source, f"{architecture}, {(parameters or 0) / 1e6:,.0f}M parameters", fingerprint)
         for name, source, architecture, parameters, fingerprint in rows
     ]
+
+
+def aliases(store: Store) -> list[tuple[str, str, str]]:
+    """Return fingerprint, name and source for all that measured models were called, in time."""
+    with store.read() as connection:
+        return connection.execute(
+            "SELECT fingerprint, name, source FROM model_alias ORDER BY added_at, name, source"
+        ).fetchall()
 
 
 def _judged_item(
@@ -316,8 +327,8 @@ def _summary(row: dict[str, Any]) -> RunSummary:
             samples_per_item=row["most_samples"],
             correct=row["correct"],
         )
-        bounds = (estimate.value, estimate.value + int(row["undecided"]) / graded)
-    for name in ("graded_items", "mean", "variance", "correct", "undecided", "most_samples"):
+        bounds = (estimate.value, max(estimate.value, row["upper_mean"]))
+    for name in ("graded_items", "mean", "variance", "upper_mean", "correct", "most_samples"):
         del row[name]
     generated = int(row["generated"])
     shares = {name: row[name] / generated if generated else 0.0 for name in _SHARES}

@@ -22,6 +22,14 @@ CREATE TABLE model (
     added_at             TIMESTAMPTZ NOT NULL
 );
 
+-- Every name and place that a model was measured under; that in `model` is the first.
+CREATE TABLE model_alias (
+    fingerprint VARCHAR NOT NULL,
+    name        VARCHAR NOT NULL,
+    source      VARCHAR NOT NULL,
+    added_at    TIMESTAMPTZ NOT NULL
+);
+
 -- One model on one task under one protocol. `chat` is what its own template was asked for.
 CREATE TABLE run (
     id               VARCHAR PRIMARY KEY,
@@ -246,7 +254,8 @@ CREATE TABLE human_label (
 -- all. Derived and nothing else: made from the rows by tallies.py when a writer has finished, dropped
 -- in the transaction that brings new rows of the run (store.py), and where it is absent the rows are
 -- counted. `generated` is what has come back, `samples` what of it is judged; `mean` and `variance`
--- are of the judged items' scores. `item_set` names the judged items with their golds: runs of equal
+-- are of the judged items' scores, `upper_mean` is the mean if every sample that the grader failed on
+-- were right. `item_set` names the judged items with their golds: runs of equal
 -- item sets have their lists in one order, and can be compared item by item. The four times are the
 -- first and last of the run's generations and grades: with them DuckDB reads only the part of the
 -- large tables where they are.
@@ -259,6 +268,7 @@ CREATE TABLE run_tally (
     correct           BIGINT NOT NULL,
     mean              DOUBLE,
     variance          DOUBLE,
+    upper_mean        DOUBLE,
     most_samples      INTEGER NOT NULL,
     undecided         BIGINT NOT NULL,
     truncated         BIGINT NOT NULL,

@@ -7,60 +7,36 @@ while somebody else holds the file waits in the run's journal (``journal.py``).
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
+import io
 import random
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, StoreLocked
+from harness.errors import DiskFull, HarnessError, StoreLocked
+from harness.store import catalogue
+from harness.store.narrowed import NEWEST_FIRST
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION = 6
-
-# What makes a row the same row; a row that is already there is left as it is.
-TABLE_KEYS = {
-    "model": ("fingerprint",),
-    "run": ("id",),
-    "run_session": ("id", "run_id"),
-    "item": ("task", "data_sha256", "id", "gold_id"),
-    "request": ("run_id", "item_id", "sample_index"),
-    "generation": ("key",),
-    "grade": ("key", "gold_id", "profile", "grader_version"),
-    "gate_decision": ("id",),
-    "critique": ("id",),
-    "training": ("id",),
-    "training_step": ("training_id", "step"),
-    "training_checkpoint": ("training_id", "step", "fingerprint"),
-    "training_choice": ("training_id", "task", "rule"),
-    "human_label": ("id",),
-}
-
-REVIEW = "critique_review"
-"""A row of a journal that is for no table: what a human says of a critique that is there."""
-_REVIEWED = {
-    "human_right": "BOOLEAN",
-    "human_sound": "BOOLEAN",
-    "human_note": "VARCHAR",
-    "reviewed_by": "VARCHAR",
-    "reviewed_at": "TIMESTAMPTZ",
-}
-
-# What tells the runs that a new row belongs to. Items are written before what asks for them.
-_BELONGS = {"request": "run_id", "generation": "key", "grade": "key"}
+SCHEMA_VERSION = 7
 
 WAIT_SECONDS = 20.0
 _FIRST_RETRY_SECONDS = 0.02
 _LONGEST_RETRY_SECONDS = 0.5
 _NO_SPACE = "No space left on device"
+_HERE = Path(str(resources.files("harness.store")))
+# Parameters that hold long lists are slow.
+_ROWS_AT_ONCE = 100
 # DuckDB refuses to open a file for reading and for writing at once within one process.
 _in_process = threading.Lock()
 
@@ -94,7 +70,7 @@ class Store:
         self.path = path
         self.wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
         self._config = {"memory_limit": memory_limit} if memory_limit else {}
-        self._schema_dir = schema_dir or Path(str(resources.files("harness.store")))
+        self._schema_dir = schema_dir or _HERE
         self._schema_version = schema_version
         self._checked = False
 
@@ -109,8 +85,8 @@ class Store:
 
         Raises:
             StoreLocked: Another process held the file for longer than ``wait_seconds``.
-            HarnessError: The file is not a DuckDB database, is of a newer schema, or the disk is
-                full.
+            HarnessError: The file is not a DuckDB database, is of a newer schema, holds something
+                else in place of our tables, or the disk is full.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,16 +94,23 @@ class Store:
             raise unwritable(self.path, error) from error
         new = not self.path.exists()
         with self._connect(False, wait_seconds) as connection:
-            if new or not self._checked:
-                self._bring_up_to_date(connection)
+            version = self._version(connection)
+            if new or not self._checked or version != self._schema_version:
+                self._bring_up_to_date(connection, version)
                 self._checked = True
             connection.execute("BEGIN")
             yield connection
             connection.execute("COMMIT")
 
     @contextmanager
-    def read(self, *, wait_seconds: float | None = None) -> Iterator[DuckDBPyConnection]:
+    def read(
+        self, *, wait_seconds: float | None = None, output: Path | None = None
+    ) -> Iterator[DuckDBPyConnection]:
         """Open for reading, for milliseconds.
+
+        Args:
+            wait_seconds: How long to wait for another process to let go of it.
+            output: A file that the connection may write; it reaches no other but the results file.
 
         Raises:
             StoreLocked: As for :meth:`write`.
@@ -138,22 +121,31 @@ class Store:
                 f"There is no results file at {self.path}.",
                 "Run `harness eval` first, or name another one with --results or HARNESS_RESULTS.",
             )
-        with self._connect(True, wait_seconds) as connection:
-            if self._checked or self._version(connection) == self._schema_version:
+        # DuckDB writes beside a file that it is to replace.
+        files = (output, output.with_name(f"tmp_{output.name}")) if output else ()
+        with self._connect(True, wait_seconds, files) as connection:
+            if self._version(connection) == self._schema_version:
                 self._checked = True
                 yield connection
                 return
         with self.write(wait_seconds=wait_seconds):
             pass
-        with self._connect(True, wait_seconds) as connection:
+        with self._connect(True, wait_seconds, files) as connection:
+            self._version(connection)
             yield connection
 
     @contextmanager
-    def _connect(self, read_only: bool, wait_seconds: float | None) -> Iterator[DuckDBPyConnection]:
+    def _connect(
+        self, read_only: bool, wait_seconds: float | None, files: Collection[Path] = ()
+    ) -> Iterator[DuckDBPyConnection]:
         import duckdb
 
-        connection = self._open(read_only, wait_seconds)
+        closed = dict(catalogue.CLOSED)
+        if files:
+            del closed["enable_external_access"]  # confine() takes it away, but for these
+        connection = self._open(read_only, wait_seconds, self._config | closed)
         try:
+            catalogue.confine(connection, files)
             yield connection
         except duckdb.Error as error:
             if isinstance(error, duckdb.IOException) or _NO_SPACE in str(error):
@@ -168,7 +160,9 @@ class Store:
             finally:
                 _in_process.release()
 
-    def _open(self, read_only: bool, wait_seconds: float | None) -> DuckDBPyConnection:
+    def _open(
+        self, read_only: bool, wait_seconds: float | None, config: Mapping[str, str]
+    ) -> DuckDBPyConnection:
         """Open the file, with ``_in_process`` held from then on, but not while waiting."""
         import duckdb
 
@@ -177,7 +171,7 @@ class Store:
         while True:
             _in_process.acquire()
             try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=self._config)
+                return duckdb.connect(str(self.path), read_only=read_only, config=config)
             except BaseException as error:
                 _in_process.release()
                 if not isinstance(error, duckdb.Error):
@@ -190,13 +184,8 @@ class Store:
             pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
 
     def _version(self, connection: DuckDBPyConnection) -> int:
-        """Return the file's schema version, 0 for an empty database."""
-        tables = {
-            str(row[0])
-            for row in connection.execute(
-                "SELECT table_name FROM duckdb_tables() WHERE NOT internal"
-            ).fetchall()
-        }
+        """Return the file's schema version, 0 for an empty database; refuse what is not ours."""
+        tables = catalogue.tables(connection)
         if not tables:
             return 0
         if "schema_version" not in tables:
@@ -204,6 +193,8 @@ class Store:
                 f"{self.path} is a DuckDB database, but not a results file of the harness.",
                 "Name another file with --results.",
             )
+        schema = self._schema()
+        catalogue.check(connection, self.path, tables, schema, names=["schema_version"])
         row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
         version = int(row[0]) if row and row[0] is not None else 0
         if version > self._schema_version:
@@ -212,126 +203,81 @@ class Store:
                 f"{self._schema_version}.",
                 "Update the harness, or name another file with --results.",
             )
+        complete = version == self._schema_version
+        catalogue.check(connection, self.path, tables, schema, complete=complete)
         return version
 
-    def _bring_up_to_date(self, connection: DuckDBPyConnection) -> None:
-        version = self._version(connection)
+    def _schema(self) -> catalogue.Schema:
+        return catalogue.schema_of((self._schema_dir / "schema.sql").read_text())
+
+    def _bring_up_to_date(self, connection: DuckDBPyConnection, version: int) -> None:
         if version != self._schema_version:
-            connection.execute("BEGIN")
-            if version == 0:
-                connection.execute((self._schema_dir / "schema.sql").read_text())
-            else:
-                for step in range(version + 1, self._schema_version + 1):
-                    (script,) = (self._schema_dir / "migrations").glob(f"{step:04d}_*.sql")
-                    connection.execute(script.read_text())
-            connection.execute((self._schema_dir / "views.sql").read_text())
-            connection.execute(
-                "INSERT INTO schema_version (version) VALUES (?)", [self._schema_version]
-            )
-            connection.execute("COMMIT")
+            self._migrate(connection, version)
         self._load_published_scores(connection)
+
+    def _migrate(self, connection: DuckDBPyConnection, version: int) -> None:
+        import duckdb
+
+        catalogue.check_names(connection, self.path)
+        if version == 0:
+            scripts = [self._schema_dir / "schema.sql"]
+        else:
+            steps = range(version + 1, self._schema_version + 1)
+            folder = self._schema_dir / "migrations"
+            scripts = [file for step in steps for file in folder.glob(f"{step:04d}_*.sql")]
+        with catalogue.creating(connection):
+            connection.execute("BEGIN")
+            try:
+                for script in scripts:
+                    connection.execute(script.read_text())
+                views = (self._schema_dir / "views.sql").read_text()
+                connection.execute(views.replace("NEWEST_FIRST", NEWEST_FIRST))
+            except (duckdb.CatalogException, duckdb.BinderException) as error:
+                raise HarnessError(
+                    f"{self.path} cannot be brought to schema {self._schema_version}: "
+                    f"{str(error).splitlines()[0]}.",
+                    "Name another file with --results.",
+                ) from error
+            # The time is ours to say: the file's own default for it is an expression.
+            connection.execute(
+                "INSERT INTO schema_version (version, applied_at) VALUES (?, now())",
+                [self._schema_version],
+            )
+            catalogue.check(connection, self.path, catalogue.tables(connection), self._schema())
+            connection.execute("COMMIT")
 
     def _load_published_scores(self, connection: DuckDBPyConnection) -> None:
         """Bring the published scores that come with this version of the harness."""
-        path = Path(str(resources.files("harness.store"))) / "published_scores.csv"
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        content = (_HERE / "published_scores.csv").read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
         row = connection.execute("SELECT value FROM meta WHERE name = 'published'").fetchone()
         if row == (sha256,):
             return
+        names, *rows = csv.reader(io.StringIO(content.decode(), newline=""))
         connection.execute("BEGIN")
         connection.execute("DELETE FROM published_score")
+        _insert(connection, "published_score", names, [[v or None for v in row] for row in rows])
         connection.execute(
-            "INSERT INTO published_score BY NAME "
-            "SELECT * FROM read_csv(?, header = true, all_varchar = true, nullstr = '')",
-            [str(path)],
+            "INSERT OR REPLACE INTO meta (name, value) VALUES ('published', ?)", [sha256]
         )
-        connection.execute("INSERT OR REPLACE INTO meta VALUES ('published', ?)", [sha256])
         connection.execute("COMMIT")
 
 
-def absorb(connection: DuckDBPyConnection, journal_file: Path) -> set[str]:
-    """Move the rows of one journal file into the tables, leaving out those already there.
-
-    A review changes the critique that it is of, unless something newer was said of that already.
-    The tallies of the runs they belong to are dropped: they no longer tell what the rows do.
-
-    Args:
-        connection: Inside a transaction of :meth:`Store.write`.
-        journal_file: Lines of ``{"table": …, "row": {…}}``, each complete.
-
-    Returns:
-        The runs there is something new of.
-    """
-    lines = (
-        "read_json(?, format = 'newline_delimited', maximum_object_size = 268435456,"
-        " columns = {'table': 'VARCHAR', 'row': 'JSON'})"
-    )
-    present = connection.execute(
-        f'SELECT DISTINCT "table" FROM {lines}', [str(journal_file)]
-    ).fetchall()
-    added: dict[str, list[Any]] = {}
-    tables = {table for (table,) in present}
-    for table in sorted(tables - {REVIEW}):
-        keys = ", ".join(TABLE_KEYS[table])
-        columns = connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns()"
-            " WHERE table_name = ? AND database_name = current_database()",
-            [table],
-        ).fetchall()
-        # JSON has no type of its own inside a struct, and casts from text as it is.
-        structure = ", ".join(
-            f'"{name}": "{"VARCHAR" if kind in ("UUID", "TIMESTAMP WITH TIME ZONE") else kind}"'
-            for name, kind in columns
-        )
-        same = " AND ".join(f"old.{key} = new.{key}" for key in TABLE_KEYS[table])
-        names = ", ".join(f"CAST(fields.{name} AS {kind}) AS {name}" for name, kind in columns)
-        told = f" RETURNING {_BELONGS[table]}" if table in _BELONGS else ""
-        inserted = connection.execute(
-            f"INSERT INTO {table} BY NAME SELECT * FROM ("
-            f"  SELECT {names} FROM (SELECT from_json(row, '{{{structure}}}') AS fields"
-            f'    FROM {lines} WHERE "table" = ?)'
-            f"  QUALIFY row_number() OVER (PARTITION BY {keys}) = 1) AS new"
-            f" WHERE NOT EXISTS (SELECT 1 FROM {table} AS old WHERE {same}){told}",
-            [str(journal_file), table],
-        )
-        added[table] = inserted.fetchall() if told else []
-    if REVIEW in tables:
-        _review(connection, journal_file, lines)
-    return _drop_tallies(connection, added)
-
-
-def _review(connection: DuckDBPyConnection, journal_file: Path, lines: str) -> None:
-    """Change critiques to what is said of them, where nothing newer is said of them already."""
-    structure = ", ".join(f'"{name}": "VARCHAR"' for name in ("id", *_REVIEWED))
-    fields = ", ".join(
-        f"CAST(fields.{name} AS {kind}) AS {name}" for name, kind in _REVIEWED.items()
-    )
-    connection.execute(
-        f"UPDATE critique SET {', '.join(f'{name} = said.{name}' for name in _REVIEWED)} FROM ("
-        f"  SELECT CAST(fields.id AS UUID) AS critique_id, {fields}"
-        f"  FROM (SELECT from_json(row, '{{{structure}}}') AS fields"
-        f'    FROM {lines} WHERE "table" = ?)'
-        "  QUALIFY row_number() OVER (PARTITION BY critique_id ORDER BY reviewed_at DESC) = 1"
-        ") AS said WHERE critique.id = said.critique_id"
-        " AND (critique.reviewed_at IS NULL OR critique.reviewed_at < said.reviewed_at)",
-        [str(journal_file), REVIEW],
-    )
-
-
-def _drop_tallies(connection: DuckDBPyConnection, added: Mapping[str, list[Any]]) -> set[str]:
-    """Drop what was made of the rows of these runs before, and return the runs."""
-    runs = {run for (run,) in added.get("request", ())}
-    keys = {key for table in ("generation", "grade") for (key,) in added.get(table, ())}
-    if keys:
-        sharing = connection.execute(
-            "SELECT DISTINCT run_id FROM request WHERE key IN (SELECT unnest(?))", [list(keys)]
-        ).fetchall()
-        runs |= {run for (run,) in sharing}
-    if runs:
+def _insert(
+    connection: DuckDBPyConnection,
+    table: str,
+    names: Sequence[str],
+    rows: Sequence[Sequence[str | None]],
+) -> None:
+    """Append rows, handed over as texts."""
+    values = ", ".join("unnest(?)" for _ in names)
+    columns = ", ".join(f'"{name}"' for name in names)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
         connection.execute(
-            "DELETE FROM run_tally WHERE run_id IN (SELECT unnest(?))", [sorted(runs)]
+            f"INSERT INTO {table} ({columns}) SELECT {values}",
+            [list(column) for column in zip(*some, strict=True)],
         )
-    return runs
 
 
 def _locked(path: Path, error: Exception) -> StoreLocked:
@@ -353,8 +299,8 @@ def unwritable(path: Path, error: OSError) -> HarnessError:
     )
 
 
-def _disk_full(path: Path) -> HarnessError:
-    return HarnessError(
+def _disk_full(path: Path) -> DiskFull:
+    return DiskFull(
         f"The disk that holds {path} is full.",
         "Free some space and run the same command again: it goes on where it stopped.",
     )

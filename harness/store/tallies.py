@@ -10,13 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.store.narrowed import literals, quoted
+from harness.store.narrowed import NEWEST_FIRST, literals, quoted
 from harness.store.store import Store
 from harness.types import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+_COLUMNS = (
+    "run_id", "profile", "items", "samples", "generated", "correct", "most_samples", "undecided",
+    "truncated", "no_answer", "loops", "completion_tokens", "grader_versions", "first_finished_at",
+    "last_finished_at", "first_graded_at", "last_graded_at", "item_set", "item_samples",
+    "item_correct",
+)  # fmt: skip
+# Sums of fractions depend on the order they are added in, in their last digits.
+_FRACTIONS = ("mean", "variance", "upper_mean")
 # Runs counted in one go: DuckDB's memory grows with them, the number of scans falls.
 _AT_ONCE = 100
 
@@ -41,11 +49,11 @@ came AS MATERIALIZED (
 ),
 newest AS MATERIALIZED (
     SELECT key, gold_id, profile, grader_version, correct, status, graded_at,
-           min(graded_at) OVER same AS first_graded_at
+           min(graded_at) OVER same AS first_graded_at, max(graded_at) OVER same AS last_graded_at
     FROM grade WHERE key IN (SELECT key FROM asked)
     WINDOW same AS (PARTITION BY key, gold_id, profile)
     QUALIFY row_number()
-        OVER (PARTITION BY key, gold_id, profile ORDER BY graded_at DESC, grader_version DESC) = 1
+        OVER (PARTITION BY key, gold_id, profile ORDER BY {NEWEST_FIRST}) = 1
 ),
 judging AS (
     SELECT DISTINCT q.run_id, d.profile
@@ -65,7 +73,7 @@ by_item AS (
            coalesce(sum(g.completion_tokens), 0)::BIGINT AS completion_tokens,
            list(DISTINCT d.grader_version) FILTER (WHERE d.correct IS NOT NULL) AS versions,
            min(g.finished_at) AS first_finished_at, max(g.finished_at) AS last_finished_at,
-           min(d.first_graded_at) AS first_graded_at, max(d.graded_at) AS last_graded_at
+           min(d.first_graded_at) AS first_graded_at, max(d.last_graded_at) AS last_graded_at
     FROM asked q
     JOIN judging p ON p.run_id = q.run_id
     LEFT JOIN came g ON g.key = q.key
@@ -76,6 +84,7 @@ SELECT run_id, profile, (count(*) FILTER (WHERE samples > 0))::INTEGER AS items,
        sum(samples)::BIGINT AS samples, sum(generated)::BIGINT AS generated,
        sum(correct)::BIGINT AS correct, avg(correct / nullif(samples, 0)) AS mean,
        coalesce(var_samp(correct / nullif(samples, 0)), 0) AS variance,
+       avg(least(samples, correct + undecided) / nullif(samples, 0)) AS upper_mean,
        max(samples) AS most_samples, sum(undecided)::BIGINT AS undecided,
        sum(truncated)::BIGINT AS truncated, sum(no_answer)::BIGINT AS no_answer,
        sum(loops)::BIGINT AS loops, sum(completion_tokens)::BIGINT AS completion_tokens,
@@ -164,8 +173,8 @@ def differing(store: Store, run_ids: Sequence[str] | None = None) -> list[str]:
     with store.read() as connection:
         rows = connection.execute(f"SELECT DISTINCT run_id FROM run_tally{chosen}").fetchall()
         for some in _batched(sorted(row[0] for row in rows)):
-            # Sums of fractions depend on the order they are added in, in their last digits.
-            exact = "SELECT * EXCLUDE (mean, variance), round(mean, 9), round(variance, 9) FROM"
+            rounded = [f"round({name}, 9)" for name in _FRACTIONS]
+            exact = f"SELECT {', '.join((*_COLUMNS, *rounded))} FROM"
             kept = f"{exact} run_tally WHERE run_id IN ({literals(some)})"
             anew = f"{exact} ({counted(some)})"
             rows = connection.execute(

@@ -1,6 +1,6 @@
 -- What the rows mean, for whoever asks in SQL. The harness's own questions narrow the large tables to
--- a few runs first (samples.py), and take what a whole run comes to from its tally where it has one
--- (tallies.py); tests hold both against these.
+-- a few runs first (narrowed.py), and take what a whole run comes to from its tally where it has one
+-- (tallies.py); tests hold both against these. NEWEST_FIRST is filled in from narrowed.py.
 
 -- The macros take a grading profile; the views of the same name are those of the default one.
 
@@ -8,7 +8,7 @@
 CREATE OR REPLACE VIEW latest_grade AS
 SELECT * FROM grade
 QUALIFY row_number()
-    OVER (PARTITION BY key, gold_id, profile ORDER BY graded_at DESC, grader_version DESC) = 1;
+    OVER (PARTITION BY key, gold_id, profile ORDER BY NEWEST_FIRST) = 1;
 
 -- One row a request of a run, with what came back and how it was judged (NULL while it has not).
 CREATE OR REPLACE MACRO sample_by(wanted) AS TABLE
@@ -46,6 +46,7 @@ SELECT run_id, count(*) FILTER (WHERE samples > 0) AS items,
        sum(samples)::BIGINT AS samples, sum(generated)::BIGINT AS generated, sum(correct)::BIGINT AS correct,
        avg(correct / nullif(samples, 0)) AS mean,
        coalesce(var_samp(correct / nullif(samples, 0)), 0) AS variance,
+       avg(least(samples, correct + undecided) / nullif(samples, 0)) AS upper_mean,
        max(samples)::BIGINT AS most_samples, min(samples)::BIGINT AS fewest_samples,
        sum(undecided)::BIGINT AS undecided, sum(truncated)::BIGINT AS truncated,
        sum(no_answer)::BIGINT AS no_answer, sum(loops)::BIGINT AS loops,
