@@ -306,6 +306,9 @@ def print_samples(summary: RunSummary, samples: Sequence[Sample]) -> None:
             if text:
                 console.print(_plain(f"{label:>9}  ", style="bold"), _plain(text), sep="")
     console.print(_plain(f"\n{len(samples)} samples of {summary.task} by {summary.model}"))
+    fault = summary.made_with.chat.get("template_fault")
+    if fault:
+        console.print(_plain(f"chat template of the model: {fault}"))
 
 
 def _texts(summary: RunSummary, sample: Sample) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,8 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
         progress=observer.progressed,
     )
     with closing(load_backend(evaluation.backend)(options)) as backend:
-        plans = _plan(evaluation, backend, observer)
         store = Store(evaluation.results)
+        plans = _plan(evaluation, store, backend, observer)
         observer.phase(f"opening {store.path.name}")
         brought_up_to_date(store, observer.notice)
         every_plan = [plan for of_a_model in plans for plan in of_a_model]
@@ -150,12 +150,30 @@ def announced(store: Store, plans: Sequence[TaskPlan]) -> Iterator[Journal]:
         yield journal
 
 
-def _plan(evaluation: Evaluation, backend: Backend, observer: Observer) -> list[list[TaskPlan]]:
+def as_stored(model: Model, store: Store) -> Model:
+    """Return a model under the fingerprint that its stored results have.
+
+    Earlier versions took the fingerprint over files that no loader reads as well. Where those are
+    as they were, what is stored under it is of these very files, and is gone on with.
+    """
+    earlier = model.earlier_fingerprint
+    if earlier is None or not store.path.exists():
+        return model
+    brought_up_to_date(store)
+    known = {fingerprint for *_, fingerprint in queries.models(store)}
+    if earlier in known and model.fingerprint not in known:
+        return replace(model, fingerprint=earlier)
+    return model
+
+
+def _plan(
+    evaluation: Evaluation, store: Store, backend: Backend, observer: Observer
+) -> list[list[TaskPlan]]:
     """Return the plans of each model in turn."""
     observer.phase("checking the model")
     models: dict[str, Model] = {}
     for name in expand(evaluation.models):
-        model = backend.open(name, evaluation.revision)
+        model = as_stored(backend.open(name, evaluation.revision), store)
         twin = models.setdefault(model.fingerprint, model)
         if twin is not model:
             observer.notice(f"{model.source} is the same as {twin.source}: evaluated once.")

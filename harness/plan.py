@@ -143,6 +143,7 @@ class TaskPlan:
     def rows(self) -> list[tuple[str, dict[str, Any]]]:
         """Return what the store is told before the run begins, as (table, row)."""
         run, protocol, engine = self.run, self.run.protocol, self.run.engine
+        fault = self.model.chat_template_fault
         rows: list[tuple[str, dict[str, Any]]] = [
             (
                 "run",
@@ -162,7 +163,8 @@ class TaskPlan:
                     "engine_version": engine.version,
                     "device": engine.device,
                     "output_args": without_credentials(engine.output_args),
-                    "chat": asdict(self.chat),
+                    "chat": asdict(self.chat)
+                    | ({"template_fault": fault} if fault is not None else {}),
                     "libraries": libraries(),
                     "machine": machine(),
                     "restricted": self.task.restricted,

@@ -337,9 +337,13 @@ class Model:
             ``server:… (weights unverified)``.
         fingerprint: 64 hexadecimal digits: over weights, config and tokenizer, or for a server
             over its URL and the name it serves.
+        earlier_fingerprint: What earlier versions took for the fingerprint, where that differs;
+            results may be stored under it.
         architecture: The model class its config names, or ``unknown``.
         parameters: Number of stored weights; tied ones count once. ``None`` where unknown.
         chat_template_sha256: ``None`` where the model has no chat template, or none is known.
+        chat_template_fault: Why the template gives no turns: ``none``, ``empty``, or
+            ``no generation prompt``; ``None`` where it does, or where that is not known.
         max_context: Longest prompt and answer together, in tokens; ``None`` where unknown.
     """
 
@@ -349,7 +353,13 @@ class Model:
     architecture: str = "unknown"
     parameters: int | None = None
     chat_template_sha256: str | None = None
+    chat_template_fault: str | None = None
     max_context: int | None = None
+    earlier_fingerprint: str | None = None
+
+    def is_known_by(self, fingerprint: object) -> bool:
+        """Say whether this version or an earlier one gives the model this fingerprint."""
+        return fingerprint in (self.fingerprint, self.earlier_fingerprint)
 
 
 @dataclass(frozen=True, slots=True)

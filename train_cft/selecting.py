@@ -190,7 +190,7 @@ def _checked(training: Training) -> list[str]:
         )
     for saved in training.checkpoints:
         found = resolve_model(str(saved.path))
-        if found.fingerprint != saved.fingerprint:
+        if not found.is_known_by(saved.fingerprint):
             raise HarnessError(
                 f"{saved.path} is not the checkpoint that the training saved at step {saved.step}.",
                 "Train into another folder, or put the checkpoint back.",
@@ -226,7 +226,7 @@ def _base(training: Training) -> tuple[list[str], str | None, list[str]]:
         except HarnessError as error:
             obstacles.append(error.message)
             continue
-        if found.fingerprint == training.base:
+        if found.is_known_by(training.base):
             return [name], revision, []
         obstacles.append(
             f"{name} is not the model that was trained ({found.fingerprint[:_SHORT]} and "

@@ -7,7 +7,7 @@ import fcntl
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,9 @@ def carry_out(job: Job, progress: TrainingProgress) -> Report:
     progress.phase("reading the data")
     data = read_data(job.data)
     base = resolve_model(job.recipe.model.base, revision=job.recipe.model.revision)
+    begun_with = (manifest.read_facts(job.out) or {}).get("base")
+    if begun_with is not None and base.is_known_by(begun_with):
+        base = replace(base, fingerprint=begun_with)
     _refuse_short_context(job.recipe, base)
     encoder = Encoder(base, job.recipe.model)
     collected = collect(

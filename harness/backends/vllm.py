@@ -10,7 +10,6 @@ import contextlib
 import importlib.metadata
 import logging
 import os
-import textwrap
 import time
 import warnings
 from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from harness.backends import BackendOptions
 from harness.backends._dtype import AUTO, own_dtype, resolved_dtype
 from harness.backends._forecast import cpu_forecast
 from harness.backends._vllm_cpu import SEQUENCES, cache_bytes, worth_compiling
+from harness.backends._vllm_errors import not_started, reason
 from harness.backends._vllm_progress import TokenCount
 from harness.cpu import share_cores_politely
 from harness.environment import gpus
@@ -65,7 +65,6 @@ _CPU_ENVIRONMENT = {
 # so. A shorter period is caught as a multiple of itself; the engine compares every period at every
 # token, which is why the longest is not longer.
 LOOP = {"min_pattern_size": 16, "max_pattern_size": 64, "min_count": 4}
-_LONGEST_REASON = 200
 
 
 def installed() -> tuple[str, str] | None:
@@ -104,11 +103,19 @@ class VllmBackend:
         self._settings: dict[str, Any] = {}
         self._served: Checkpoint | None = None
         self._opened = 0
+        self._layouts: set[str] = set()
         self._counts = {"engine_starts": 0, "weight_exchanges": 0, "aborted_tokens": 0}
 
     def open(self, name: str, revision: str | None) -> Checkpoint:
         self._opened += 1
-        return resolve_model(name, revision=revision)
+        checkpoint = resolve_model(
+            name, revision=revision, trust_remote_code=self._trust_remote_code
+        )
+        if checkpoint.layout_sha256 not in self._layouts:  # of a sweep they are all the same
+            self._layouts.add(checkpoint.layout_sha256)
+            for notice in checkpoint.notices:
+                self._tell(notice)
+        return checkpoint
 
     def identity(self, model: Model) -> EngineIdentity:
         matters = {k: v for k, v in self._engine_args.items() if k not in _SPEED_ONLY}
@@ -153,7 +160,7 @@ class VllmBackend:
             self._load(checkpoint, settings)
         # What a training run writes anew meanwhile is not what the fingerprint was taken of.
         now = Checkpoint.open(checkpoint.path, name=checkpoint.name, source=checkpoint.source)
-        if now.fingerprint != checkpoint.fingerprint:
+        if not now.same_files(checkpoint):
             raise EngineError(
                 f"{checkpoint.path} was changed while it was being loaded.",
                 "Evaluate a folder that nobody writes to.",
@@ -299,7 +306,7 @@ class VllmBackend:
             from harness.backends._vllm_weights import WORKER_EXTENSION
         except Exception as error:
             raise EngineError(
-                f"vLLM is installed but does not load: {_reason(error)}.",
+                f"vLLM is installed but does not load: {reason(error)}.",
                 "`harness doctor` says what to mend.",
             ) from error
         known = EngineArgs.__dataclass_fields__
@@ -318,10 +325,7 @@ class VllmBackend:
             # For this use vLLM plans as many sequences at once as the device has room for.
             return LLMEngine.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
         except Exception as error:
-            raise EngineError(
-                f"vLLM cannot start with {checkpoint.name}: {_reason(error)}.",
-                "Run again with --debug to see its own messages.",
-            ) from error
+            raise not_started(checkpoint.name, error) from error
 
     def generate(self, requests: Iterable[Request | None]) -> Generator[Completion, None, None]:
         waiting = iter(requests)
@@ -355,7 +359,7 @@ class VllmBackend:
             raise
         except Exception as error:
             raise EngineError(
-                f"vLLM died while generating: {_reason(error)}.",
+                f"vLLM died while generating: {reason(error)}.",
                 "What was finished is kept: run the same command again to go on.",
             ) from error
         finally:
@@ -456,17 +460,6 @@ def _completion(output: Any, started: float) -> Completion:
         finish_reason=str(sample.finish_reason),
         seconds=time.monotonic() - started,
     )
-
-
-def _reason(error: Exception) -> str:
-    """Return the sentence of an error that says something, without its full stop."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if not lines:
-        return type(error).__name__
-    # pydantic counts its errors in the first line and explains them in the next.
-    told = lines[1] if len(lines) > 1 and "validation error" in lines[0] else lines[0]
-    told = told.removeprefix("Value error, ").partition(" [type=")[0].rstrip(".")
-    return textwrap.shorten(told, _LONGEST_REASON, placeholder=" …")
 
 
 BACKEND = VllmBackend

@@ -14,6 +14,7 @@ from harness.gate.anchors import Anchor, model_argument
 from harness.gate.config import GateConfig, TaskConfig
 from harness.grading import GRADER_VERSION
 from harness.judging import regrade
+from harness.pipeline import as_stored
 from harness.plan import TaskPlan, plan_task
 from harness.registry import TaskRegistry
 from harness.sitting import Observer
@@ -88,9 +89,9 @@ def open_candidate(gate: Gate, store: Store, backend: Backend, anchors: Sequence
         HarnessError: It cannot be used, or the baseline's model is no longer where it was.
     """
     if gate.candidate is not None:
-        return backend.open(gate.candidate, gate.revision)
+        return as_stored(backend.open(gate.candidate, gate.revision), store)
     fingerprint = anchors[0].run.fingerprint
-    model = backend.open(*model_argument(store, fingerprint))
+    model = as_stored(backend.open(*model_argument(store, fingerprint)), store)
     if model.fingerprint != fingerprint:
         raise HarnessError(
             f"What is now at {model.source} is not the model of run {anchors[0].run.id}: its "

@@ -62,26 +62,34 @@ def _called(folder: Path) -> str:
     return f"{training.name}/{folder.name}"
 
 
-def resolve_model(name: str, *, revision: str | None = None) -> Checkpoint:
+def resolve_model(
+    name: str, *, revision: str | None = None, trust_remote_code: bool = False
+) -> Checkpoint:
     """Find the checkpoint that ``name`` means, and check that it can be loaded safely.
 
     Args:
         name: A built-in name, a local folder, or the id of a model on the Hugging Face hub.
         revision: Commit, tag or branch on the hub.
+        trust_remote_code: Whether the checkpoint's own code may run.
 
     Raises:
         HarnessError: There is no such model, or its files are unusable.
     """
     from harness.models.checkpoint import Checkpoint
+    from harness.models.inspection import inspected
+
+    def opened(path: Path, called: str, source: str) -> Checkpoint:
+        checkpoint = Checkpoint.open(path, name=called, source=source)
+        return inspected(checkpoint, trust_remote_code=trust_remote_code)
 
     if name in BUILTIN_MODELS:
         from harness.models.builtin import build
 
-        return Checkpoint.open(build(name), name=name, source=f"builtin:{name}")
+        return opened(build(name), name, f"builtin:{name}")
     folder = Path(name).expanduser()
     if folder.is_dir():
         resolved = folder.resolve()
-        return Checkpoint.open(resolved, name=_called(resolved), source=str(resolved))
+        return opened(resolved, _called(resolved), str(resolved))
     if folder.exists():
         raise HarnessError(
             f"{name} is a file, not a checkpoint folder.",
@@ -94,8 +102,8 @@ def resolve_model(name: str, *, revision: str | None = None) -> Checkpoint:
             f"There is no model {name!r}: not a folder, not built in, not a hub id (owner/name).",
             nearest(name, close),
         )
-    path, commit = _download(name, revision)
-    return Checkpoint.open(path, name=name, source=f"hub:{name}@{commit}")
+    path, commit = _download(name, revision, trust_remote_code=trust_remote_code)
+    return opened(path, name, f"hub:{name}@{commit}")
 
 
 def _sibling_folders(folder: Path) -> list[str]:
@@ -105,8 +113,14 @@ def _sibling_folders(folder: Path) -> list[str]:
     return [str(child) for child in parent.iterdir() if (child / "config.json").is_file()]
 
 
-def _download(name: str, revision: str | None) -> tuple[Path, str]:
-    """Fetch a model's safe files from the hub into the hub's own cache."""
+_SAFE_FILES = (
+    *("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt", "*.tiktoken"),
+    "additional_chat_templates/*.jinja",
+)
+
+
+def _download(name: str, revision: str | None, *, trust_remote_code: bool) -> tuple[Path, str]:
+    """Fetch a model's safe files from the hub into the hub's own cache; its code if trusted."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
@@ -120,7 +134,7 @@ def _download(name: str, revision: str | None) -> tuple[Path, str]:
             snapshot_download(
                 name,
                 revision=revision,
-                allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"],
+                allow_patterns=[*_SAFE_FILES, *(["*.py"] if trust_remote_code else [])],
             )
         )
     except Exception as error:  # noqa: BLE001 - the library raises whatever its transports do

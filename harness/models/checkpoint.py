@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import os
-import struct
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.models import cache_dir
+from harness.models.weight_files import (
+    Tensor,
+    facts_of,
+    read_header,
+    read_json,
+    refuse_special_files,
+    weight_files,
+)
 from harness.types import Model, digest
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
@@ -22,9 +24,17 @@ _TOKENIZER_FILES = (
     *("tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "chat_template", "tekken"),
     "processor_config",
 )
-# Everything small that a loader may read: configuration, tokenizer, template, the model's own code.
-_READ_SUFFIXES = {".json", ".jinja", ".model", ".py", ".tiktoken", ".txt"}
-_ONE_MIB = 1 << 20
+# What else a loader reads beside the weights; by name, and by suffix where tokenizers of many kinds
+# name their vocabulary as they like.
+_READ_NAMES = (
+    *("config.json", "generation_config.json", "params.json", "model.safetensors.index.json"),
+    *("consolidated.safetensors.index.json", "preprocessor_config.json"),
+    *("video_preprocessor_config.json", "quantize_config.json", "quant_config.json"),
+    "hf_quant_config.json",
+)
+_READ_SUFFIXES = (".model", ".tiktoken", ".jinja")
+# What earlier versions hashed: everything small of these kinds, whether a loader reads it or not.
+_ONCE_HASHED = {".json", ".jinja", ".model", ".py", ".tiktoken", ".txt"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,31 +46,46 @@ class Checkpoint(Model):
         config: Its ``config.json``.
         weights: Its weight files.
         tokenizer_sha256: Hash over all that a tokenizer and a chat template are read from.
+        contents_sha256: Hash over all that a loader reads. The fingerprint, unless results are
+            stored under the one that earlier versions would have taken.
+        layout_sha256: Hash over what a loader reads without the values of the weights.
+        not_finite: Names of the tensors that hold an infinity or a NaN.
+        notices: What a user should know of it, a sentence each.
     """
 
     path: Path
     config: dict[str, Any]
     weights: tuple[Path, ...]
     tokenizer_sha256: str
+    contents_sha256: str
+    layout_sha256: str
+    not_finite: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, path: Path, *, name: str, source: str) -> Checkpoint:
-        """Check a folder and take its fingerprint.
+        """Check a folder's files and take its fingerprint.
 
         Raises:
             HarnessError: No ``config.json``, no safetensors (pickled weights are refused), a shard
-                missing or cut short, or no tokenizer.
+                missing or damaged, or no tokenizer.
         """
-        config = _read_json(path / "config.json", path)
-        weights = _weight_files(path)
-        parameters = sum(_check_safetensors(file) for file in weights)
+        refuse_special_files(path)
+        config = read_json(path / "config.json", path)
+        weights = weight_files(path)
+        tensors = [tensor for file in weights for tensor in read_header(file)]
+        _refuse_more_layers_than_tensors(path, config, len(tensors))
         if not any((path / name).is_file() for name in _TOKENIZERS):
             raise HarnessError(
                 f"{path} has no tokenizer (tokenizer.json or tokenizer.model).",
                 "Save the tokenizer beside the weights: tokenizer.save_pretrained(folder).",
             )
-        read = (file for file in path.iterdir() if file.suffix in _READ_SUFFIXES)
-        hashes = _hashes([*weights, *sorted(file for file in read if file.is_file())])
+        beside = _read_by_loaders(path, config)
+        once = {file for file in path.iterdir() if file.suffix in _ONCE_HASHED and file.is_file()}
+        facts = facts_of([*weights, *sorted(once.union(beside))])
+        hashes = {file: known.sha256 for file, known in facts.items()}
+        contents = _digest_of({file: hashes[file] for file in [*weights, *beside]}, path)
+        earlier = _digest_of({file: hashes[file] for file in [*weights, *once]}, path)
         named = config.get("architectures")
         return cls(
             path=path,
@@ -68,22 +93,81 @@ class Checkpoint(Model):
             source=source,
             config=config,
             weights=tuple(weights),
-            fingerprint=_digest_of(hashes),
+            fingerprint=contents,
+            earlier_fingerprint=earlier if earlier != contents else None,
+            contents_sha256=contents,
+            layout_sha256=digest([_layout(tensors), sorted(hashes[file] for file in beside)]),
+            not_finite=tuple(name for file in weights for name in facts[file].not_finite),
             tokenizer_sha256=_digest_of(
-                {file: v for file, v in hashes.items() if file.name.startswith(_TOKENIZER_FILES)}
+                {file: hashes[file] for file in beside if _of_the_tokenizer(file)}, path
             ),
             architecture=str(named[0]) if isinstance(named, list) and named else "unknown",
-            parameters=parameters,
+            parameters=sum(prod(tensor.shape) for tensor in tensors),
             chat_template_sha256=hashes.get(path / "chat_template.jinja") or _own_template(path),
             max_context=_max_context(config),
         )
 
+    def same_files(self, other: Checkpoint) -> bool:
+        """Say whether a loader would read the same from both."""
+        return self.contents_sha256 == other.contents_sha256
 
-def _digest_of(hashes: dict[Path, str]) -> str:
-    return digest(sorted((file.name, value) for file, value in hashes.items()))
+
+def _read_by_loaders(folder: Path, config: Mapping[str, Any]) -> list[Path]:
+    """Return the files beside the weights that an engine or a tokenizer reads.
+
+    A log, a report or a note that is written into the folder does not make it another model.
+    """
+    own_code = _names_own_code(config) or _names_own_code(
+        _json_if_there(folder / "tokenizer_config.json", folder)
+    )
+    found = [
+        file
+        for file in folder.iterdir()
+        if file.is_file()
+        and (
+            file.name in _READ_NAMES
+            or file.suffix in _READ_SUFFIXES
+            or (file.suffix in (".json", ".txt") and file.name.startswith(_TOKENIZER_FILES))
+            or (own_code and file.suffix == ".py")
+        )
+    ]
+    templates = (folder / "additional_chat_templates").glob("*.jinja")
+    return sorted([*found, *(file for file in templates if file.is_file())])
 
 
-def _max_context(config: dict[str, Any]) -> int | None:
+def _names_own_code(config: Mapping[str, Any]) -> bool:
+    return bool(config.get("auto_map"))
+
+
+def _of_the_tokenizer(file: Path) -> bool:
+    return (
+        file.name.startswith(_TOKENIZER_FILES)
+        or file.suffix in _READ_SUFFIXES
+        or file.parent.name == "additional_chat_templates"
+    )
+
+
+def _digest_of(hashes: Mapping[Path, str], folder: Path) -> str:
+    return digest(sorted((str(file.relative_to(folder)), hashes[file]) for file in hashes))
+
+
+def _layout(tensors: list[Tensor]) -> list[Any]:
+    return sorted([tensor.name, tensor.dtype, list(tensor.shape)] for tensor in tensors)
+
+
+def _refuse_more_layers_than_tensors(path: Path, config: Mapping[str, Any], tensors: int) -> None:
+    """A loader makes every layer that is promised before it looks for its weights."""
+    for part in (config, config.get("text_config")):
+        layers = part.get("num_hidden_layers") if isinstance(part, Mapping) else None
+        if isinstance(layers, int) and layers > tensors:
+            raise HarnessError(
+                f"{path / 'config.json'} promises {layers:,} layers, and the weight files hold "
+                f"{tensors:,} tensors.",
+                "Copy or download the checkpoint again.",
+            )
+
+
+def _max_context(config: Mapping[str, Any]) -> int | None:
     nested = config.get("text_config")
     value = (nested if isinstance(nested, dict) else config).get("max_position_embeddings")
     return value if isinstance(value, int) and value > 0 else None
@@ -91,113 +175,9 @@ def _max_context(config: dict[str, Any]) -> int | None:
 
 def _own_template(folder: Path) -> str | None:
     """Hash the chat template that older checkpoints keep inside the tokenizer's config."""
-    file = folder / "tokenizer_config.json"
-    template = _read_json(file, folder).get("chat_template") if file.is_file() else None
+    template = _json_if_there(folder / "tokenizer_config.json", folder).get("chat_template")
     return digest(template) if template else None
 
 
-def _read_json(file: Path, folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise HarnessError(
-            f"{folder} is not a checkpoint: it has no {file.name}.",
-            "Name the folder that holds config.json and *.safetensors.",
-        ) from error
-    except (OSError, ValueError) as error:
-        raise HarnessError(
-            f"{file} cannot be read: {error}.", "Save the checkpoint again."
-        ) from error
-    if not isinstance(content, dict):
-        raise HarnessError(f"{file} does not hold a JSON object.", "Save the checkpoint again.")
-    return content
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        named = _read_json(index, folder).get("weight_map")
-        shards = sorted({str(shard) for shard in named.values()} if isinstance(named, dict) else ())
-        # A shard is named by a file of the checkpoint's author: it must stay inside the folder.
-        if not shards or any(Path(shard).name != shard for shard in shards):
-            raise HarnessError(
-                f"{index} names no weight files, or some outside its folder.",
-                "Copy or download the checkpoint again.",
-            )
-        missing = [shard for shard in shards if not (folder / shard).is_file()]
-        if missing:
-            raise HarnessError(
-                f"{folder} lacks {len(missing)} of {len(shards)} weight files, for instance "
-                f"{missing[0]}.",
-                "Copy or download the checkpoint again.",
-            )
-        return [folder / shard for shard in shards]
-    found = sorted(folder.glob("*.safetensors"))
-    if found:
-        return found
-    pickled = sorted(file.name for file in folder.iterdir() if file.suffix in (".bin", ".pt"))
-    if pickled:
-        raise HarnessError(
-            f"{folder} holds pickled weights ({pickled[0]}), which can run code when loaded.",
-            "Convert them: model.save_pretrained(folder, safe_serialization=True).",
-        )
-    raise HarnessError(
-        f"{folder} holds no weights (*.safetensors).", "Copy or download the checkpoint again."
-    )
-
-
-def _check_safetensors(file: Path) -> int:
-    """Return the number of stored values, after checking header and length of one file.
-
-    The format is eight bytes of header length, a JSON header, then the tensors
-    (https://github.com/huggingface/safetensors).
-    """
-    size = file.stat().st_size
-    try:
-        with file.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            if not 0 < length <= min(size, 100 * _ONE_MIB):
-                raise ValueError("its header is damaged")
-            header = json.loads(stream.read(length))
-        tensors = [value for key, value in header.items() if key != "__metadata__"]
-        end = 8 + length + max(int(tensor["data_offsets"][1]) for tensor in tensors)
-        if end != size:
-            raise ValueError(f"it has {size:,} bytes where its header promises {end:,}")
-        return sum(prod(tensor["shape"]) for tensor in tensors)
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
-        raise HarnessError(
-            f"{file} is not a sound safetensors file: {error}.",
-            "Copy or download the checkpoint again.",
-        ) from error
-
-
-def _hashes(files: list[Path]) -> dict[Path, str]:
-    """Return the sha256 of each file, remembered for as long as the file is untouched."""
-    memory = cache_dir() / "fingerprints.json"
-    try:
-        known = {str(name): str(value) for name, value in json.loads(memory.read_text()).items()}
-    except (OSError, ValueError, AttributeError):
-        known = {}
-
-    def identity(file: Path) -> str:
-        stat = file.stat()
-        return f"{file.resolve()}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"
-
-    names = {file: identity(file) for file in files}
-    unknown = [file for file in files if names[file] not in known]
-    with ThreadPoolExecutor(4) as pool:  # hashing releases the interpreter's lock
-        for file, value in zip(unknown, pool.map(_sha256, unknown), strict=True):
-            known[names[file]] = value
-    if unknown:
-        # Only a memory: where it cannot be kept, the files are read again next time.
-        with contextlib.suppress(OSError):
-            memory.parent.mkdir(parents=True, exist_ok=True)
-            fresh = memory.with_suffix(f".{os.getpid()}")
-            fresh.write_text(json.dumps(known))
-            fresh.replace(memory)
-    return {file: known[names[file]] for file in files}
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _json_if_there(file: Path, folder: Path) -> dict[str, Any]:
+    return read_json(file, folder) if file.is_file() else {}

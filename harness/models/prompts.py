@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.models.bounds import TooCostly, bounded
 from harness.models.thoughts import find_tags
 from harness.types import Chat, Message, Prompt
 
@@ -38,11 +39,25 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
     try:
         return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=trust_remote_code)
     except Exception as error:
+        if "trust_remote_code" in str(error):
+            raise HarnessError(
+                f"The tokenizer in {folder} is code of its own (auto_map), which is not run unless "
+                "you say so.",
+                "If you trust it, add --trust-remote-code.",
+            ) from error
         raise HarnessError(
             f"The tokenizer in {folder} cannot be loaded ({type(error).__name__}: "
             f"{(str(error).splitlines() or [''])[0]}).",
             "Save it again beside the weights: tokenizer.save_pretrained(folder).",
         ) from error
+
+
+def _refused(error: Exception) -> HarnessError:
+    why = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return HarnessError(
+        f"The model's chat template refuses the prompt ({why}).",
+        "Correct chat_template in the checkpoint.",
+    )
 
 
 class PromptRenderer:
@@ -66,7 +81,11 @@ class PromptRenderer:
         self._adds_bos = self._tokenizer_adds_bos()
         # A tokenizer may carry several templates by name; the default one is meant then.
         template = self._tokenizer.chat_template
+        if isinstance(template, dict):
+            template = template.get("default") or str(template)
+        self._has_template = template is not None
         self._template = str(template or "")
+        self._variables_of_template: frozenset[str] | None = None
         self.tags = find_tags(self._tokenizer.get_added_vocab(), self._template, self._encode)
 
     def render(self, messages: Sequence[Message], chat: Chat = _AS_IT_COMES) -> Prompt:
@@ -86,6 +105,25 @@ class PromptRenderer:
             starts_in_thought=text.rstrip().endswith(self.tags.opening),
             tags=self.tags,
         )
+
+    def fault(self) -> str | None:
+        """Return why prompts are no turns that the model knows, as in ``Model``; ``None`` if fine.
+
+        A template that refuses the question that is tried is left to the real prompts.
+        """
+        if not self._template.strip():
+            return "empty" if self._has_template else "none"
+        question: list[Message] = [{"role": "user", "content": "What is 2 + 3?"}]
+        try:
+            asked = self._apply_template(question, {})
+            told = self._apply_template(question, {}, asking=False)
+        except HarnessError as error:
+            if isinstance(error.__cause__, MemoryError):
+                raise
+            return None
+        if not asked.strip():
+            return "empty"
+        return "no generation prompt" if asked == told else None
 
     def completion(self, messages: Sequence[Message], answer: Message) -> tuple[int, ...] | None:
         """Return what follows the prompt where the model has answered, to the end of its turn.
@@ -109,13 +147,13 @@ class PromptRenderer:
     def _variables(self, chat: Chat) -> dict[str, Any]:
         variables = dict(chat.template_args)
         for name in variables:
-            if not re.search(rf"\b{re.escape(name)}\b", self._template):
+            if name not in self._known_variables():
                 raise HarnessError(
                     f"The model's chat template has no variable {name!r}.",
                     "Leave out --template-arg, or look it up in the template.",
                 )
         if chat.thinking is not None:
-            switches = [name for name in _THINKING_SWITCHES if f"{name}" in self._template]
+            switches = [name for name in _THINKING_SWITCHES if name in self._known_variables()]
             if not switches:
                 raise HarnessError(
                     "The model's chat template has no switch for thinking "
@@ -125,26 +163,42 @@ class PromptRenderer:
             variables[switches[0]] = chat.thinking
         return variables
 
+    def _known_variables(self) -> frozenset[str]:
+        """Return what the template reads from outside; words of its text and comments are not."""
+        if self._variables_of_template is None:
+            from jinja2 import TemplateError
+            from jinja2.ext import loopcontrols
+            from jinja2.meta import find_undeclared_variables
+            from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+            # As Transformers parses it, which knows one tag more.
+            marked = re.sub(r"{%-?\s*(end)?generation\s*-?%}", "", self._template)
+            environment = ImmutableSandboxedEnvironment(extensions=[loopcontrols])
+            try:
+                found = find_undeclared_variables(environment.parse(marked))
+            except TemplateError as error:
+                raise _refused(error) from error
+            self._variables_of_template = frozenset(found)
+        return self._variables_of_template
+
     def _apply_template(
         self, messages: list[Message], variables: dict[str, Any], *, asking: bool = True
     ) -> str:
         try:
-            return str(
-                self._tokenizer.apply_chat_template(
-                    messages,
-                    tokenize=False,
-                    add_generation_prompt=asking,
-                    strftime_now=_DATE.strftime,
-                    **variables,
+            with bounded():
+                return str(
+                    self._tokenizer.apply_chat_template(
+                        messages,
+                        tokenize=False,
+                        add_generation_prompt=asking,
+                        strftime_now=_DATE.strftime,
+                        **variables,
+                    )
                 )
-            )
         except Exception as error:
-            if len(messages) < 2 or messages[0]["role"] != "system":
-                raise HarnessError(
-                    "The model's chat template refuses the prompt "
-                    f"({type(error).__name__}: {error}).",
-                    "Correct chat_template in the checkpoint.",
-                ) from error
+            costly = isinstance(error, TooCostly | MemoryError)
+            if costly or len(messages) < 2 or messages[0]["role"] != "system":
+                raise _refused(error) from error
             # Some templates know no system turn: its text then opens the user's.
             first, second, *rest = messages
             joined: Message = {

@@ -49,7 +49,8 @@ class MadeWith:
     Attributes:
         architecture: The model class its config names, or ``unknown``.
         chat_template_sha256: ``None`` where the model has no chat template, or none is known.
-        chat: What the template was asked for, as in :class:`harness.types.Chat`.
+        chat: What the template was asked for, as in :class:`harness.types.Chat`, and as
+            ``template_fault`` why it gives no turns, where it gives none.
         output_args: Engine arguments that affect the output, dtype among them.
         libraries: Versions by name.
         machine: As :func:`harness.environment.machine` describes it.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
 import shutil
 import struct
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +18,23 @@ from harness.errors import HarnessError
 from harness.models import resolve_model
 from harness.models.builtin import checked
 from harness.models.checkpoint import Checkpoint
+from harness.pipeline import as_stored
+from harness.plan import model_row
+from harness.store import Journal, Store
+from harness.types import digest
 
 
 def _safetensors(path: Path, values: int = 4) -> None:
-    header = json.dumps(
-        {"w": {"dtype": "BF16", "shape": [values], "data_offsets": [0, 2 * values]}}
-    ).encode()
-    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(2 * values))
+    _written(path, {"w": ("BF16", [values], 0, 2 * values)}, bytes(2 * values))
+
+
+def _written(path: Path, tensors: dict[str, tuple[str, list[int], int, int]], data: bytes) -> None:
+    described = {
+        name: {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+        for name, (dtype, shape, begin, end) in tensors.items()
+    }
+    header = json.dumps(described).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
 
 
 @pytest.fixture
@@ -147,9 +160,150 @@ def test_a_config_of_another_shape_does_not_break_the_check(
 
 
 def test_the_checkpoints_own_code_is_part_of_its_fingerprint(checkpoint: Path) -> None:
+    config = {"auto_map": {"AutoConfig": "modeling.Config"}}
+    (checkpoint / "config.json").write_text(json.dumps(config))
     before = _open(checkpoint).fingerprint
     (checkpoint / "modeling.py").write_text("x = 1")
     assert _open(checkpoint).fingerprint != before
+
+
+def test_what_no_loader_reads_does_not_make_it_another_model(checkpoint: Path) -> None:
+    before = _open(checkpoint)
+    assert before.earlier_fingerprint is None
+    for name in ("trainer_state.json", "eval_results.json", "notes.txt", "convert.py"):
+        (checkpoint / name).write_text("{}")
+    after = _open(checkpoint)
+    assert after.fingerprint == before.fingerprint and after.same_files(before)
+    # Results of earlier versions are stored under what they hashed.
+    assert after.earlier_fingerprint not in (None, before.fingerprint)
+
+
+def test_results_stored_under_the_earlier_fingerprint_are_gone_on_with(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    (checkpoint / "trainer_state.json").write_text("{}")
+    model = _open(checkpoint)
+    assert model.earlier_fingerprint is not None
+    store = Store(tmp_path / "results.duckdb")
+    assert as_stored(model, store) == model and not store.path.exists()
+    with Journal(store) as journal:
+        journal.append("model", model_row(replace(model, fingerprint=model.earlier_fingerprint)))
+    known = as_stored(model, store)
+    assert isinstance(known, Checkpoint)
+    assert known.fingerprint == model.earlier_fingerprint
+    # The engine still finds it unchanged while a trainer writes its log.
+    (checkpoint / "trainer_state.json").write_text("[]")
+    assert _open(checkpoint).same_files(known)
+    with Journal(store) as journal:
+        journal.append("model", model_row(model))
+    assert as_stored(model, store) == model
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["generation_config.json", "chat_template.jinja", "chat_template.json", "merges.txt"]
+    + ["spiece.model", "qwen.tiktoken", "additional_chat_templates/tool_use.jinja"],
+)
+def test_what_a_loader_reads_makes_it_another_model(checkpoint: Path, name: str) -> None:
+    before = _open(checkpoint).fingerprint
+    file = checkpoint / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("{}")
+    assert _open(checkpoint).fingerprint != before
+
+
+def test_the_built_in_model_keeps_the_fingerprint_that_results_are_stored_under(
+    model_folder: Path,
+) -> None:
+    opened = _open(model_folder)
+    assert opened.earlier_fingerprint is None
+    read = sorted((file.name, file) for file in model_folder.iterdir())
+    hashed = [(name, hashlib.sha256(file.read_bytes()).hexdigest()) for name, file in read]
+    assert opened.fingerprint == digest(hashed)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bad"),
+    [
+        ("BF16", b"\xc0\x7f"),
+        ("BF16", b"\x80\xff"),
+        ("F16", b"\x00\x7c"),
+        ("F32", b"\x00\x00\xc0\x7f"),
+        ("F64", bytes(6) + b"\xf0\xff"),
+    ],
+)
+def test_weights_that_are_not_finite_are_found_by_name(
+    checkpoint: Path, dtype: str, bad: bytes
+) -> None:
+    many = 3_000_000 // len(bad)  # more than is read at a time
+    size = many * len(bad)
+    tensors = {
+        "sound": (dtype, [many], 0, size),
+        "broken": (dtype, [many], size, 2 * size),
+        "attn.masked_bias": (dtype, [1], 2 * size, 2 * size + len(bad)),
+    }
+    data = bytes(size) + bytes(size - len(bad)) + bad + bad
+    _written(checkpoint / "model.safetensors", tensors, data)
+    assert _open(checkpoint).not_finite == ("broken",)
+    assert _open(checkpoint).not_finite == ("broken",)  # as remembered
+    with pytest.raises(HarnessError, match="not a number .*: broken"):
+        resolve_model(str(checkpoint))
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"a": ("BF16", [2], 0, 4), "b": ("BF16", [2], 2, 6)},
+        {"a": ("BF16", [2], 0, 4), "b": ("BF16", [2], 6, 10)},
+        {"a": ("BF16", [2], -4, 0)},
+        {"a": ("BF16", [10**18], 0, 4)},
+        {"a": ("BF16", [10**400], 0, 4)},
+        {"a": ("BF16", [-2, -1], 0, 4)},
+        {"a": ("BF16", [[]], 0, 4)},
+    ],
+)
+def test_headers_that_promise_nonsense_are_refused(
+    checkpoint: Path, tensors: dict[str, tuple[str, list[int], int, int]]
+) -> None:
+    end = max(tensor[3] for tensor in tensors.values())
+    _written(checkpoint / "model.safetensors", tensors, bytes(end))
+    with pytest.raises(HarnessError, match="not a sound safetensors file"):
+        _open(checkpoint)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "model.safetensors"])
+@pytest.mark.parametrize("kind", ["fifo", "loop", "folder"])
+def test_what_is_no_file_is_refused_and_never_waited_for(
+    checkpoint: Path, name: str, kind: str
+) -> None:
+    file = checkpoint / name
+    file.unlink(missing_ok=True)
+    make: dict[str, Callable[[], object]] = {
+        "fifo": lambda: os.mkfifo(file),
+        "loop": lambda: file.symlink_to(file),
+        "folder": file.mkdir,
+    }
+    make[kind]()
+    if name == "tokenizer_config.json" and kind != "fifo":
+        _open(checkpoint)  # such a one is as good as none
+        return
+    with pytest.raises(HarnessError):
+        _open(checkpoint)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer_config.json"])
+def test_json_nested_without_end_is_refused(checkpoint: Path, name: str) -> None:
+    deep = b"[" * 200_000
+    framed = struct.pack("<Q", len(deep)) + deep if name == "model.safetensors" else deep
+    (checkpoint / name).write_bytes(framed)
+    with pytest.raises(HarnessError, match="nested too deeply"):
+        _open(checkpoint)
+
+
+def test_more_layers_than_weights_are_refused_before_they_are_made(checkpoint: Path) -> None:
+    (checkpoint / "config.json").write_text('{"num_hidden_layers": 1000000000}')
+    with pytest.raises(HarnessError, match="promises 1,000,000,000 layers"):
+        _open(checkpoint)
 
 
 def test_an_unknown_name_gets_the_nearest_ones() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError
+from harness.models import bounds
 from harness.models.prompts import PromptRenderer
 from harness.types import Chat, Message
 
@@ -21,7 +22,7 @@ NO_SYSTEM = (
 )
 
 
-def _tokenizer(
+def make_tokenizer(
     folder: Path, *, template: str | None, adds_bos: bool, tags: tuple[str, ...] = ()
 ) -> Path:
     """Make a byte-level tokenizer whose special tokens are <s>, number 0, and ``tags``."""
@@ -46,45 +47,47 @@ def _tokenizer(
 
 @pytest.mark.parametrize("template_writes", ["", "<s>", "<s><s>"])
 def test_exactly_one_bos_whoever_adds_it(tmp_path: Path, template_writes: str) -> None:
-    folder = _tokenizer(tmp_path, template=template_writes + TURNS, adds_bos=True)
+    folder = make_tokenizer(tmp_path, template=template_writes + TURNS, adds_bos=True)
     ids = PromptRenderer(folder).render(MESSAGES).token_ids
     assert ids.count(0) == 1 and ids[0] == 0
 
 
 def test_a_model_without_bos_gets_none(tmp_path: Path) -> None:
-    folder = _tokenizer(tmp_path, template=TURNS, adds_bos=False)
+    folder = make_tokenizer(tmp_path, template=TURNS, adds_bos=False)
     assert 0 not in PromptRenderer(folder).render(MESSAGES).token_ids
 
 
 def test_a_base_model_without_template_gets_the_plain_text(tmp_path: Path) -> None:
-    folder = _tokenizer(tmp_path, template=None, adds_bos=True)
+    folder = make_tokenizer(tmp_path, template=None, adds_bos=True)
     ids = PromptRenderer(folder).render(MESSAGES).token_ids
     assert ids[0] == 0
     assert len(ids) == 1 + len("Be brief.\n\nWhat is 2 + 3?\n")
 
 
 def test_a_template_without_system_turns_gets_its_text_in_the_users(tmp_path: Path) -> None:
-    folder = _tokenizer(tmp_path, template=NO_SYSTEM + TURNS, adds_bos=False)
+    folder = make_tokenizer(tmp_path, template=NO_SYSTEM + TURNS, adds_bos=False)
     ids = PromptRenderer(folder).render(MESSAGES).token_ids
     assert len(ids) == len("<user>Be brief.\n\nWhat is 2 + 3?")
 
 
 def test_a_template_that_prints_the_date_gives_the_same_prompt_every_day(tmp_path: Path) -> None:
-    folder = _tokenizer(tmp_path, template="{{ strftime_now('%d %b %Y') }}" + TURNS, adds_bos=False)
+    folder = make_tokenizer(
+        tmp_path, template="{{ strftime_now('%d %b %Y') }}" + TURNS, adds_bos=False
+    )
     ids = PromptRenderer(folder).render(MESSAGES).token_ids
-    dated = _tokenizer(tmp_path / "dated", template="26 Jul 2024" + TURNS, adds_bos=False)
+    dated = make_tokenizer(tmp_path / "dated", template="26 Jul 2024" + TURNS, adds_bos=False)
     assert ids == PromptRenderer(dated).render(MESSAGES).token_ids
 
 
 @pytest.mark.parametrize("template", ["{{ messages[7]['x'] }}", "{{ 1 + 'a' }}", "{% if %}"])
 def test_a_broken_template_is_told_in_one_sentence(tmp_path: Path, template: str) -> None:
-    folder = _tokenizer(tmp_path, template=template, adds_bos=False)
+    folder = make_tokenizer(tmp_path, template=template, adds_bos=False)
     with pytest.raises(HarnessError, match="chat template refuses"):
         PromptRenderer(folder).render(MESSAGES)
 
 
 def test_a_thought_opened_by_the_template_is_noticed(tmp_path: Path) -> None:
-    folder = _tokenizer(tmp_path, template=TURNS + "<assistant><think>\n", adds_bos=False)
+    folder = make_tokenizer(tmp_path, template=TURNS + "<assistant><think>\n", adds_bos=False)
     assert PromptRenderer(folder).render(MESSAGES).starts_in_thought
 
 
@@ -106,7 +109,7 @@ THINKING = TURNS + (
 
 
 def test_thinking_is_switched_by_the_template_s_own_variable(tmp_path: Path) -> None:
-    renderer = PromptRenderer(_tokenizer(tmp_path, template=THINKING, adds_bos=False))
+    renderer = PromptRenderer(make_tokenizer(tmp_path, template=THINKING, adds_bos=False))
     on, off, default = (
         renderer.render(MESSAGES, Chat(thinking)) for thinking in (True, False, None)
     )
@@ -116,7 +119,7 @@ def test_thinking_is_switched_by_the_template_s_own_variable(tmp_path: Path) -> 
 
 
 def test_what_a_template_does_not_know_is_refused_not_ignored(tmp_path: Path) -> None:
-    renderer = PromptRenderer(_tokenizer(tmp_path, template=TURNS, adds_bos=False))
+    renderer = PromptRenderer(make_tokenizer(tmp_path, template=TURNS, adds_bos=False))
     with pytest.raises(HarnessError, match="no switch for thinking"):
         renderer.render(MESSAGES, Chat(thinking=False))
     with pytest.raises(HarnessError, match="no variable 'reasoning_effort'"):
@@ -124,7 +127,7 @@ def test_what_a_template_does_not_know_is_refused_not_ignored(tmp_path: Path) ->
 
 
 def test_a_template_variable_reaches_the_template(tmp_path: Path) -> None:
-    folder = _tokenizer(tmp_path, template=TURNS + "{{ effort }}", adds_bos=False)
+    folder = make_tokenizer(tmp_path, template=TURNS + "{{ effort }}", adds_bos=False)
     plain = PromptRenderer(folder).render(MESSAGES)
     high = PromptRenderer(folder).render(MESSAGES, Chat(template_args={"effort": "high"}))
     assert len(high.token_ids) == len(plain.token_ids) + 4
@@ -162,8 +165,68 @@ def test_a_template_variable_reaches_the_template(tmp_path: Path) -> None:
 def test_the_tags_are_those_of_the_tokenizer(
     tmp_path: Path, tokens: tuple[str, ...], template: str, expected: tuple[str, str]
 ) -> None:
-    folder = _tokenizer(tmp_path, template=template, adds_bos=False, tags=tokens)
+    folder = make_tokenizer(tmp_path, template=template, adds_bos=False, tags=tokens)
     tags = PromptRenderer(folder).tags
     assert (tags.opening, tags.closing) == expected
     # Text of which any part is a special token would be lost where those are left out.
     assert bool(tags.closing_ids) == bool(tokens)
+
+
+@pytest.mark.parametrize(
+    ("template", "fault"),
+    [
+        (None, "none"),
+        ("", "empty"),
+        ("  ", "empty"),
+        (TURNS, "no generation prompt"),
+        (TURNS + "{% if add_generation_prompt %}<assistant>{% endif %}", None),
+    ],
+)
+def test_a_template_that_opens_no_turn_is_noticed(
+    tmp_path: Path, template: str | None, fault: str | None
+) -> None:
+    folder = make_tokenizer(tmp_path, template=template, adds_bos=False)
+    assert PromptRenderer(folder).fault() == fault
+
+
+@pytest.mark.parametrize(
+    ("template", "switch"),
+    [
+        ("{# thinking #}You are thinking. " + TURNS, None),
+        ("{% set ns = namespace(thinking=true) %}{{ ns.thinking }}" + TURNS, None),
+        ("{% if not thinking is defined %}{% set thinking = false %}{% endif %}{{ thinking }}", 1),
+        (
+            "{% generation %}{% endgeneration %}{% set enable_thinking = enable_thinking | "
+            "default(true) %}{{ enable_thinking }}",
+            1,
+        ),
+    ],
+)
+def test_a_switch_is_a_variable_not_a_word(tmp_path: Path, template: str, switch: object) -> None:
+    renderer = PromptRenderer(make_tokenizer(tmp_path, template=template, adds_bos=False))
+    if switch:
+        on, off = (renderer.render(MESSAGES, Chat(thinking)) for thinking in (True, False))
+        assert on != off
+        return
+    with pytest.raises(HarnessError, match="no switch for thinking"):
+        renderer.render(MESSAGES, Chat(thinking=False))
+
+
+@pytest.mark.parametrize("cost", ["{{ 'a' * 10**11 }}", "{% for i in range(10**9) %}{% endfor %}"])
+def test_a_template_that_costs_too_much_for_one_question_alone_is_refused(
+    tmp_path: Path, cost: str
+) -> None:
+    template = "{% if 'What' in messages[1].content %}" + cost + "{% endif %}" + TURNS
+    folder = make_tokenizer(tmp_path, template=template, adds_bos=False)
+    with pytest.raises(HarnessError, match="chat template refuses"):
+        PromptRenderer(folder).render(MESSAGES)
+
+
+def test_a_template_that_does_not_end_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "CPU_SECONDS", 0.3)
+    loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    folder = make_tokenizer(tmp_path, template=loops + TURNS, adds_bos=False)
+    with pytest.raises(HarnessError, match="takes more than"):
+        PromptRenderer(folder).render(MESSAGES)

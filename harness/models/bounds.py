@@ -1,0 +1,69 @@
+"""Bounds on what a checkpoint's own template may take of the process that renders with it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+# A template renders in milliseconds.
+CPU_SECONDS = 10.0
+_MORE_BYTES = 2 << 30
+
+
+class TooCostly(Exception):
+    """A template took more CPU time than any sound one."""
+
+
+@contextlib.contextmanager
+def bounded() -> Iterator[None]:
+    """Bound CPU time and memory of what is done within, where this thread and system allow it.
+
+    Raises:
+        TooCostly: It took more than ten seconds of CPU time.
+        MemoryError: It asked for more than 2 GiB.
+    """
+    with _cpu_time(), _memory():
+        yield
+
+
+def _too_costly(signum: int, frame: FrameType | None) -> None:
+    raise TooCostly(f"it takes more than {CPU_SECONDS:.4g} seconds")
+
+
+@contextlib.contextmanager
+def _cpu_time() -> Iterator[None]:
+    # Python runs handlers in the main thread alone.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGVTALRM, _too_costly)
+    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+@contextlib.contextmanager
+def _memory() -> Iterator[None]:
+    if sys.platform != "linux":  # elsewhere the system does not say what is in use
+        yield
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    with open("/proc/self/statm") as statm:
+        in_use = int(statm.read().split()[5]) * resource.getpagesize()
+    most = in_use + _MORE_BYTES
+    if soft != resource.RLIM_INFINITY:
+        most = min(most, soft)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
