@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -124,21 +124,32 @@ def regrade(store: Store, run_id: str, profile: str, told: Told, registry: TaskR
         before are left alone.
 
     Raises:
-        HarnessError: The run is restricted and its items cannot be loaded again.
+        HarnessError: What judging takes is not in the store and cannot be loaded, or the task no
+            longer has one of the items as it was asked; nothing is judged then.
     """
     waiting = queries.ungraded(store, [run_id], profile, GRADER_VERSION)
-    incomplete = any(row.item.scorer or not row.item.gold for row in waiting)
-    golds = _items_of(store, run_id, registry) if incomplete else {}
+    complete = all(row.complete for row in waiting)
+    loaded = {} if complete else _items_of(store, run_id, registry)
+    items = [_judged_by(row, loaded) for row in waiting]
     with Journal(store) as journal, GraderPool(profile=profile) as pool:
         judge = Judge(pool, journal, profile, told)
-        for row in waiting:
-            # The stored gold stands: an import keeps the source's letter where the source had
-            # the options in another order than we do.
-            kept = row.item.gold and not row.item.scorer
-            item = row.item if kept else golds.get(row.item.id, row.item)
+        for row, item in zip(waiting, items, strict=True):
             judge.submit(row.run_id, item, row.key, row.answer, truncated=row.truncated)
         judge.wait()
     return len(waiting)
+
+
+def _judged_by(row: queries.Ungraded, loaded: Mapping[str, Item]) -> Item:
+    # A stored gold stands: an import keeps the source's letter where the source had the options in
+    # another order than we do.
+    item = row.item if row.complete else loaded.get(row.item.id)
+    if item is None or item.gold_id != row.gold_id:
+        raise HarnessError(
+            f"Run {row.run_id} cannot be judged again: its task no longer has item {row.item.id}, "
+            "or judges it by something else.",
+            "The grades it has stand; `harness eval` asks the task's items as they are now.",
+        )
+    return item
 
 
 def _items_of(store: Store, run_id: str, registry: TaskRegistry) -> dict[str, Item]:
