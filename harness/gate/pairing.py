@@ -89,6 +89,13 @@ def open_candidate(gate: Gate, store: Store, backend: Backend, anchors: Sequence
     """
     if gate.candidate is not None:
         return backend.open(gate.candidate, gate.revision)
+    if gate.trust_remote_code:
+        # A results file may come from anybody: it does not choose whose code runs.
+        raise HarnessError(
+            "--aa opens the model that the results file names, and --trust-remote-code would run "
+            "its code.",
+            "Name where the baseline's own weights are with --candidate, beside --aa.",
+        )
     fingerprint = anchors[0].run.fingerprint
     model = backend.open(*model_argument(store, fingerprint))
     if model.fingerprint != fingerprint:

@@ -68,10 +68,16 @@ _FIRST_RETRY_SECONDS = 0.02
 _LONGEST_RETRY_SECONDS = 0.5
 _NO_SPACE = "No space left on device"
 _HERE = Path(str(resources.files("harness.store")))
+PUBLISHED = _HERE / "published_scores.csv"
+"""The published scores that come with this version of the harness."""
 # Parameters that hold long lists are slow.
 _ROWS_AT_ONCE = 100
 # DuckDB refuses to open a file for reading and for writing at once within one process.
 _in_process = threading.Lock()
+
+
+class NoResults(HarnessError):
+    """There is no results file yet."""
 
 
 class Store:
@@ -150,7 +156,7 @@ class Store:
             HarnessError: There is no such file yet, or it cannot be read by this version.
         """
         if not self.path.exists():
-            raise HarnessError(
+            raise NoResults(
                 f"There is no results file at {self.path}.",
                 "Run `harness eval` first, or name another one with --results or HARNESS_RESULTS.",
             )
@@ -281,7 +287,7 @@ class Store:
 
     def _load_published_scores(self, connection: DuckDBPyConnection) -> None:
         """Bring the published scores that come with this version of the harness."""
-        content = (_HERE / "published_scores.csv").read_bytes()
+        content = PUBLISHED.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
         row = connection.execute("SELECT value FROM meta WHERE name = 'published'").fetchone()
         if row == (sha256,):
