@@ -10,6 +10,8 @@ from harness.types import Completion, Generation, Request, ThoughtTags
 LONGEST_PERIOD = 128
 FEWEST_COPIES = 3
 FEWEST_LOOP_TOKENS = 48
+# What a 32-bit column holds.
+_MOST_TOKENS = 2**31 - 1
 # The engine cut the text off; what it would have said next is not known.
 _CUT_OFF = ("length", "repetition")
 _PIECE = re.compile(r"\w+|[^\w\s]|\s+")
@@ -37,7 +39,7 @@ def read_completion(request: Request, completion: Completion, count: CountTokens
     stopped = False
     if answer is not None:
         answer, stopped = _cut_at_stop(answer, request.sampling.stop)
-    total = len(completion.token_ids) or completion.completion_tokens
+    total = len(completion.token_ids) or _believed(completion.completion_tokens)
     return Generation(
         key=request.key,
         thought=thought,
@@ -45,11 +47,16 @@ def read_completion(request: Request, completion: Completion, count: CountTokens
         finish_reason="stop" if stopped else completion.finish_reason,
         truncated=answer is None or (completion.finish_reason in _CUT_OFF and not stopped),
         loop=not stopped and _loops(completion),
-        prompt_tokens=len(request.prompt.token_ids) or completion.prompt_tokens,
+        prompt_tokens=len(request.prompt.token_ids) or _believed(completion.prompt_tokens),
         completion_tokens=total,
-        thought_tokens=_thought_tokens(completion, thought, answer, tags, total, count),
+        thought_tokens=_believed(_thought_tokens(completion, thought, answer, tags, total, count)),
         seconds=completion.seconds,
     )
+
+
+def _believed(tokens: int | None) -> int | None:
+    """Return a count, ``None`` for one that no text can have: servers claim anything."""
+    return tokens if tokens is not None and 0 <= tokens <= _MOST_TOKENS else None
 
 
 def split_thought(

@@ -17,7 +17,7 @@ from harness.backends.vllm import installed
 from harness.environment import gpus, libraries, machine
 from harness.errors import HarnessError
 from harness.models import BUILTIN_MODELS, cache_dir
-from harness.store import Store, queries, tallies
+from harness.store import Store, queries, recovery, tallies
 from harness.tasks_api import DATA_DIR_VARIABLE
 
 _FEW_GIB = 5
@@ -57,6 +57,7 @@ def examine(results: Path) -> list[Finding]:
         *_data(),
         _hub(),
         *_results(results),
+        *_journals(results),
         _disk(results),
     ]
 
@@ -189,6 +190,24 @@ def _results(path: Path) -> Iterator[Finding]:
             f"{len(wrong)} of the newest {len(newest)} runs are shown as other than what their "
             f"rows come to: {', '.join(wrong)}",
             "`harness doctor --recount` counts all runs anew.",
+        )
+
+
+def _journals(results: Path) -> Iterator[Finding]:
+    store = Store(results)
+    for folder, how_much in recovery.waiting(store):
+        yield Finding(
+            "journal",
+            "missing",
+            f"{how_much} in {folder} wait for the results file",
+            "`harness runs` takes them in, or says why not.",
+        )
+    for path in recovery.set_aside(store):
+        yield Finding(
+            "set aside",
+            "missing",
+            f"{path} holds rows that were damaged or could not be stored",
+            "Delete it when it is of no use.",
         )
 
 

@@ -3,6 +3,8 @@
     HarnessError        one sentence and its remedy; the command line prints both, exit code 2
     ├── StoreLocked     another process has held the results file for too long
     ├── JournalRejected what a run left behind does not fit into the results file
+    ├── DiskFull        the disk of the results file has no space left
+    ├── ResultsMoved    the results file was moved, deleted or replaced under a run
     ├── EngineError     the engine could not start or died
     └── NoVerdict       the gate's machinery failed before there was a verdict; exit code 4
 
@@ -40,6 +42,14 @@ class StoreLocked(HarnessError):
 
 class JournalRejected(HarnessError):
     """Rows in a journal do not fit into the results file."""
+
+
+class DiskFull(HarnessError):
+    """The disk that holds the results file has no space left."""
+
+
+class ResultsMoved(HarnessError):
+    """The results file that a run began with has been moved or deleted, or another has its name."""
 
 
 class EngineError(HarnessError):

@@ -7,13 +7,14 @@ it comes back, and the pool's verdicts go to the journal from the pool's own thr
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.backends import Backend, BackendOptions
+from harness.errors import JournalRejected
 from harness.grading import GRADER_VERSION, GraderPool
 from harness.judging import Judge
 from harness.models import expand
@@ -99,7 +100,7 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
         plans = _plan(evaluation, backend, observer)
         store = Store(evaluation.results)
         observer.phase(f"opening {store.path.name}")
-        brought_up_to_date(store)
+        brought_up_to_date(store, observer.notice)
         every_plan = [plan for of_a_model in plans for plan in of_a_model]
         run_ids = [plan.run.id for plan in every_plan]
         with announced(store, every_plan) as journal:
@@ -113,11 +114,20 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
     return Outcome(run_ids, len(keys) - len(missing), phases)
 
 
-def brought_up_to_date(store: Store) -> None:
-    """Make, update or refuse a results file, and take in what dead writers left beside it."""
+def brought_up_to_date(store: Store, notice: Callable[[str], None]) -> None:
+    """Make, update or refuse a results file, and take in what dead writers left beside it.
+
+    Args:
+        store: The results file.
+        notice: Is told what could not be taken in.
+    """
+    new = not store.path.exists()
     with store.write():
         pass  # before anything is left beside it
-    recover(store)
+    try:
+        recover(store, adopt=new)
+    except JournalRejected as error:
+        notice(str(error))
 
 
 @contextmanager
@@ -133,7 +143,7 @@ def announced(store: Store, plans: Sequence[TaskPlan]) -> Iterator[Journal]:
             journal.append("model", model_row(plan.model))
             for table, row in plan.rows():
                 journal.append(table, row)
-        journal.move()
+        journal.move(keep=True)
         yield journal
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -224,7 +224,7 @@ def carry_out(build: Build, observer: Observer) -> Report:
         report.queued = len(report.checked.queue)
         card.write(folder, build, report)
         output.write_sums(folder)
-        _queue(build.results, report.checked.queue)
+        _queue(build.results, report.checked.queue, observer.notice)
     return report
 
 
@@ -238,7 +238,7 @@ def _load(build: Build, registry: TaskRegistry, observer: Observer) -> list[Load
         store = Store(build.results)
         with store.read():
             pass  # a file that is not there is told, not made
-        brought_up_to_date(store)
+        brought_up_to_date(store, observer.notice)
         for name in build.runs:
             observer.phase(f"reading run {name}")
             loaded.append(
@@ -393,12 +393,12 @@ def _refuse_nothing(examples: Sequence[Example], report: Report) -> None:
     )
 
 
-def _queue(results: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def _queue(results: Path, rows: Sequence[Mapping[str, Any]], notice: Callable[[str], None]) -> None:
     """Write the review queue into the results file; rows that are there already stay."""
     if not rows:
         return
     store = Store(results)
-    brought_up_to_date(store)
+    brought_up_to_date(store, notice)
     with Journal(store) as journal:
         for row in rows:
             journal.append("critique", row)

@@ -137,6 +137,7 @@ def write_json(file: Path, facts: Mapping[str, Any]) -> None:
     """Write a file whole or not at all."""
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:
+        fresh.unlink(missing_ok=True)  # a link would be written through
         with fresh.open("w", encoding="utf-8") as stream:
             stream.write(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
             stream.flush()

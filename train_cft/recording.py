@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import StoreLocked
+from harness.errors import ResultsMoved, StoreLocked
 from harness.pipeline import brought_up_to_date
 from harness.store import Journal, Store
 from harness.store.training import training_is_in
@@ -82,7 +82,7 @@ def recording(
     from torch.utils.tensorboard import SummaryWriter
 
     store = Store(results)
-    brought_up_to_date(store)
+    brought_up_to_date(store, progress.notice)
     row = {name: facts[name] for name in ROW} | {"output": str(out.resolve())}
     with saving.disk_may_be_full(out):
         writer = SummaryWriter(str(out / manifest.TENSORBOARD))
@@ -91,6 +91,8 @@ def recording(
             _tell_place(store, facts, out)
         with Journal(store) as journal:
             journal.append("training", row)
+            with contextlib.suppress(StoreLocked):
+                journal.move(wait_seconds=0.0, keep=True)
             yield Record(str(facts["id"]), journal, writer, course.tokens_by_step())
         with contextlib.suppress(StoreLocked):
             _tell_place(store, facts, out)
@@ -99,18 +101,22 @@ def recording(
         progress.notice(
             f"{error.message} The course waits beside it; the next command takes it in."
         )
+    except ResultsMoved as error:
+        progress.notice(str(error))
     finally:
         with contextlib.suppress(OSError):  # curves are no reason to end; the disk may be full
             writer.close()
 
 
-def record_place(facts: Mapping[str, Any], out: Path, results: Path) -> None:
+def record_place(
+    facts: Mapping[str, Any], out: Path, results: Path, notice: Callable[[str], None]
+) -> None:
     """Tell the results file where the folder of a finished training is, if it knows of it."""
     if not results.exists():
         return
     store = Store(results)
     with contextlib.suppress(StoreLocked):
-        brought_up_to_date(store)
+        brought_up_to_date(store, notice)
         _tell_place(store, facts, out)
 
 

@@ -51,7 +51,10 @@ def _step_of(path: Path) -> int:
 
 def clear_unfinished(out: Path) -> None:
     """Remove what a killed training was writing."""
-    shutil.rmtree(out / MAKING, ignore_errors=True)
+    making = out / MAKING
+    if making.is_symlink():
+        making.unlink()  # it would be written through
+    shutil.rmtree(making, ignore_errors=True)
 
 
 def drop_resume_state(out: Path) -> None:
@@ -90,11 +93,11 @@ def publish_resume_state(made: Path, out: Path, step: int, seconds: float) -> No
     manifest.write_json(made / _PROGRESS, {"step": step, "seconds": seconds})
     _sync(made)
     target = out / manifest.RESUME / f"step-{step}"
-    target.parent.mkdir(exist_ok=True)
+    _own_folder(target.parent)
     shutil.rmtree(target, ignore_errors=True)
     made.rename(target)
-    for other in target.parent.iterdir():
-        if other != target:
+    for other in target.parent.glob("step-*"):
+        if other != target and _step_of(other) >= 0:
             shutil.rmtree(other, ignore_errors=True)
 
 
@@ -104,13 +107,27 @@ def publish_checkpoint(
     """Give a checkpoint that is written whole its name, and write its manifest beside it."""
     _sync(made)
     target = manifest.checkpoint_path(out, step)
-    target.parent.mkdir(exist_ok=True)
+    _own_folder(target.parent)
     shutil.rmtree(target, ignore_errors=True)
     made.rename(target)
     opened = Checkpoint.open(target, name=f"{name}/step-{step}", source=str(target))
     own = {"step": step, "fingerprint": opened.fingerprint}
     manifest.write_json(target.with_name(f"{target.name}.json"), {**own, **facts})
     return manifest.SavedCheckpoint(step, target, opened.fingerprint)
+
+
+def _own_folder(folder: Path) -> None:
+    """Make a folder in which old steps are removed; a link may lead to somebody's own.
+
+    Raises:
+        HarnessError: It is a link.
+    """
+    if folder.is_symlink():
+        raise HarnessError(
+            f"{folder} is a link, and what a training keeps is not written through links.",
+            "Name the folder itself with --out, or remove the link.",
+        )
+    folder.mkdir(exist_ok=True)
 
 
 def write_model(

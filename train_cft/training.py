@@ -151,7 +151,7 @@ def carry_out(job: Job, progress: TrainingProgress) -> Report:
         if _finished(job.out, course):
             if launch.is_first():
                 _tidy_up(job.out)  # a kill may have come between the last checkpoint and this
-                recording.record_place(facts, job.out, job.results)
+                recording.record_place(facts, job.out, job.results, progress.notice)
             progress.notice(f"Training {facts['id']} is finished; nothing is left to do.")
             report.checkpoints = manifest.saved(job.out)
             return report

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -96,13 +96,19 @@ def known_profile(name: str) -> None:
 
 
 def recovered(results: Path) -> Store:
-    """Open the results file, first taking in what a crashed run left in its journal."""
-    from harness.errors import StoreLocked
+    """Open the results file, first taking in what a crashed run left in its journal.
+
+    What cannot be taken in now (the disk may be full) is told: what is there can still be read.
+    """
+    from harness.errors import HarnessError
     from harness.store import Store, recover
+    from harness.terminal import clean
 
     store = Store(results)
-    with contextlib.suppress(StoreLocked):  # reading may still go through, and says so if not
+    try:
         recover(store, wait_seconds=1.0)
+    except HarnessError as error:
+        print(clean(f"note: not all that waits is in {results.name}: {error}"), file=sys.stderr)
     return store
 
 

@@ -78,6 +78,7 @@ def written_whole(path: Path, *, force: bool) -> Iterator[Path]:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.unlink(missing_ok=True)  # a link would be written through
         yield unfinished
         os.replace(unfinished, path)
     except OSError as error:

@@ -53,7 +53,7 @@ def carry_out(gate: Gate, observer: Observer) -> GateReport:
     store = Store(gate.results)
     with store.read():
         pass  # a gate makes no results file: it needs one with a baseline
-    brought_up_to_date(store)
+    brought_up_to_date(store, observer.notice)
     names, suite = task_names(gate.config, gate.tasks, gate.suite)
     anchors = find_anchors(store, gate.baselines, gate.config, names, suite, gate.registry)
     options = BackendOptions(

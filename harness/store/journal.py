@@ -4,27 +4,26 @@ Each process that writes owns one folder of numbered JSONL files beside the resu
 appended and synced to disk by one thread; another moves files into DuckDB whenever its lock is
 free, and deletes a file only after its rows were committed. Rows that are already in the table are
 left out, so moving a file twice does no harm: a crash between commit and delete is healed by the
-next start, which replays every folder whose owner has died.
+next start, which replays every folder whose owner has died (``recovery.py``). Where the results
+file itself goes away, the rows stay in the journal.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import queue
-import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from harness.errors import HarnessError, JournalRejected, StoreLocked
-from harness.store import tallies
-from harness.store.store import Store, absorb, unwritable
+from harness.errors import DiskFull, HarnessError, StoreLocked
+from harness.store import recovery
+from harness.store.lines import Row, line
+from harness.store.locks import OWNER, hold, in_journal_folder, open_plain
+from harness.store.store import Store, unwritable
 
 MOVE_EVERY_SECONDS = 2.0
 _POLL_SECONDS = 0.2
@@ -32,34 +31,20 @@ _LARGEST_BATCH = 2000
 # DuckDB takes some twenty times a file's size while it takes it in.
 _LARGEST_FILE = 8 << 20
 
-Row = Mapping[str, Any]
-
 
 class Journal:
     """One writer's journal beside a results file; used as a context manager.
 
     Args:
         store: Where the rows are going.
-        kind: What its folder's name begins with, to be told from the others by :func:`recover`.
 
     Raises:
         HarnessError: The folder beside the results file cannot be written.
     """
 
-    def __init__(self, store: Store, *, kind: str = "") -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        name = f"{kind}{uuid.uuid4().hex[:12]}"
-        self._dir = store.journal_dir / name
-        try:
-            # Hidden until it is locked: recover() must not take it for a dead writer's.
-            hidden = store.journal_dir / f".{name}"
-            hidden.mkdir(parents=True)
-            self._lock = _lock(hidden)
-            hidden.rename(self._dir)
-        except OSError as error:
-            raise unwritable(store.path, error) from error
-        # A forked engine would otherwise keep a dead writer's journal locked.
-        os.register_at_fork(after_in_child=self._lock.close)
+        self._dir, self._lock = in_journal_folder(store, _own_folder)
         # Whoever moves files holds the first, whoever opens, fills or closes one the second: rows
         # go to disk while others are being moved.
         self._moving = threading.Lock()
@@ -67,7 +52,10 @@ class Journal:
         self._rows: queue.SimpleQueue[tuple[str, Row] | threading.Event] = queue.SimpleQueue()
         self._number = 0
         self._file: IO[bytes] | None = None
-        self._touched: set[str] = set()
+        self._taken = recovery.Taken()
+        self._runs: set[str] = set()
+        # The file that a run began with must be there: rows that were moved are in it alone.
+        self._seen = _identity(store.path)
         self._closing = threading.Event()
         self._failure: HarnessError | None = None
         self._writer = threading.Thread(target=self._carry_out, args=[self._write], daemon=True)
@@ -83,6 +71,8 @@ class Journal:
         """
         if self._failure:
             raise self._failure
+        if table == "run":
+            self._runs.add(str(row["id"]))
         self._rows.put((table, row))
 
     def sync(self) -> None:
@@ -94,14 +84,21 @@ class Journal:
         if self._failure:
             raise self._failure
 
-    def move(self, *, wait_seconds: float | None = None) -> None:
+    def move(self, *, wait_seconds: float | None = None, keep: bool = False) -> None:
         """Move everything appended so far into the results file.
+
+        Args:
+            wait_seconds: How long to wait for another process to let go of it.
+            keep: Keep a copy of what has been appended so far until the end: what everything that
+                comes later cannot do without, should the results file be lost.
 
         Raises:
             StoreLocked: Somebody else held it all the while; the rows stay in the journal.
+            JournalRejected: The results file cannot take some of it.
         """
         self.sync()
-        self._move_files(wait_seconds)
+        self._move_files(wait_seconds, keep=keep)
+        self._taken.check()
 
     def close(self) -> None:
         """Stop writing, and move what is left into the results file.
@@ -109,18 +106,23 @@ class Journal:
         Raises:
             StoreLocked: Somebody else held it all the while; the rows stay in the journal and the
                 next start of the harness moves them.
+            ResultsMoved: The file is not there, or is another one; the rows stay in the journal.
+            JournalRejected: The results file cannot take some rows; the others are in it.
         """
         self._closing.set()
         self._writer.join()
         self._mover.join()
-        try:
-            self._move_files(None)
+        with self._lock:
+            try:
+                self._move_files(None)
+                self._announce_again()
+            except HarnessError as error:
+                raise self._what_waits(error) from error
             if self._failure:
                 raise self._failure
-            _tally(self._store, self._touched)
-        finally:
-            self._lock.close()
-            _remove_if_empty(self._dir)
+            recovery.remove_folder(self._dir)
+        recovery.tally(self._store, self._taken.runs)
+        self._taken.check()
 
     def __enter__(self) -> Journal:
         return self
@@ -142,6 +144,21 @@ class Journal:
                 f"The journal in {self._dir} cannot be written: {type(error).__name__}: {error}."
             )
 
+    def _what_waits(self, error: HarnessError) -> HarnessError:
+        """Add to what keeps rows from being moved how many there are, where, and what to do."""
+        with contextlib.suppress(OSError):
+            waiting = f"What it lacks waits in {self._dir}: {recovery.counted(self._dir)}."
+            remedy = error.remedy
+            if self._taken.origin and not isinstance(error, StoreLocked | DiskFull):
+                remedy = (
+                    f"Put the file back as it was, or rename {self._store.journal_dir} to go with "
+                    "its new name (NAME.journal beside NAME): the next command takes that in. If "
+                    "the file is lost, remove what is left of it and run the same command again: "
+                    "it begins with what waits."
+                )
+            return type(error)(f"{error.message.rstrip('.')}. {waiting}", remedy)
+        return error
+
     def _write(self) -> None:
         while not (self._closing.is_set() and self._rows.empty()):
             self._write_batch()
@@ -158,19 +175,22 @@ class Journal:
         with self._filling:
             for entry in batch:
                 if not isinstance(entry, threading.Event):
-                    self._write_line(_line(*entry))
+                    self._write_line(line(*entry))
             if batch and self._file is not None:
                 os.fsync(self._file.fileno())
         for entry in batch:
             if isinstance(entry, threading.Event):
                 entry.set()
 
-    def _write_line(self, line: bytes) -> None:
+    def _write_line(self, content: bytes) -> None:
         if self._file is None:
             self._number += 1
+            path = self._dir / f"{self._number:06d}.jsonl"
             # Unbuffered: nothing may be left to write when it is closed.
-            self._file = (self._dir / f"{self._number:06d}.jsonl").open("ab", 0)
-        _write_all(self._file, line)
+            self._file = os.fdopen(
+                open_plain(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab", 0
+            )
+        _write_all(self._file, content)
         if self._file.tell() >= _LARGEST_FILE:
             self._finish_file()
 
@@ -189,145 +209,74 @@ class Journal:
             with contextlib.suppress(HarnessError):
                 self._move_files(0.0)
 
-    def _move_files(self, wait_seconds: float | None) -> None:
+    def _move_files(self, wait_seconds: float | None, *, keep: bool = False) -> None:
         """Finish the file at hand, and move all that are finished."""
         with self._moving:
             with self._filling:
                 self._finish_file()
-                finished = sorted(self._dir.glob("*.jsonl"))
+                finished = recovery.row_files(self._dir)
+            if not finished:
+                return
+            self._look_at_results()
             for file in finished:
-                self._touched |= _absorb_file(self._store, file, wait_seconds)
+                self._take(file, wait_seconds, remove=not keep)
+                if keep:
+                    file.rename(file.with_suffix(f".plan{file.suffix}"))
 
+    def _look_at_results(self) -> None:
+        """Refuse a results file that has taken another's place before its id was known."""
+        found = _identity(self._store.path)
+        if self._seen in (None, found):
+            return
+        if found is None or not self._taken.origin:
+            raise recovery.moved(self._store)
 
-@contextmanager
-def alone(store: Store, run_ids: Sequence[str]) -> Iterator[None]:
-    """Keep every other process from carrying out the same runs meanwhile.
-
-    Raises:
-        HarnessError: Another process is at one of them.
-    """
-    with contextlib.ExitStack() as locks:
-        locks.callback(_remove_folder_if_empty, store.journal_dir)
-        for run_id in run_ids:
-            path = store.journal_dir / f"{run_id}.running"
-            try:
-                store.journal_dir.mkdir(parents=True, exist_ok=True)
-                file = locks.enter_context(path.open("ab"))
-                os.register_at_fork(after_in_child=file.close)
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise HarnessError(
-                    f"Another process is evaluating run {run_id} right now.",
-                    "Wait for it, or ask for fresh samples with --replicate.",
-                ) from error
-            except OSError as error:
-                raise unwritable(store.path, error) from error
-            locks.callback(path.unlink, missing_ok=True)
-        yield
-
-
-def recover(store: Store, *, wait_seconds: float | None = None, kind: str = "") -> int:
-    """Replay the journals of writers that died; return how many there were.
-
-    Args:
-        store: Where the rows are going.
-        wait_seconds: How long to wait for another process to let go of it.
-        kind: Only those of this kind; all if empty.
-
-    Raises:
-        StoreLocked: The results file is held by somebody else; the journals stay.
-        JournalRejected: A journal cannot be taken in; it is set aside, not deleted.
-    """
-    if not store.journal_dir.is_dir():
-        return 0
-    recovered = 0
-    touched: set[str] = set()
-    for folder in sorted(path for path in store.journal_dir.glob(f"{kind}[!.]*") if path.is_dir()):
-        try:
-            lock = _lock(folder)
-        except OSError:
-            continue  # its owner lives, or has just tidied up, or it is not ours to move
-        with lock:
-            try:
-                for file in sorted(folder.glob("*.jsonl")):
-                    touched |= _absorb_file(store, file, wait_seconds)
-            except JournalRejected:
-                folder.rename(folder.with_name(f".rejected-{folder.name}"))
-                raise
-            _remove_if_empty(folder)
-            recovered += 1
-    _tally(store, touched)
-    return recovered
-
-
-def _lock(folder: Path) -> IO[bytes]:
-    """Own a journal folder for as long as the returned file is open, or fail at once."""
-    file = (folder / "owner.lock").open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise
-    return file
-
-
-def _absorb_file(store: Store, file: Path, wait_seconds: float | None) -> set[str]:
-    """Move one file into the store, delete it, and return the runs there is something new of."""
-    import duckdb
-
-    try:
-        _drop_torn_line(file)
-        with store.write(wait_seconds=wait_seconds) as connection:
-            touched = absorb(connection, file)
-        file.unlink()
-    except OSError as error:
-        raise unwritable(store.path, error) from error
-    except (duckdb.Error, KeyError, TypeError, ValueError) as error:
-        raise JournalRejected(
-            f"The journal {file.parent} does not fit into {store.path}: "
-            f"{str(error).splitlines()[0]}",
-            f"It is kept beside it, in {store.journal_dir}; other commands go on without it.",
-        ) from error
-    return touched
-
-
-def _tally(store: Store, run_ids: set[str]) -> None:
-    """Count what the rows of these runs come to; what stays uncounted is counted when asked for."""
-    if run_ids:
+    def _announce_again(self) -> None:
+        """Bring back what was kept, where an older copy of the results file has taken its place."""
+        kept = recovery.plan_files(self._dir)
+        if not kept:
+            return
         with contextlib.suppress(StoreLocked):
-            tallies.refresh(store, sorted(run_ids))
+            with self._store.read() as connection:
+                found = connection.execute(
+                    "SELECT id FROM run WHERE id IN (SELECT unnest(?))", [sorted(self._runs)]
+                ).fetchall()
+            if len(found) < len(self._runs):
+                for file in kept:
+                    self._take(file, None, remove=False)
+
+    def _take(self, file: Path, wait_seconds: float | None, *, remove: bool) -> None:
+        origin = self._taken.origin
+        taken = recovery.take(
+            self._store, file, self._dir.name, wait_seconds, origin=origin, remove=remove
+        )
+        self._taken.add(taken)
+        self._seen = _identity(self._store.path)
+        if self._taken.origin and not origin:
+            # Whoever finds this journal without its owner knows then where it belongs.
+            _write_all(self._lock, self._taken.origin.encode())
 
 
-def _drop_torn_line(file: Path) -> None:
-    """Cut off a last line that a crash left unfinished: it had not been synced."""
-    with file.open("rb") as stream:
-        stream.seek(0, os.SEEK_END)
-        if not stream.tell():
-            return
-        stream.seek(-1, os.SEEK_END)
-        if stream.read() == b"\n":
-            return
-    os.truncate(file, file.read_bytes().rfind(b"\n") + 1)
+def _own_folder(parent: Path) -> tuple[Path, IO[bytes]]:
+    """Make a journal folder and own it."""
+    name = uuid.uuid4().hex[:12]
+    # Hidden until it is locked: recover() must not take it for a dead writer's.
+    hidden = parent / f".{name}"
+    hidden.mkdir()
+    lock = hold(hidden / OWNER)
+    hidden.rename(parent / name)
+    return parent / name, lock
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from others that bear its name; ``None`` where there is none."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _write_all(file: IO[bytes], content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[file.write(view) :]
-
-
-def _remove_if_empty(folder: Path) -> None:
-    if not list(folder.glob("*.jsonl")):
-        shutil.rmtree(folder, ignore_errors=True)
-    _remove_folder_if_empty(folder.parent)
-
-
-def _remove_folder_if_empty(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # other writers still have theirs in it
-        folder.rmdir()
-
-
-def _line(table: str, row: Row) -> bytes:
-    """Serialize; a lone surrogate, which no UTF-8 file can hold, becomes a replacement mark."""
-    text = json.dumps({"table": table, "row": row}, ensure_ascii=False, default=str)
-    return text.encode("utf-8", "replace") + b"\n"

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from harness.errors import HarnessError, StoreLocked
 from harness.store import people
-from harness.store.store import REVIEW, Store
+from harness.store.absorb import REVIEW
+from harness.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

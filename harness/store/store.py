@@ -11,18 +11,17 @@ import csv
 import errno
 import hashlib
 import io
-import json
 import random
 import re
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, StoreLocked
+from harness.errors import DiskFull, HarnessError, StoreLocked
 from harness.store import catalogue
 from harness.store.narrowed import NEWEST_FIRST
 
@@ -30,38 +29,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SCHEMA_VERSION = 7
-
-# What makes a row the same row; a row that is already there is left as it is.
-TABLE_KEYS = {
-    "model": ("fingerprint",),
-    "model_alias": ("fingerprint", "name", "source"),
-    "run": ("id",),
-    "run_session": ("id", "run_id"),
-    "item": ("task", "data_sha256", "id", "gold_id"),
-    "request": ("run_id", "item_id", "sample_index"),
-    "generation": ("key",),
-    "grade": ("key", "gold_id", "profile", "grader_version"),
-    "gate_decision": ("id",),
-    "critique": ("id",),
-    "training": ("id",),
-    "training_step": ("training_id", "step"),
-    "training_checkpoint": ("training_id", "step", "fingerprint"),
-    "training_choice": ("training_id", "task", "rule"),
-    "human_label": ("id",),
-}
-
-REVIEW = "critique_review"
-"""A row of a journal that is for no table: what a human says of a critique that is there."""
-_REVIEWED = {
-    "human_right": "BOOLEAN",
-    "human_sound": "BOOLEAN",
-    "human_note": "VARCHAR",
-    "reviewed_by": "VARCHAR",
-    "reviewed_at": "TIMESTAMPTZ",
-}
-
-# What tells the runs that a new row belongs to. Items are written before what asks for them.
-_BELONGS = {"request": "run_id", "generation": "key", "grade": "key"}
 
 WAIT_SECONDS = 20.0
 _FIRST_RETRY_SECONDS = 0.02
@@ -295,112 +262,12 @@ class Store:
         names, *rows = csv.reader(io.StringIO(content.decode(), newline=""))
         connection.execute("BEGIN")
         connection.execute("DELETE FROM published_score")
-        _insert(connection, "published_score", names, [[v or None for v in row] for row in rows])
+        values = [[value or None for value in row] for row in rows]
+        append_rows(connection, "published_score", names, values)
         connection.execute(
             "INSERT OR REPLACE INTO meta (name, value) VALUES ('published', ?)", [sha256]
         )
         connection.execute("COMMIT")
-
-
-def _insert(
-    connection: DuckDBPyConnection,
-    table: str,
-    names: Sequence[str],
-    rows: Sequence[Sequence[str | None]],
-) -> None:
-    """Append rows, handed over as texts."""
-    values = ", ".join("unnest(?)" for _ in names)
-    columns = ", ".join(f'"{name}"' for name in names)
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        some = rows[start : start + _ROWS_AT_ONCE]
-        connection.execute(
-            f"INSERT INTO {table} ({columns}) SELECT {values}",
-            [list(column) for column in zip(*some, strict=True)],
-        )
-
-
-def absorb(connection: DuckDBPyConnection, journal_file: Path) -> set[str]:
-    """Move the rows of one journal file into the tables, leaving out those already there.
-
-    A review changes the critique that it is of, unless something newer was said of that already.
-    The tallies of the runs they belong to are dropped: they no longer tell what the rows do.
-
-    Args:
-        connection: Inside a transaction of :meth:`Store.write`.
-        journal_file: Lines of ``{"table": …, "row": {…}}``, each complete.
-
-    Returns:
-        The runs there is something new of.
-    """
-    # Handed over row by row: the connection can read no file.
-    entries = [json.loads(line) for line in journal_file.read_bytes().splitlines()]
-    connection.execute('CREATE OR REPLACE TEMP TABLE arrived ("table" VARCHAR, row JSON)')
-    arrived = [[entry["table"], json.dumps(entry["row"], ensure_ascii=False)] for entry in entries]
-    _insert(connection, "arrived", ("table", "row"), arrived)
-    added: dict[str, list[Any]] = {}
-    tables = {table for table, _ in arrived}
-    schema = catalogue.schema_of((_HERE / "schema.sql").read_text())
-    sources = {table: table for table in tables - {REVIEW}}
-    if "model" in sources:
-        # A model that is there already keeps its row; what it is called here is kept beside it.
-        sources["model_alias"] = "model"
-    for table, source in sorted(sources.items()):
-        keys = ", ".join(TABLE_KEYS[table])
-        columns = [(name, column.type) for name, column in schema.columns[table].items()]
-        # JSON has no type of its own inside a struct, and casts from text as it is.
-        structure = ", ".join(
-            f'"{name}": "{"VARCHAR" if kind in ("UUID", "TIMESTAMP WITH TIME ZONE") else kind}"'
-            for name, kind in columns
-        )
-        same = " AND ".join(f"old.{key} = new.{key}" for key in TABLE_KEYS[table])
-        names = ", ".join(f"CAST(fields.{name} AS {kind}) AS {name}" for name, kind in columns)
-        told = f" RETURNING {_BELONGS[table]}" if table in _BELONGS else ""
-        inserted = connection.execute(
-            f"INSERT INTO {table} BY NAME SELECT * FROM ("
-            f"  SELECT {names} FROM (SELECT from_json(row, '{{{structure}}}') AS fields"
-            '    FROM arrived WHERE "table" = ?)'
-            f"  QUALIFY row_number() OVER (PARTITION BY {keys}) = 1) AS new"
-            f" WHERE NOT EXISTS (SELECT 1 FROM {table} AS old WHERE {same}){told}",
-            [source],
-        )
-        added[table] = inserted.fetchall() if told else []
-    if REVIEW in tables:
-        _review(connection)
-    return _drop_tallies(connection, added)
-
-
-def _review(connection: DuckDBPyConnection) -> None:
-    """Change critiques to what is said of them, where nothing newer is said of them already."""
-    structure = ", ".join(f'"{name}": "VARCHAR"' for name in ("id", *_REVIEWED))
-    fields = ", ".join(
-        f"CAST(fields.{name} AS {kind}) AS {name}" for name, kind in _REVIEWED.items()
-    )
-    connection.execute(
-        f"UPDATE critique SET {', '.join(f'{name} = said.{name}' for name in _REVIEWED)} FROM ("
-        f"  SELECT CAST(fields.id AS UUID) AS critique_id, {fields}"
-        f"  FROM (SELECT from_json(row, '{{{structure}}}') AS fields"
-        '    FROM arrived WHERE "table" = ?)'
-        "  QUALIFY row_number() OVER (PARTITION BY critique_id ORDER BY reviewed_at DESC) = 1"
-        ") AS said WHERE critique.id = said.critique_id"
-        " AND (critique.reviewed_at IS NULL OR critique.reviewed_at < said.reviewed_at)",
-        [REVIEW],
-    )
-
-
-def _drop_tallies(connection: DuckDBPyConnection, added: Mapping[str, list[Any]]) -> set[str]:
-    """Drop what was made of the rows of these runs before, and return the runs."""
-    runs = {run for (run,) in added.get("request", ())}
-    keys = {key for table in ("generation", "grade") for (key,) in added.get(table, ())}
-    if keys:
-        sharing = connection.execute(
-            "SELECT DISTINCT run_id FROM request WHERE key IN (SELECT unnest(?))", [list(keys)]
-        ).fetchall()
-        runs |= {run for (run,) in sharing}
-    if runs:
-        connection.execute(
-            "DELETE FROM run_tally WHERE run_id IN (SELECT unnest(?))", [sorted(runs)]
-        )
-    return runs
 
 
 def _locked(path: Path, error: Exception) -> StoreLocked:
@@ -422,8 +289,8 @@ def unwritable(path: Path, error: OSError) -> HarnessError:
     )
 
 
-def _disk_full(path: Path) -> HarnessError:
-    return HarnessError(
+def _disk_full(path: Path) -> DiskFull:
+    return DiskFull(
         f"The disk that holds {path} is full.",
         "Free some space and run the same command again: it goes on where it stopped.",
     )

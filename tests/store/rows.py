@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from harness.plan import item_row
+from harness.store import Store
 from harness.types import AnswerType, Item, Protocol, Sampling
 
 NOW = "2026-01-01T00:00:00+00:00"
@@ -109,3 +112,16 @@ def grade(
         "seconds": 0.001,
         "graded_at": graded_at,
     }
+
+
+def left_by_an_earlier_version(
+    store: Store, *rows: tuple[str, dict[str, Any]], name: str = "0123456789ab"
+) -> Path:
+    """Write the journal of a dead writer as versions before checksums did; return its one file."""
+    folder = store.journal_dir / name
+    folder.mkdir(parents=True)
+    (folder / "owner.lock").touch()
+    file = folder / "000001.jsonl"
+    lines = (json.dumps({"table": table, "row": row}, ensure_ascii=False) for table, row in rows)
+    file.write_text("".join(f"{line}\n" for line in lines))
+    return file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from harness.errors import HarnessError, JournalRejected, StoreLocked
+from harness.errors import HarnessError, StoreLocked
 from harness.grading import GraderPool
 from harness.judging import Judge
 from harness.plan import item_row
@@ -140,29 +139,6 @@ def test_what_a_killed_writer_had_finished_is_taken_in_by_the_next(store: Store)
     assert recover(store) == 1
     assert _count(store, "generation") == 50
     assert not store.journal_dir.exists()
-
-
-def test_a_line_torn_by_a_crash_is_dropped_and_the_rest_kept(store: Store) -> None:
-    folder = store.journal_dir / "dead"
-    folder.mkdir(parents=True)
-    whole = json.dumps({"table": "generation", "row": generation(1)})
-    (folder / "000001.jsonl").write_text(whole + "\n" + whole[: len(whole) // 2])
-    assert recover(store) == 1
-    assert _count(store, "generation") == 1
-
-
-def test_a_journal_that_does_not_fit_is_set_aside_and_does_not_block_the_next_command(
-    store: Store,
-) -> None:
-    folder = store.journal_dir / "dead"
-    folder.mkdir(parents=True)
-    row = {"table": "generation", "row": generation(1) | {"answer": None}}
-    (folder / "000001.jsonl").write_text(json.dumps(row) + "\n")
-    with pytest.raises(JournalRejected, match="does not fit"):
-        recover(store)
-    assert recover(store) == 0
-    (kept,) = store.journal_dir.glob(".rejected-*/*.jsonl")
-    assert json.loads(kept.read_text()) == row
 
 
 def test_a_journal_that_can_no_longer_be_written_says_so_at_once(store: Store) -> None:
