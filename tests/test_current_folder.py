@@ -15,7 +15,8 @@ from tests.leaderboard.serving import serving
 HARNESS = Path(sys.executable).with_name("harness")
 # Of the standard library, of what the harness depends on, and its own packages.
 NAMES = """
-    fractions html pickle socket struct selectors tempfile threading json signal runpy fcntl resource
+    fractions html pickle socket struct selectors tempfile threading json signal runpy fcntl
+    resource multiprocessing concurrent asyncio
     sympy mpmath math_verify latex2sympy2_extended antlr4 numpy scipy pandas duckdb pyarrow pytz
     streamlit plotly tornado torch transformers openai ray rich typer
     harness tasks leaderboard train_cft sitecustomize usercustomize
@@ -27,10 +28,10 @@ def hostile(tmp_path: Path) -> Path:
     """A folder as it may be downloaded, whose modules leave a mark when they are loaded."""
     folder = tmp_path / "downloaded"
     folder.mkdir()
+    mark = tmp_path / "loaded"
     for name in NAMES.split():
-        (folder / f"{name}.py").write_text(
-            f"with open({str(tmp_path / 'loaded')!r}, 'a') as mark:\n    mark.write({name!r} + ' ')\n"
-        )
+        code = f"with open({str(mark)!r}, 'a') as mark:\n    mark.write({name!r} + ' ')\n"
+        (folder / f"{name}.py").write_text(code)
     row = {"id": 1, "gold": "x+1", "pred": "The answer is $1+x$.", "pred_is_full_response": True}
     (folder / "answers.jsonl").write_text(json.dumps(row))
     return folder

@@ -237,7 +237,7 @@ class GraderPool:
                     self._running.discard(worker)
                 worker = None
         if worker is not None:
-            worker.stop()
+            worker.kill()  # it holds nothing that anybody else needs
 
     def _started(self) -> Worker | None:
         """Return a new worker; ``None`` where none can be had or needs to be."""

@@ -129,10 +129,6 @@ class Worker:
         except (OSError, EOFError):
             raise self._ended() from None
 
-    def stop(self) -> None:
-        """Let it end by itself, which one that is not at work does at once."""
-        self._connection.close()
-
     def kill(self) -> None:
         """End it, whatever it is doing; may be called by any thread."""
         if self._process.pid is not None:
