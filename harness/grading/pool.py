@@ -216,9 +216,10 @@ class GraderPool:
         if not wait:
             for worker in running:
                 worker.kill()
+        deadline = time.monotonic() + _CLOSE_SECONDS
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join(_CLOSE_SECONDS)
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def _queue_of(self, job: _Job) -> deque[_Job]:
         return self._queues[hash(job.call.gold) % len(self._queues)]
