@@ -270,6 +270,23 @@ class Store:
         connection.execute("COMMIT")
 
 
+def append_rows(
+    connection: DuckDBPyConnection,
+    table: str,
+    names: Sequence[str],
+    rows: Sequence[Sequence[str | int | None]],
+) -> None:
+    """Append rows to these columns of a table; texts are cast to the column's type."""
+    values = ", ".join("unnest(?)" for _ in names)
+    columns = ", ".join(f'"{name}"' for name in names)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        connection.execute(
+            f"INSERT INTO {table} ({columns}) SELECT {values}",
+            [list(column) for column in zip(*some, strict=True)],
+        )
+
+
 def _locked(path: Path, error: Exception) -> StoreLocked:
     holder = re.search(r"\(PID (\d+)\)", str(error))
     who = f"process {holder[1]}" if holder else "another process"
