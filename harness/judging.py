@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
+from harness.errors import HarnessError
 from harness.grading import GRADER_VERSION, GraderPool
 from harness.grading.worker import crash
 from harness.plan import now

@@ -300,9 +300,10 @@ def models(store: Store) -> list[tuple[str, str, str, str]]:
 def aliases(store: Store) -> list[tuple[str, str, str]]:
     """Return fingerprint, name and source for all that measured models were called, in time."""
     with store.read() as connection:
-        return connection.execute(
+        rows = connection.execute(
             "SELECT fingerprint, name, source FROM model_alias ORDER BY added_at, name, source"
         ).fetchall()
+    return [(fingerprint, name, source) for fingerprint, name, source in rows]
 
 
 def _judged_item(
