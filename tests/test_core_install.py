@@ -94,6 +94,6 @@ def test_a_core_install_grades_imports_and_shows(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    verdicts = [json.loads(line) for line in (tmp_path / "verdicts.jsonl").open()]
+    verdicts = map(json.loads, (tmp_path / "verdicts.jsonl").read_text().splitlines())
     assert [row["correct"] for row in verdicts] == [False, True, False, False]
     assert "own" in (tmp_path / "report.html").read_text()
