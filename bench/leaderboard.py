@@ -71,14 +71,11 @@ def main() -> None:
 def make(results: Path, models: int) -> None:
     """Make a store of so many models, in SQL."""
     began = time.monotonic()
-    store = Store(results)
+    store = Store(results, memory_limit="2GB")
     with store.write() as connection:
-        connection.execute("SET memory_limit = '2GB'")
-        connection.execute("SET temp_directory = ?", [str(results.parent / "spill")])
         _make_small(connection, models)
     for first in range(0, models, _CHUNK_MODELS):
         with store.write() as connection:
-            connection.execute("SET memory_limit = '2GB'")
             _make_large(connection, first, min(models, first + _CHUNK_MODELS))
         print(f"\r{first + _CHUNK_MODELS} of {models} models", end="", file=sys.stderr, flush=True)
     print(f"\nrows made in {time.monotonic() - began:.0f} s", flush=True)

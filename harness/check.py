@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from harness.grading import GraderPool
-from harness.tasks_api import Task
+from harness.tasks_api import Task, scorers_of
 from harness.types import Item, Status, Verdict
 
 _NEIGHBOURS = 1
@@ -45,21 +45,22 @@ class Findings:
         return not (self.unparsed or self.unequal or self.confused)
 
 
-def check_task(task: Task, pool: GraderPool) -> Findings:
+def check_task(task: Task) -> Findings:
     """Judge each gold against itself and its neighbour's, and look for duplicates.
 
     Raises:
         HarnessError: The items cannot be loaded.
     """
     items = task.items()
-    itself = [_compare(pool, item, item.gold) for item in items]
     pairs = [
         (item, other)
         for item, other in zip(items[_NEIGHBOURS:], items, strict=False)
         if _differ_as_numbers(item.gold, other.gold)
     ]
-    crossed = [_compare(pool, item, other.gold) for item, other in pairs]
-    verdicts = [future.result() for future in itself]
+    with GraderPool(scorers=scorers_of(items)) as pool:
+        itself = [_compare(pool, item, item.gold) for item in items]
+        crossed = [_compare(pool, item, other.gold) for item, other in pairs]
+        verdicts = [future.result() for future in itself]
     groups = _same_questions(items)
     noted: dict[str, list[str]] = defaultdict(list)
     for item in items:

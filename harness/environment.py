@@ -49,7 +49,8 @@ def git_commit() -> str | None:
     ``None`` outside a checkout, also where an installed copy lies in somebody else's.
     """
     here = Path(__file__)
-    git = ["git", "-C", str(here.parent)]
+    # The checkout may be somebody else's, with a program of theirs as its file monitor.
+    git = ["git", "-c", "core.fsmonitor=false", "-C", str(here.parent)]
     try:
         subprocess.run(
             [*git, "ls-files", "--error-unmatch", here.name],

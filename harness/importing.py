@@ -18,7 +18,7 @@ from harness.plan import item_row, now
 from harness.registry import TaskRegistry
 from harness.store import Journal, Store, queries
 from harness.store.narrowed import sample_of
-from harness.tasks_api import Task, data_sha256
+from harness.tasks_api import Task, data_sha256, scorers_of
 from harness.types import DEFAULT_PROFILE, Item, Status, ThoughtTags, Verdict, digest
 
 SOURCE_PROFILE = "source"
@@ -249,7 +249,11 @@ def import_samples(
     responses = digest([_identity(sample, items[sample.item_id]) for sample in kept])
     made = [origin.file_sha256, origin.format, origin.model, origin.task, data, responses]
     run_id = digest(made)[:12]
-    with Journal(store) as journal, GraderPool(profile=DEFAULT_PROFILE) as pool:
+    scorers = scorers_of(listed if task else [])
+    with (
+        Journal(store) as journal,
+        GraderPool(profile=DEFAULT_PROFILE, scorers=scorers) as pool,
+    ):
         for table, row in _head(run_id, origin, data, listed, kept, task):
             journal.append(table, row)
         judge = Judge(pool, journal, DEFAULT_PROFILE, told)

@@ -10,19 +10,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from harness.backends import Backend, BackendOptions
 from harness.errors import JournalRejected
-from harness.grading import GRADER_VERSION, GraderPool
+from harness.grading import GRADER_VERSION, GraderPool, start_server
 from harness.judging import Judge
 from harness.models import expand
 from harness.plan import Settings, TaskPlan, model_row, plan_task, run_names
 from harness.registry import load_backend
 from harness.sitting import Observer, Phases, Sitting
 from harness.store import Journal, Store, alone, queries, recover
-from harness.tasks_api import Task
+from harness.tasks_api import Task, scorers_of
 from harness.types import DEFAULT_PROFILE, Model
 
 
@@ -90,6 +91,7 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
     """
     began = time.monotonic()
     evaluation.settings.check()
+    start_server()  # it loads what graders need while the prompts are rendered
     options = BackendOptions(
         engine_args=evaluation.engine_args,
         named=evaluation.backend_options,
@@ -150,7 +152,7 @@ def announced(store: Store, plans: Sequence[TaskPlan]) -> Iterator[Journal]:
         yield journal
 
 
-def as_stored(model: Model, store: Store) -> Model:
+def with_stored_fingerprint(model: Model, store: Store) -> Model:
     """Return a model under the fingerprint that its stored results have.
 
     Earlier versions took the fingerprint over files that no loader reads as well. Where those are
@@ -159,7 +161,6 @@ def as_stored(model: Model, store: Store) -> Model:
     earlier = model.earlier_fingerprint
     if earlier is None or not store.path.exists():
         return model
-    brought_up_to_date(store)
     known = {fingerprint for *_, fingerprint in queries.models(store)}
     if earlier in known and model.fingerprint not in known:
         return replace(model, fingerprint=earlier)
@@ -171,9 +172,11 @@ def _plan(
 ) -> list[list[TaskPlan]]:
     """Return the plans of each model in turn."""
     observer.phase("checking the model")
+    if store.path.exists():
+        brought_up_to_date(store, observer.notice)
     models: dict[str, Model] = {}
     for name in expand(evaluation.models):
-        model = as_stored(backend.open(name, evaluation.revision), store)
+        model = with_stored_fingerprint(backend.open(name, evaluation.revision), store)
         twin = models.setdefault(model.fingerprint, model)
         if twin is not model:
             observer.notice(f"{model.source} is the same as {twin.source}: evaluated once.")
@@ -205,7 +208,9 @@ class _Work:
         if not missing and not ungraded:
             return [Phases(start=time.monotonic() - began)]
         # Before the engine: on the CPU it binds this process, and workers would inherit that.
-        with GraderPool() as pool:
+        scorers = scorers_of(item for plan in chain(*plans) for item in plan.items)
+        with GraderPool(scorers=scorers) as pool:
+            pool.wait_until_ready()
             judge = Judge(pool, self._journal, DEFAULT_PROFILE, self._observer.graded)
             for of_a_model in plans:
                 sitting = Sitting(of_a_model, self._journal, self._observer, judge)

@@ -223,6 +223,11 @@ def _entry(name: str, path: Path) -> Entry:
 
 def _package(name: str) -> Path:
     spec = importlib.util.find_spec(name)
+    if spec is not None and not spec.submodule_search_locations:
+        raise HarnessError(
+            f"{spec.origin} is found before the harness's own package {name!r}.",
+            "Rename it, or take its folder off PYTHONPATH.",
+        )
     if spec is None or not spec.submodule_search_locations:
         raise HarnessError(f"The package {name!r} is not installed.", "Run `make install`.")
     return Path(next(iter(spec.submodule_search_locations)))

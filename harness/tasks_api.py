@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -184,6 +184,11 @@ class Task:
 def data_sha256(items: Sequence[Item]) -> str:
     """Hash the canonical (id, question, gold) rows, equal for local files and the hub."""
     return digest([[item.id, item.question, item.gold] for item in items])
+
+
+def scorers_of(items: Iterable[Item]) -> frozenset[str]:
+    """Return the scorers that items of loaded tasks declare: what graders may be told to call."""
+    return frozenset(item.scorer for item in items if item.scorer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ PAGES = (
     ("Gate", "gate", "gate_page"),
     ("Engine", "engine", "engine_page"),
 )
+# What others printed can be shown without a results file.
+_WITHOUT_A_FILE = "ranking_page"
 _TITLES = {"Ranking": "Leaderboard"}
 
 
@@ -30,7 +32,10 @@ def _draw(title: str, module: str) -> None:
     with st.container(key="page"):
         st.title(_TITLES.get(title, title), anchor=False)
         try:
-            importlib.import_module(f"leaderboard.{module}").draw(source.snapshot())
+            snapshot = source.snapshot()
+            if snapshot.missing is not None and module != _WITHOUT_A_FILE:
+                raise snapshot.missing
+            importlib.import_module(f"leaderboard.{module}").draw(snapshot)
         except HarnessError as error:
             problem.show(error)
 

@@ -46,6 +46,7 @@ _HEAD_START_SECONDS = 0.4
 _SUITE = "suite: "
 _CHARTS = {"scores": "Scores", "size": "Score against size", "families": "Family trees"}
 _KINDS = {"measured": "measured here", "imported": "imported", "published": "published"}
+_BY_ITSELF = "This page tries again by itself."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ class _Shown:
 def draw(snapshot: Snapshot) -> None:
     """Draw the filters, and below them what they leave, kept up to date."""
     known = tasks(snapshot.runs, snapshot.published, snapshot.chosen_on)
-    if not snapshot.runs:
+    if snapshot.missing is not None:
+        st.html(problem_card(snapshot.missing.message, f"{snapshot.missing.remedy} {_BY_ITSELF}"))
+    elif not snapshot.runs:
         _nothing_measured()
     if not known:
         return

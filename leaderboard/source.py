@@ -20,6 +20,7 @@ from harness.statistics.ranking import Standing, suite_standings
 from harness.store import Store, decisions, published, queries, training
 from harness.store.published import PublishedScore
 from harness.store.queries import RunSummary
+from harness.store.store import NoResults
 from harness.store.training import Descent
 
 REFRESH_SECONDS = 2.0
@@ -44,6 +45,7 @@ class Snapshot:
         decided: When the gate last decided on a run of a candidate, by run.
         stamp: Tells this state of the file from the next.
         stale: Why this is not the newest state, empty if it is.
+        missing: Said where there is no results file: what others printed is all there is.
     """
 
     runs: list[RunSummary]
@@ -53,6 +55,7 @@ class Snapshot:
     chosen_on: frozenset[str] = frozenset()
     decided: dict[str, datetime] = field(default_factory=dict)
     stamp: tuple[int, ...] = ()
+    missing: NoResults | None = None
 
 
 def results_path() -> Path:
@@ -138,7 +141,11 @@ def readable() -> bool:
 def _read(path: str, stamp: tuple[int, ...], _wait_seconds: float) -> Snapshot:
     # Streamlit leaves arguments with a leading underscore out of the key it caches under.
     results = Store(Path(path), wait_seconds=_wait_seconds, memory_limit=_MEMORY)
-    measured = [run for run in queries.runs(results) if run.task not in _BY_A_TEACHER]
+    try:
+        runs = queries.runs(results)
+    except NoResults as error:
+        return Snapshot([], published.shipped(), stamp=stamp, missing=error)
+    measured = [run for run in runs if run.task not in _BY_A_TEACHER]
     return Snapshot(
         measured,
         published.scores(results),

@@ -46,7 +46,8 @@ def rows(generator: str, seed: int, count: int) -> list[Row]:
         [sys.executable, "-m", __name__, generator, str(seed), str(count)],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONHASHSEED": "0"},
+        # The folder that it runs in is the one that this package is in.
+        env=os.environ | {"PYTHONHASHSEED": "0", "PYTHONSAFEPATH": ""},
         cwd=Path(__file__).parent.parent,
         check=False,
     )

@@ -40,6 +40,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("HARNESS_") and name not in ("HARNESS_CACHE_DIR", "HARNESS_DATA_DIR"):
             monkeypatch.delenv(name)
+    # A command line that runs in this process sets it, for good.
+    monkeypatch.setenv("PYTHONSAFEPATH", "")
+    monkeypatch.delenv("PYTHONSAFEPATH")
 
 
 def in_this_process(

@@ -16,7 +16,7 @@ from tests.conftest import Finished, held_by_another_process
 Harness = Callable[..., Finished]
 EVAL = ("eval", "--model", "smollm2-135m", "--tasks", "quick")
 # Importing any of these takes longer than the whole of `harness --help` may.
-HEAVY = "vllm torch transformers duckdb numpy scipy sympy math_verify streamlit datasets pebble"
+HEAVY = "vllm torch transformers duckdb numpy scipy sympy math_verify streamlit datasets"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["tasks"], ["eval", "--help"]])

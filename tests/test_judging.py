@@ -50,3 +50,52 @@ def test_generation_waits_where_the_graders_have_fallen_far_behind(
         thread.join(10)
         judge.wait()
     assert len(pool.taken) == 5
+
+
+def test_generation_waits_where_long_answers_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "_MOST_CHARACTERS_BEHIND", 250)
+    pool: Any = HeldPool()
+    with Journal(Store(tmp_path / "results.duckdb")) as journal:
+        judge = Judge(pool, journal, "strict", lambda *_: None)
+        asked = (judge, Item("a", "", "2"), "x" * 100)
+        thread = threading.Thread(target=_submit_all, args=(*asked, 4), daemon=True)
+        thread.start()
+        thread.join(0.5)
+        assert len(pool.taken) == 3
+        pool.taken[0].set_result(Verdict(True, Status.OK))
+        thread.join(10)
+        assert len(pool.taken) == 4
+
+
+def _submit_all(judge: Judge, item: Item, answer: str, count: int) -> None:
+    for number in range(count):
+        judge.submit("run", item, f"{number:032x}", answer, truncated=False)
+
+
+def test_what_fails_after_a_verdict_is_raised_where_it_is_waited_for(tmp_path: Path) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("of the observer")
+
+    pool: Any = HeldPool()
+    with Journal(Store(tmp_path / "results.duckdb")) as journal:
+        judge = Judge(pool, journal, "strict", broken)
+        _submit_all(judge, Item("a", "", "2"), "2", 2)
+        for future in pool.taken:
+            future.set_result(Verdict(True, Status.OK))
+        with pytest.raises(ZeroDivisionError, match="of the observer"):
+            judge.wait()
+
+
+def test_an_answer_that_makes_the_grader_fail_has_a_grade_that_says_so(tmp_path: Path) -> None:
+    pool: Any = HeldPool()
+    store = Store(tmp_path / "results.duckdb")
+    with Journal(store) as journal:
+        judge = Judge(pool, journal, "strict", lambda *_: None)
+        _submit_all(judge, Item("a", "", "2"), "2", 1)
+        pool.taken[0].set_exception(OSError("of the pool"))
+        judge.wait()
+    with store.read() as connection:
+        rows = connection.execute("SELECT correct, status, method FROM grade").fetchall()
+    assert rows == [(False, "crash", "OSError")]

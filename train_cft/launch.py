@@ -146,7 +146,7 @@ def run(arguments: Sequence[str], processes: int) -> int:
             place = {"RANK": str(number), "LOCAL_RANK": str(number)}
             started.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "train_cft.cli", *arguments],
+                    [sys.executable, "-P", "-m", "train_cft.cli", *arguments],
                     env=os.environ | common | place,
                 )
             )

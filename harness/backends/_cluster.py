@@ -32,16 +32,19 @@ def join(address: str | None) -> tuple[Any, bool]:
         HarnessError: There is no cluster at the address, or none can be started.
     """
     import ray
+    from ray.job_config import JobConfig
 
     if ray.is_initialized():
         return ray, False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Other jobs have their workers look for modules in the driver's current folder first.
+    job = JobConfig(_client_job=True)
     if address is not None:
         _refuse_unless_ray(address)
-        ray.init(address=address, **_QUIET)
+        ray.init(address=address, job_config=job, **_QUIET)
         return ray, True
     try:
-        ray.init(address="local", include_dashboard=False, **_QUIET)
+        ray.init(address="local", include_dashboard=False, job_config=job, **_QUIET)
     except Exception as error:
         raise EngineError(
             f"Ray cannot start on this machine: {last_line(str(error))}.",
@@ -72,7 +75,7 @@ def _refuse_unless_ray(address: str) -> None:
             ) from None
     try:
         probe = subprocess.run(
-            [sys.executable, "-c", _PROBE, address],
+            [sys.executable, "-P", "-c", _PROBE, address],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

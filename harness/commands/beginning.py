@@ -26,6 +26,9 @@ def _common(
         bool, typer.Option("--debug", help="Show tracebacks and the engine's own messages.")
     ] = False,
 ) -> None:
+    # Of whatever is started from here on, engines and their helpers too: the folder that a command
+    # is called in may be somebody else's, and no module is looked for in it.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     if debug:
         os.environ["HARNESS_DEBUG"] = "1"
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")

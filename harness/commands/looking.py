@@ -148,7 +148,7 @@ def leaderboard(
             "pip install 'cft-harness[leaderboard]'.",
         )
     app_file = Path(next(iter(spec.submodule_search_locations))) / "app.py"
-    arguments = [sys.executable, "-m", "leaderboard", "run", str(app_file)]
+    arguments = [sys.executable, "-P", "-m", "leaderboard", "run", str(app_file)]
     arguments += ["--server.address", address, "--server.port", str(port)]
     arguments += ["--server.headless", "false" if open_browser else "true"]
     arguments += ["--browser.gatherUsageStats", "false"]

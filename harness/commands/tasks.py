@@ -44,20 +44,18 @@ def check_tasks(
 
     from harness import display
     from harness.check import check_task
-    from harness.grading import GraderPool
     from harness.registry import TaskRegistry
 
     registry = TaskRegistry(tasks_dir)
     chosen = names or [entry.name for entry in registry.entries() if not entry.is_family]
     found, missing = [], []
-    with GraderPool() as pool:
-        for name in chosen:
-            try:
-                found.append(check_task(registry.load(name), pool))
-            except HarnessError as error:
-                if names:
-                    raise
-                missing.append((name, error.message))
+    for name in chosen:
+        try:
+            found.append(check_task(registry.load(name)))
+        except HarnessError as error:
+            if names:
+                raise
+            missing.append((name, error.message))
     if as_json:
         print(json.dumps([asdict(findings) for findings in found], indent=2))
     else:

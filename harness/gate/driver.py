@@ -25,7 +25,7 @@ from harness.gate.pairing import (
 from harness.gate.prospects import foresee
 from harness.gate.report import GateReport
 from harness.gate.summary import Costs, summarise
-from harness.grading import GRADER_VERSION, GraderPool
+from harness.grading import GRADER_VERSION, GraderPool, start_server
 from harness.judging import Judge
 from harness.pipeline import announced, brought_up_to_date
 from harness.plan import TaskPlan, run_names
@@ -34,6 +34,7 @@ from harness.sitting import Observer, Phases, Sitting
 from harness.statistics.sequential import Rule, divide_alpha
 from harness.store import Journal, Store, queries
 from harness.store.outcomes import SampleOutcome, sample_outcomes
+from harness.tasks_api import scorers_of
 from harness.types import DEFAULT_PROFILE, Generation, Model, Request, Verdict
 
 _GUARDS = 4
@@ -50,6 +51,7 @@ def carry_out(gate: Gate, observer: Observer) -> GateReport:
         KeyboardInterrupt: The user stopped it. Whatever was finished is kept.
     """
     began = time.monotonic()
+    start_server()  # it loads what graders need while the gate is planned
     store = Store(gate.results)
     with store.read():
         pass  # a gate makes no results file: it needs one with a baseline
@@ -238,7 +240,9 @@ def _run(
         trial.read(stored)
         return Costs(stored=stored)
     # Before the engine: on the CPU it binds this process, and workers would inherit that.
-    with GraderPool() as pool:
+    scorers = scorers_of(item for plan in trial.plans for item in plan.items)
+    with GraderPool(scorers=scorers) as pool:
+        pool.wait_until_ready()
         judge = Judge(pool, journal, DEFAULT_PROFILE, observer.graded)
         sitting = Sitting(trial.plans, journal, observer, judge, trial)
         if ungraded:

@@ -14,7 +14,7 @@ from harness.gate.anchors import Anchor, model_argument
 from harness.gate.config import GateConfig, TaskConfig
 from harness.grading import GRADER_VERSION
 from harness.judging import regrade
-from harness.pipeline import as_stored
+from harness.pipeline import with_stored_fingerprint
 from harness.plan import TaskPlan, plan_task
 from harness.registry import TaskRegistry
 from harness.sitting import Observer
@@ -89,9 +89,16 @@ def open_candidate(gate: Gate, store: Store, backend: Backend, anchors: Sequence
         HarnessError: It cannot be used, or the baseline's model is no longer where it was.
     """
     if gate.candidate is not None:
-        return as_stored(backend.open(gate.candidate, gate.revision), store)
+        return with_stored_fingerprint(backend.open(gate.candidate, gate.revision), store)
+    if gate.trust_remote_code:
+        # A results file may come from anybody: it does not choose whose code runs.
+        raise HarnessError(
+            "--aa opens the model that the results file names, and --trust-remote-code would run "
+            "its code.",
+            "Name where the baseline's own weights are with --candidate, beside --aa.",
+        )
     fingerprint = anchors[0].run.fingerprint
-    model = as_stored(backend.open(*model_argument(store, fingerprint)), store)
+    model = with_stored_fingerprint(backend.open(*model_argument(store, fingerprint)), store)
     if model.fingerprint != fingerprint:
         raise HarnessError(
             f"What is now at {model.source} is not the model of run {anchors[0].run.id}: its "

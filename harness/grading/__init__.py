@@ -1,6 +1,6 @@
 """Judging answers: extraction, comparison, and the pool that keeps a grader from hanging a run.
 
-Importing this package imports neither SymPy nor math-verify nor pebble; each is imported by the
+Importing this package imports neither SymPy nor math-verify; each is imported by the
 function that needs it.
 """
 
@@ -11,6 +11,7 @@ from harness.grading.extract import Extraction, extract
 from harness.grading.pool import GraderPool
 from harness.grading.profiles import PROFILES
 from harness.grading.version import GRADER_VERSION
+from harness.grading.worker import start_server
 
 __all__ = [
     "GRADER_VERSION",
@@ -20,4 +21,5 @@ __all__ = [
     "extract",
     "grade",
     "grade_response",
+    "start_server",
 ]

@@ -19,7 +19,7 @@ from harness.grading.reading import number_word
 from harness.grading.syntax import Node, Unreadable
 from harness.types import AnswerType, Status, Tolerance, Verdict
 
-_MINERVA = re.compile(r"final answer is \$(.*?)\$\. I hope")
+_MINERVA = ("final answer is $", "$. I hope")
 _LAST_NUMBER = re.compile(r"-?\d*\.?\d+")
 _MAX_RESPONSE = 200_000
 
@@ -27,9 +27,11 @@ _MAX_RESPONSE = 200_000
 def find(response: str, answer_type: AnswerType, gold: str) -> Extraction:
     """Extract in the evaluator's order: Minerva's phrase, box, "he answer is", last number."""
     text = response[-_MAX_RESPONSE:]
-    minerva = _MINERVA.search(text)
-    if minerva:
-        return Extraction(minerva[1], "phrase")
+    for line in text.split("\n"):
+        _, said, after = line.partition(_MINERVA[0])
+        answer, closed, _ = after.partition(_MINERVA[1])
+        if said and closed:
+            return Extraction(answer, "phrase")
     if "boxed" in text:
         return Extraction(_boxed(text), "boxed")
     _, found, rest = text.rpartition("he answer is")

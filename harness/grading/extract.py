@@ -1,13 +1,14 @@
 """Finding the answer inside a response whose thought has already been cut off.
 
 The rules are tried in order of how plainly they mark an answer; the one that found it is part of
-the result. Every scan is linear in the length of the text, because this runs in the caller's
-process, outside the pool's deadline.
+the result. Every scan is linear in the length of the text, though the pool has a deadline: models
+that loop are common, and their answers should cost no more than others.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from harness.grading.parse import balanced, infer_type, list_length
@@ -55,10 +56,14 @@ _PHRASE = re.compile(
 _COMMENT = re.compile(r"[\s*]*(?:in)?(?:correct|wrong|right|valid|not|as follows)\b", re.I)
 _FINAL_ANSWER = re.compile(r"\bfinal\s+answer\s+is\b", re.I)
 _ANSWER_MATH = re.compile(r"\b(?:final\s+)?answer\*{0,2}:?\s+(?=\\\(|\\\[|\$)", re.I)
-_HASHES = re.compile(r"^\s*####[ \t]*(?=\S)", re.M)
-_SHORT_ANSWER_LINE = re.compile(r"^\s*A:\s*(?=\S)", re.M)
-_MATH_SPAN = re.compile(r"\$\$(.+?)\$\$|\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)
-_DIGITS = r"(?:\d{1,3}(?:(?:,|\\,|\{,\})\d{3})+(?![\d,])|\d+,\d{1,2}(?![\d,])|\d+)(?:\.\d+)?|\.\d+"
+_HASHES = re.compile(r"^[^\S\n]*####[ \t]*(?=\S)", re.M)
+_SHORT_ANSWER_LINE = re.compile(r"^[^\S\n]*A:\s*(?=\S)", re.M)
+_MATH_OPENS = re.compile(r"\$\$?|\\[(\[]")
+_MATH_CLOSES = {"$$": "$$", "$": "$", "\\(": "\\)", "\\[": "\\]"}
+# Without a bound on the groups of digits, a long list is read to its end from each of its numbers.
+_DIGITS = (
+    r"(?:\d{1,3}(?:(?:,|\\,|\{,\})\d{3}){1,100}(?![\d,])|\d+,\d{1,2}(?![\d,])|\d+)(?:\.\d+)?|\.\d+"
+)
 _NUMBER = re.compile(
     rf"(?:(?<![\w)}}])[-+\u2212])?(?:\\[dt]?frac\{{[^{{}}]{{1,20}}\}}\{{[^{{}}]{{1,20}}\}}"
     rf"|(?:{_DIGITS})(?:[eE][-+]?\d+)?(?:\s?/\s?\d+)?(?:\s?\\?%)?)"
@@ -130,7 +135,7 @@ def _extract_implicit(text: str, *, numeric: bool) -> Extraction:
     """Apply the rules for responses that do not mark their answer."""
     last_line = text[text.rfind("\n") + 1 :].strip()
     short = "\n" not in text.strip() and len(text) <= _MAX_LINE
-    spans = list(_MATH_SPAN.finditer(text[-_TAIL:]))
+    spans = list(_math_spans(text[-_TAIL:]))
     words = _PROSE.search(_COMMAND.sub("", last_line))
     if short and not words:
         return Extraction(clean(last_line), "last_line", complete=False)
@@ -138,8 +143,7 @@ def _extract_implicit(text: str, *, numeric: bool) -> Extraction:
         number = _number_in(last_line) or _number_in(text[-_TAIL:])
         return Extraction(number, "last_number", complete=False) if number else _NOTHING
     if spans:
-        content = next((group for group in spans[-1].groups() if group), "")
-        return Extraction(clean(content), "last_math", complete=False)
+        return Extraction(clean(spans[-1][2]), "last_math", complete=False)
     if len(last_line) <= _MAX_LINE:
         return Extraction(clean(last_line), "last_line", complete=False)
     return _NOTHING
@@ -155,6 +159,21 @@ def _extract_boolean(text: str) -> Extraction:
     sentences = [part for part in _SENTENCE_END.split(last_line) if part.strip()]
     words = _TRUTH.findall(sentences[-1]) if sentences else []
     return Extraction(words[-1], "last_word", complete=False) if words else found
+
+
+def _math_spans(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield the formulas between two delimiters, as (start, end, content)."""
+    unclosed: set[str] = set()
+    at = 0
+    while opening := _MATH_OPENS.search(text, at):
+        right = _MATH_CLOSES[opening[0]]
+        end = -1 if right in unclosed else text.find(right, opening.end() + 1)
+        if end < 0:
+            unclosed.add(right)
+            at = opening.start() + 1
+        else:
+            yield opening.start(), end + len(right), text[opening.end() : end]
+            at = end + len(right)
 
 
 def _in_prose(answer: str) -> bool:
@@ -244,16 +263,14 @@ def _phrase(text: str) -> Extraction:
         rest = rest.lstrip()
     if not rest:
         return _NOTHING
-    span = _MATH_SPAN.match(rest)
-    if span:
+    start, span_end, content = next(_math_spans(rest), (-1, 0, ""))
+    if start == 0:
         # Several formulas in one sentence ("$1$ and $2$") belong together.
-        line_end = _line_end(rest, span.end())
-        sentence = _SENTENCE_END.search(rest, span.end(), line_end)
+        line_end = _line_end(rest, span_end)
+        sentence = _SENTENCE_END.search(rest, span_end, line_end)
         end = sentence.start() if sentence else line_end
-        tail = rest[span.end() : end]
-        content = next(group for group in span.groups() if group)
-        answer = content if not _MATH_SPAN.search(tail) else rest[:end]
-        return Extraction(clean(answer), "phrase")
+        several = any(_math_spans(rest[span_end:end]))
+        return Extraction(clean(rest[:end] if several else content), "phrase")
     line_end = _line_end(rest, 0)
     sentence = _SENTENCE_END.search(rest, 0, line_end)
     end = sentence.start() if sentence else line_end
@@ -269,6 +286,7 @@ def _line_end(text: str, start: int) -> int:
 
 #: What an answer that has something to take off ends on.
 _CLOSERS = "$)]*.。:;,"
+_MARKS = ".。:;,"
 
 
 def clean(answer: str) -> str:
@@ -287,18 +305,24 @@ def clean(answer: str) -> str:
                 and left not in answer[len(left) : -len(right)]
             ):
                 answer = answer[len(left) : -len(right)].strip()
-        if answer.endswith((".", "。", ":", ";", ",")) and not answer.endswith("..."):
-            answer = answer[:-1].strip()
+        end = len(answer)
+        while end and answer[end - 1] in _MARKS and not answer.endswith("...", 0, end):
+            end -= 1
+            while end and answer[end - 1].isspace():
+                end -= 1
+        answer = answer[:end]
     return answer
 
 
-_LETTER = r"\(?\s*(?:\\(?:text|mathrm|mathbf|textbf)\s*\{\s*)?\(?([A-J])\)?\s*\}?\s*\)?"
-_CHOICE_BOX = re.compile(rf"\s*(?:(?:option|choice)\s+)?{_LETTER}\s*(?:$|[.:,)]|\\|-)", re.I)
-_CHOICE_AFTER = re.compile(
-    rf"\s*(?:(?:option|choice)\s*:?\s*)?[*$\"'`]*\s*{_LETTER}(?![a-zA-Z])(?!(?<=A)\s+[a-z]+\b)"
-)
-_CHOICE_AFTER_OPEN = re.compile(r"\s*(?:(?:option|choice)\s*:?\s*)?[*$\"'`]*\s*\(([A-Ja-j])\)")
-_CHOICE_NAMED = re.compile(r"\b(?:option|choice|select|choose)\s*:?\s*\**\(?([A-J])\b\)?")
+# Spaces are taken possessively where nothing behind them could begin with one: several optional
+# runs in a row would otherwise be tried in every division.
+_LETTER = r"\(?\s*+(?:\\(?:text|mathrm|mathbf|textbf)\s*+\{\s*+)?\(?([A-J])\)?\s*(?:\}\s*\)?|\))?"
+_CHOICE_BOX = re.compile(rf"\s*+(?:(?:option|choice)\s++)?{_LETTER}\s*+(?:$|[.:,)]|\\|-)", re.I)
+_CHOICE_LEAD = r"\s*+(?:(?:option|choice)\s*+:?\s*+)?[*$\"'`]*+\s*+"
+_CHOICE_AFTER = re.compile(rf"{_CHOICE_LEAD}{_LETTER}(?![a-zA-Z])(?!(?<=A)\s+[a-z]+\b)")
+_CHOICE_AFTER_OPEN = re.compile(rf"{_CHOICE_LEAD}\(([A-Ja-j])\)")
+_CHOICE_NAMED = re.compile(r"\b(?:option|choice|select|choose)\s*+:?\s*+\**+\(?([A-J])\b\)?")
+_SPACES = re.compile(r"\s{2,}")
 _CHOICE_PARENTHESES = re.compile(r"\(([A-J])\)")
 _CHOICE_ALONE = re.compile(r"(?<![A-Za-z'])([A-HJ])(?![A-Za-z'])(?!(?<=A)\s+[a-z])")
 _CHOICE_FIRST = re.compile(r"\s*\(?([A-J])(?:[.):,。]|[\u3000-\u9fff]|\s*\Z)")
@@ -306,7 +330,7 @@ _CHOICE_FIRST = re.compile(r"\s*\(?([A-J])(?:[.):,。]|[\u3000-\u9fff]|\s*\Z)")
 
 def choice_letter(answer: str) -> str:
     """Read the letter of a bare multiple-choice answer such as ``(B)`` or ``B. Monday``."""
-    match = _CHOICE_BOX.match(clean(answer))
+    match = _CHOICE_BOX.match(_SPACES.sub(" ", clean(answer)))
     return match.group(1).upper() if match else ""
 
 

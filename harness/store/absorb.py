@@ -8,16 +8,13 @@ is not taken; it is named to the caller, and the others go in.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.store import catalogue
+from harness.store.store import append_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-_SCHEMA = Path(str(resources.files("harness.store"))) / "schema.sql"
 
 # What makes a row the same row; a row that is already there is left as it is.
 TABLE_KEYS = {
@@ -80,33 +77,41 @@ def absorb(connection: DuckDBPyConnection, lines: Sequence[Line]) -> Absorbed:
         lines: For tables in :data:`TABLE_KEYS`, or :data:`REVIEW`.
     """
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE incoming AS SELECT unnest(CAST(? AS BIGINT[])) AS line,"
-        ' unnest(CAST(? AS VARCHAR[])) AS "table", unnest(CAST(? AS VARCHAR[])) AS content',
-        [list(range(len(lines))), [line.table for line in lines], [line.text for line in lines]],
+        "CREATE OR REPLACE TEMP TABLE incoming"
+        ' (line BIGINT NOT NULL, "table" VARCHAR NOT NULL, content VARCHAR NOT NULL)'
     )
+    numbered = [(number, *line) for number, line in enumerate(lines)]
+    append_rows(connection, "temp.incoming", ("line", "table", "content"), numbered)
     tables = {line.table for line in lines}
     added: dict[str, list[Any]] = {}
-    unfit: set[int] = set()
-    sources = {table: table for table in tables - {REVIEW}}
-    if "model" in sources:
+    unfit: list[int] = []
+    for table in sorted(tables - {REVIEW}):
+        added[table], refused = _insert(connection, table, table)
+        unfit += refused
+    if "model" in tables:
         # A model that is there already keeps its row; what it is called here is kept beside it.
-        sources["model_alias"] = "model"
-    for table, source in sorted(sources.items()):
-        added[table], refused = _insert(connection, table, source)
-        unfit.update(refused)
+        _insert(connection, "model_alias", "model")
     if REVIEW in tables:
-        unfit.update(_review(connection))
+        unfit += _review(connection)
     return Absorbed(_drop_tallies(connection, added), sorted(unfit))
 
 
 def _insert(connection: DuckDBPyConnection, table: str, source: str) -> tuple[list[Any], list[int]]:
-    """Insert the rows of a table; return what they belong to, and the lines left out."""
-    columns = catalogue.schema_of(_SCHEMA.read_text()).columns[table]
+    """Insert the rows of a table, made from lines for ``source``.
+
+    Returns:
+        What they belong to, and the lines left out.
+    """
+    # Those of the schema: a file may have others beside them, of any name.
+    columns = [
+        (name, column.type, not column.not_null)
+        for name, column in catalogue.current().columns[table].items()
+    ]
     values = ", ".join(
-        f"{_value(name, one.type, not one.not_null)} AS {name}" for name, one in columns.items()
+        f"{_value(name, kind, nullable)} AS {name}" for name, kind, nullable in columns
     )
-    _fit(connection, source, {name: one.type for name, one in columns.items()}, values)
-    needed = [name for name, one in columns.items() if one.not_null]
+    _fit(connection, source, {name: kind for name, kind, _ in columns}, values)
+    needed = [name for name, _, nullable in columns if not nullable]
     lacking = " OR ".join(f"{name} IS NULL" for name in needed)
     refused = connection.execute(f"SELECT line FROM temp.fitted WHERE {lacking}").fetchall()
     keys = TABLE_KEYS[table]

@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +31,7 @@ CLOSED = {
 }
 """Settings under which a results file is opened: no other file, no network, no extension."""
 
+SCHEMA = Path(str(resources.files("harness.store"))) / "schema.sql"
 # As DuckDB writes a table's statement.
 _COMPUTED = re.compile(r"GENERATED ALWAYS AS|CHECK\(")
 # Those of views.sql.
@@ -77,6 +79,11 @@ def schema_of(script: str) -> Schema:
         statements = tables(connection)
         columns = {name: _columns(connection, name) for name in statements}
     return Schema(columns, statements)
+
+
+def current() -> Schema:
+    """Return the schema of files that this version of the harness makes."""
+    return schema_of(SCHEMA.read_text())
 
 
 def tables(connection: DuckDBPyConnection) -> dict[str, str]:

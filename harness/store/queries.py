@@ -32,7 +32,17 @@ class Judged(NamedTuple):
 class Ungraded(NamedTuple):
     """One generation without a grade of the profile and version asked for.
 
-    The item is as stored: without its question, and for a restricted run without its gold.
+    The item is as stored: without its question, for a restricted run without its gold, and without
+    the scorer of a benchmark that has its own: code is named by the loaded task, never by a row.
+
+    Attributes:
+        run_id: The run.
+        key: The generation.
+        answer: What is judged.
+        truncated: It ran out of budget.
+        item: What it is judged by.
+        gold_id: Which gold the grade is for.
+        complete: The stored item is all that judging takes.
     """
 
     run_id: str
@@ -40,6 +50,8 @@ class Ungraded(NamedTuple):
     answer: str
     truncated: bool
     item: Item
+    gold_id: str
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +191,17 @@ def ungraded(
         rows = connection.execute(
             f"{sample_of(connection, run_ids, profile)}"
             "SELECT run_id, replace(CAST(key AS VARCHAR), '-', ''), answer, truncated, item_id,"
-            " coalesce(gold, ''), answer_type, tolerance_absolute, tolerance_relative, scorer"
+            " coalesce(gold, ''), answer_type, tolerance_absolute, tolerance_relative,"
+            " replace(CAST(s.gold_id AS VARCHAR), '-', ''),"
+            " coalesce(gold, '') <> '' AND scorer = ''"
             " FROM sample s ANTI JOIN (SELECT key, gold_id FROM grade WHERE profile = ? AND"
             " grader_version = ? AND key IN (SELECT key FROM asked)) d"
             " ON d.key = s.key AND d.gold_id = s.gold_id WHERE s.finish_reason IS NOT NULL",
             [profile, grader_version],
         ).fetchall()
     return [
-        Ungraded(run_id, key, answer, truncated, _judged_item(*judged))
-        for run_id, key, answer, truncated, *judged in rows
+        Ungraded(run_id, key, answer, truncated, _judged_item(*judged), gold_id, complete)
+        for run_id, key, answer, truncated, *judged, gold_id, complete in rows
     ]
 
 
@@ -294,9 +308,10 @@ def models(store: Store) -> list[tuple[str, str, str, str]]:
 def aliases(store: Store) -> list[tuple[str, str, str]]:
     """Return fingerprint, name and source for all that measured models were called, in time."""
     with store.read() as connection:
-        return connection.execute(
+        rows = connection.execute(
             "SELECT fingerprint, name, source FROM model_alias ORDER BY added_at, name, source"
         ).fetchall()
+    return [(fingerprint, name, source) for fingerprint, name, source in rows]
 
 
 def _judged_item(
@@ -305,7 +320,6 @@ def _judged_item(
     answer_type: str,
     absolute: float | None,
     relative: float | None,
-    scorer: str,
 ) -> Item:
     return Item(
         id=item_id,
@@ -313,7 +327,6 @@ def _judged_item(
         gold=gold,
         answer_type=AnswerType(answer_type),
         tolerance=None if absolute is None else Tolerance(absolute, relative or 0.0),
-        scorer=scorer,
     )
 
 

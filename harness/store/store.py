@@ -35,10 +35,16 @@ _FIRST_RETRY_SECONDS = 0.02
 _LONGEST_RETRY_SECONDS = 0.5
 _NO_SPACE = "No space left on device"
 _HERE = Path(str(resources.files("harness.store")))
+PUBLISHED = _HERE / "published_scores.csv"
+"""The published scores that come with this version of the harness."""
 # Parameters that hold long lists are slow.
 _ROWS_AT_ONCE = 100
 # DuckDB refuses to open a file for reading and for writing at once within one process.
 _in_process = threading.Lock()
+
+
+class NoResults(HarnessError):
+    """There is no results file yet."""
 
 
 class Store:
@@ -117,7 +123,7 @@ class Store:
             HarnessError: There is no such file yet, or it cannot be read by this version.
         """
         if not self.path.exists():
-            raise HarnessError(
+            raise NoResults(
                 f"There is no results file at {self.path}.",
                 "Run `harness eval` first, or name another one with --results or HARNESS_RESULTS.",
             )
@@ -248,7 +254,7 @@ class Store:
 
     def _load_published_scores(self, connection: DuckDBPyConnection) -> None:
         """Bring the published scores that come with this version of the harness."""
-        content = (_HERE / "published_scores.csv").read_bytes()
+        content = PUBLISHED.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
         row = connection.execute("SELECT value FROM meta WHERE name = 'published'").fetchone()
         if row == (sha256,):
@@ -256,20 +262,21 @@ class Store:
         names, *rows = csv.reader(io.StringIO(content.decode(), newline=""))
         connection.execute("BEGIN")
         connection.execute("DELETE FROM published_score")
-        _insert(connection, "published_score", names, [[v or None for v in row] for row in rows])
+        values = [[value or None for value in row] for row in rows]
+        append_rows(connection, "published_score", names, values)
         connection.execute(
             "INSERT OR REPLACE INTO meta (name, value) VALUES ('published', ?)", [sha256]
         )
         connection.execute("COMMIT")
 
 
-def _insert(
+def append_rows(
     connection: DuckDBPyConnection,
     table: str,
     names: Sequence[str],
-    rows: Sequence[Sequence[str | None]],
+    rows: Sequence[Sequence[str | int | None]],
 ) -> None:
-    """Append rows, handed over as texts."""
+    """Append rows to these columns of a table; texts are cast to the column's type."""
     values = ", ".join("unnest(?)" for _ in names)
     columns = ", ".join(f'"{name}"' for name in names)
     for start in range(0, len(rows), _ROWS_AT_ONCE):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness.grading import extract
+from harness.grading import extract, profiles
 from harness.types import AnswerType
 
 
@@ -83,10 +83,15 @@ def test_two_boxes_become_a_list_only_for_a_gold_with_as_many_parts() -> None:
 @pytest.mark.parametrize(
     "text",
     ["\\boxed{" * 100_000, "$" * 500_000, "\\" * 500_000, "the answer is " * 50_000, "(" * 300_000]
-    + ["blah blah 3 x = 4. " * 50_000, "<answer>" * 50_000, "1," * 300_000, "A " * 200_000],
+    + ["blah blah 3 x = 4. " * 50_000, "<answer>" * 50_000, "1," * 300_000, "A " * 200_000]
+    + ["The list: " + "123," * 50_000 + "12", "The answer is $1$ " + "\\( " * 66_000]
+    + ["\n" * 200_000 + "x", "\\boxed{A" + " " * 200_000 + "x}", "answer: x" + ".," * 100_000]
+    + [("the answer is option" + " " * 180) * 1_000, "final answer is $ " * 11_000],
 )
 def test_extraction_is_linear_in_the_length(text: str) -> None:
     started = time.process_time()
-    for gold in ("5", "x+1", "1,2", "B"):
+    for gold in ("5", "x+1", "1,2", "True"):
         extract(text, gold=gold)
+    extract(text, answer_type=AnswerType.CHOICE)
+    profiles.get("cft-paper").find(text, AnswerType.AUTO, "5")
     assert time.process_time() - started < 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,12 +11,12 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 
-from harness.grading import GraderPool
-from harness.grading import pool as pool_module
+from harness.grading import GraderPool, worker
 from harness.types import AnswerType, Status, Verdict
 
 TOWER = r"\dfrac{5^{5^{5^{5^{5}}}} - 5}{16}"
@@ -30,10 +31,6 @@ def bare() -> Iterator[GraderPool]:
 
 def ask(pool: GraderPool, gold: str, answer: str) -> Future[Verdict]:
     return pool.submit(gold=gold, response=f"So $\\boxed{{{answer}}}$", truncated=False)
-
-
-def workers_of(pool: GraderPool) -> list[int]:
-    return list(pool._pool._pool_manager.worker_manager.workers)
 
 
 def wait_until_dead(pids: list[int], seconds: float) -> list[int]:
@@ -85,22 +82,16 @@ def test_the_tower_is_settled_by_strict_within_the_deadline() -> None:
         assert time.monotonic() - started < 10
 
 
-def test_a_memory_bomb_is_reported_as_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    with GraderPool(workers=1, cpu_seconds=5.0, memory_bytes=1 << 28) as pool:
-        assert ask(pool, "1", "1").result(20).correct
-        task = pool._pool.schedule(_fill_memory)
-        verdict, _ = pool_module._outcome(task_done(task))
-        assert verdict.status is Status.MEMORY
+def test_a_memory_bomb_is_reported_as_memory() -> None:
+    scorer = f"{__name__}:fill_memory"
+    with GraderPool(workers=1, memory_bytes=1 << 28, scorers=[scorer]) as pool:
+        bomb = pool.submit(gold="", response="", truncated=False, scorer=scorer)
+        assert bomb.result(20).status is Status.MEMORY
         assert ask(pool, "2", "2").result(20).correct
 
 
-def task_done(task: Future[Verdict]) -> Future[Verdict]:
-    task.exception(30)
-    return task
-
-
-def _fill_memory() -> int:
-    return len(bytearray(1 << 31))
+def fill_memory(reference: str, response: str, truncated: bool) -> Verdict:
+    return Verdict(correct=bool(bytearray(1 << 31)), status=Status.OK)
 
 
 @pytest.mark.parametrize("busy", [False, True])
@@ -110,11 +101,109 @@ def test_a_worker_killed_from_outside_is_replaced(busy: bool) -> None:
         if busy:
             tower = ask(pool, "42", TOWER)
             time.sleep(0.4)
-        for pid in workers_of(pool):
+        for pid in pool.pids:
             os.kill(pid, signal.SIGKILL)
         assert ask(pool, "2", "2").result(30).correct
         if busy:
             assert tower.result(30).status is Status.TIMEOUT
+
+
+def server_pid() -> int:
+    return int(forkserver._forkserver._forkserver_pid)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("who", "by"),
+    [
+        (("server",), signal.SIGKILL),
+        (("workers",), signal.SIGKILL),
+        (("server", "workers"), signal.SIGKILL),
+        (("workers",), signal.SIGSTOP),
+        pytest.param(("server", "workers"), signal.SIGSTOP, marks=pytest.mark.slow),
+    ],
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else "+".join(value),
+)
+def test_every_answer_gets_its_verdict_whatever_is_killed_or_stopped(
+    who: tuple[str, ...], by: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_START_SECONDS", 10.0)
+    with GraderPool(workers=2, wall_seconds=1.0) as pool:
+        pool.wait_until_ready()
+        futures = []
+        for kill in range(3):
+            futures += [ask(pool, str(i), str(i)) for i in range(1000 * kill, 1000 * kill + 1000)]
+            victims = [server_pid()] if "server" in who else []
+            victims += pool.pids if "workers" in who else []
+            for pid in victims:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, by)
+            time.sleep(0.05)
+        verdicts = [future.result(60) for future in futures]
+        alive = pool.pids
+    failed = [verdict for verdict in verdicts if not verdict.correct]
+    assert len(failed) < 3, "only what a worker was at, twice, when it was killed"
+    assert wait_until_dead(alive, 5) == []
+
+
+def test_a_pool_is_left_at_once_though_its_workers_were_stopped() -> None:
+    pool = GraderPool(workers=2)
+    pool.wait_until_ready()
+    pids = pool.pids
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    future = ask(pool, "1", "1")
+    started = time.monotonic()
+    pool.close(wait=False)
+    assert future.cancelled()
+    assert time.monotonic() - started < 3
+    assert wait_until_dead(pids, 5) == []
+
+
+def test_a_scorer_that_no_task_declares_is_never_called(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    hostile = {"scorer": "timeit:timeit", "reference": "pass", "gold": "", "truncated": False}
+    response = f"open({str(mark)!r}, 'w')"
+    with GraderPool(workers=1, scorers=[f"{__name__}:fill_memory"]) as pool:
+        with pytest.raises(ValueError, match="timeit:timeit"):
+            pool.submit(response=response, **hostile)
+        pool._scorers |= {"timeit:timeit"}  # so that the worker has to refuse
+        verdict = pool.submit(response=response, **hostile).result(20)
+    assert verdict.status is Status.CRASH
+    assert not mark.exists()
+
+
+def keys_in_environment(reference: str, response: str, truncated: bool) -> Verdict:
+    return Verdict(correct=True, status=Status.OK, method=" ".join(os.environ))
+
+
+def test_workers_are_given_no_keys(tmp_path: Path) -> None:
+    program = (
+        "from harness.grading import GraderPool\n"
+        "if __name__ == '__main__':\n"
+        f"    scorer = '{__name__}:keys_in_environment'\n"
+        "    with GraderPool(workers=1, scorers=[scorer]) as pool:\n"
+        "        asked = pool.submit(gold='', response='', truncated=False, scorer=scorer)\n"
+        "        print(asked.result().method)\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    secrets = {"OPENAI_API_KEY": "x", "HF_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    plain = {"PYTHONPATH": os.pathsep.join(sys.path), "TOKENIZERS_PARALLELISM": "false"}
+    seen = subprocess.run(
+        [sys.executable, str(tmp_path / "program.py")],
+        env=os.environ | secrets | plain,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert secrets.keys().isdisjoint(seen)
+    assert plain.keys() <= set(seen)
+
+
+def test_a_response_that_takes_too_long_to_read_is_a_time_out() -> None:
+    response = "$" + "{" * 150_000
+    with GraderPool(workers=1, cpu_seconds=0.002) as pool:
+        verdict = pool.submit(gold="5", response=response, truncated=False).result(20)
+    assert (verdict.status, verdict.method) == (Status.TIMEOUT, "cpu time")
 
 
 def test_the_wall_clock_is_a_far_backstop() -> None:
@@ -128,7 +217,7 @@ def test_the_wall_clock_is_a_far_backstop() -> None:
 def test_workers_are_polite_bounded_and_unbound() -> None:
     with GraderPool(workers=1) as pool:
         ask(pool, "1", "1").result(20)
-        pid = workers_of(pool)[0]
+        pid = pool.pids[0]
         assert os.getpriority(os.PRIO_PROCESS, pid) == 19
         assert len(os.sched_getaffinity(pid)) == os.cpu_count()
         limits = Path(f"/proc/{pid}/limits").read_text()
@@ -168,7 +257,7 @@ def test_no_worker_outlives_a_parent_killed_with_sigkill(tmp_path: Path) -> None
         "    tower = r'\\boxed{\\dfrac{5^{5^{5^{5^{5}}}} - 5}{16}}'\n"
         "    pool.submit(gold='1', response=tower, truncated=False)\n"
         "    time.sleep(1)\n"
-        "    print(*pool._pool._pool_manager.worker_manager.workers, flush=True)\n"
+        "    print(*pool.pids, flush=True)\n"
         "    time.sleep(60)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -200,23 +289,3 @@ def test_easy_answers_are_judged_by_the_thousand() -> None:
         ]
         assert all(future.result(60).correct for future in futures)
         assert time.perf_counter() - started < 8
-
-
-def test_a_verdict_that_is_there_before_anyone_waits_for_it_is_taken(
-    bare: GraderPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    schedule = bare._pool.schedule
-
-    def finished_at_once(**call: object) -> Future[Verdict]:
-        task: Future[Verdict] = schedule(**call)
-        task.exception()
-        return task
-
-    monkeypatch.setattr(bare._pool, "schedule", finished_at_once)
-    verdicts: list[Verdict] = []
-    asking = threading.Thread(
-        target=lambda: verdicts.append(ask(bare, "4711", "4711").result(20)), daemon=True
-    )
-    asking.start()
-    asking.join(30)
-    assert verdicts and verdicts[0].correct

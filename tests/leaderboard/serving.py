@@ -25,7 +25,7 @@ def serving(results: Path, folder: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "harness.cli", "leaderboard", "--no-open"]
+    command = [str(Path(sys.executable).with_name("harness")), "leaderboard", "--no-open"]
     command += ["--results", str(results), "--port", str(port)]
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(

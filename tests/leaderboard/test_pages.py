@@ -227,6 +227,7 @@ def test_a_missing_file_says_what_to_do_and_the_page_recovers(
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("There is no results file")
     expect(alert).to_contain_text("harness eval")
+    expect(page.locator("table.ranking tr.published").first).to_be_visible()
     served.write_bytes(made_results.read_bytes())
     expect(row(page, "made-up-small")).to_be_visible()
 

@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 from harness.models import resolve_model
 from harness.models.builtin import checked
 from harness.models.checkpoint import Checkpoint
-from harness.pipeline import as_stored
+from harness.pipeline import with_stored_fingerprint
 from harness.plan import model_row
 from harness.store import Journal, Store
 from harness.types import digest
@@ -185,10 +185,10 @@ def test_results_stored_under_the_earlier_fingerprint_are_gone_on_with(
     model = _open(checkpoint)
     assert model.earlier_fingerprint is not None
     store = Store(tmp_path / "results.duckdb")
-    assert as_stored(model, store) == model and not store.path.exists()
+    assert with_stored_fingerprint(model, store) == model and not store.path.exists()
     with Journal(store) as journal:
         journal.append("model", model_row(replace(model, fingerprint=model.earlier_fingerprint)))
-    known = as_stored(model, store)
+    known = with_stored_fingerprint(model, store)
     assert isinstance(known, Checkpoint)
     assert known.fingerprint == model.earlier_fingerprint
     # The engine still finds it unchanged while a trainer writes its log.
@@ -196,7 +196,7 @@ def test_results_stored_under_the_earlier_fingerprint_are_gone_on_with(
     assert _open(checkpoint).same_files(known)
     with Journal(store) as journal:
         journal.append("model", model_row(model))
-    assert as_stored(model, store) == model
+    assert with_stored_fingerprint(model, store) == model
 
 
 @pytest.mark.parametrize(

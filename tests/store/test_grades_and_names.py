@@ -9,8 +9,9 @@ import pytest
 
 from harness.export import table
 from harness.selection import find_runs
-from harness.store import Journal, Store, queries, tallies
+from harness.store import Journal, Store, published, queries, tallies
 from harness.store.labels import SampleName, judgements
+from harness.store.published import PublishedScore
 from harness.store.samples import of_run, page
 from tests.store.rows import generation, grade, item, key, model, request, run
 
@@ -105,3 +106,13 @@ def test_the_bounds_of_a_score_are_of_its_items(store: Store) -> None:
             journal.append(name, row)
     (summary,) = queries.runs(store)
     assert summary.bounds == (0.5, 1.0)
+
+
+def test_published_scores_are_the_same_with_and_without_a_file(store: Store) -> None:
+    with store.write():
+        pass
+
+    def by_name(scores: list[PublishedScore]) -> list[str]:
+        return sorted(map(repr, scores))
+
+    assert by_name(published.shipped()) == by_name(published.scores(store))

@@ -1,4 +1,4 @@
-"""A results file made by somebody else is data: nothing in it is evaluated, or reads other files."""
+"""A stranger's results file is data: nothing in it is evaluated or reads other files."""
 
 from __future__ import annotations
 

@@ -244,7 +244,7 @@ def test_the_grammar_of_answers(generator: str, answer: str, passes: bool) -> No
 
 def test_the_pool_judges_with_the_generators_own_scorer() -> None:
     (item,) = items_of("intermediate_integration", 1)
-    with GraderPool(workers=1) as pool:
+    with GraderPool(workers=1, scorers=[item.scorer]) as pool:
         verdicts = [
             pool.submit(
                 gold=item.gold,

@@ -54,7 +54,7 @@ def mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def judge(item: Item, *responses: str) -> list[Verdict]:
-    with GraderPool(workers=1) as pool:
+    with GraderPool(workers=1, scorers=[item.scorer]) as pool:
         futures = [
             pool.submit(
                 gold=item.gold,

@@ -1,0 +1,65 @@
+"""What a server has delivered is kept, whenever the evaluation is killed."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.backends.fake_server import Answer, FakeServer, completion
+from tests.backends.openai_calls import arguments
+from tests.backends.test_openai_evaluation import kept
+from tests.conftest import HARNESS
+
+pytestmark = pytest.mark.usefixtures("openai_environment")
+_SYNC_SECONDS = 1.0
+
+
+def killed(results: Path, seconds: float) -> tuple[int, int]:
+    """Kill an evaluation some time after its first answer.
+
+    Returns:
+        How many answers were older than a second then, and how many of all are kept.
+    """
+    delivered: list[float] = []
+
+    def answer(body: dict[str, Any], number: int) -> Answer:
+        time.sleep(0.05)
+        delivered.append(time.monotonic())
+        return completion(f"The answer is {number}.")
+
+    server = FakeServer()
+    server.answer = answer
+    with server.running():
+        command = arguments(server, results, "--max-concurrency", "2", "--n", "30")
+        command += ["--temperature", "0.7"]
+        with subprocess.Popen(
+            [*HARNESS, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            while not delivered and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(seconds)
+            process.kill()
+            at = time.monotonic()
+    return sum(when < at - _SYNC_SECONDS for when in delivered), kept(results)
+
+
+def test_answers_older_than_a_second_outlive_a_kill_early_on(tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as several:
+        runs = several.map(killed, (tmp_path / f"{i}.duckdb" for i in range(3)), (1.3, 2.2, 3.4))
+        outcomes = list(runs)
+    assert all(due for due, _ in outcomes)
+    assert all(kept >= due for due, kept in outcomes), outcomes
+
+
+@pytest.mark.slow
+def test_answers_older_than_a_second_outlive_a_kill_at_any_time(tmp_path: Path) -> None:
+    moments = [random.Random(0).uniform(0, 10) for _ in range(10)] + [12.0, 15.0]
+    outcomes = [killed(tmp_path / f"{i}.duckdb", at) for i, at in enumerate(moments)]
+    print(outcomes)
+    assert all(kept >= due for due, kept in outcomes), outcomes
