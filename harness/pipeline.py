@@ -222,7 +222,7 @@ def _plan(
             failed.append(Failed(name, error))
             continue
         planned.append(_Planned(name, plans))
-        if notice := _short_for_thoughts(plans, settings):
+        if notice := short_for_thoughts(plans, settings):
             observer.notice(notice)
     _refuse_if_all_failed(failed, len(planned))
     return planned, failed
@@ -243,22 +243,19 @@ def _refuse_if_all_failed(failed: Sequence[Failed], others: int) -> None:
     raise HarnessError(f"None of the {len(failed)} models can be evaluated. {listed}")
 
 
-def _short_for_thoughts(plans: Sequence[TaskPlan], settings: Settings) -> str:
-    """Say so where a model that thinks has a budget that nobody chose for it."""
+def short_for_thoughts(plans: Sequence[TaskPlan], settings: Settings) -> str:
+    """Say so where a model that thinks has budgets that nobody chose for it; else say nothing."""
     if settings.max_tokens is not None or settings.chat.thinking is False:
         return ""
-    short = [
-        plan
-        for plan in plans
-        if plan.task.max_tokens < _ENOUGH_FOR_THOUGHTS
-        and any(r.prompt.starts_in_thought or r.prompt.tags.closing_ids for r in plan.requests)
-    ]
-    if not short:
+    prompts = [request.prompt for plan in plans for request in plan.requests]
+    marks = any(prompt.starts_in_thought or prompt.tags.closing_ids for prompt in prompts)
+    short = [plan.task for plan in plans if plan.task.max_tokens < _ENOUGH_FOR_THOUGHTS]
+    if not short or not (marks or settings.chat.thinking):
         return ""
-    budgets = ", ".join(f"{plan.task.name} {plan.task.max_tokens:,}" for plan in short)
+    budgets = ", ".join(f"{task.max_tokens:,} for {task.name}" for task in short)
     return (
-        f"{short[0].model.name} marks thoughts, and the tasks' own budgets may cut them off "
-        f"({budgets} tokens): --max-tokens sets another."
+        f"{plans[0].model.name} can think, and the tasks' own budgets of new tokens may cut its "
+        f"thoughts off ({budgets}): --max-tokens sets another."
     )
 
 

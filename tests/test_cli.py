@@ -6,12 +6,13 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from harness.errors import EngineError, HarnessError
-from tests.conftest import Finished, held_by_another_process
+from tests.conftest import REPOSITORY, Finished, held_by_another_process, in_this_process
 
 Harness = Callable[..., Finished]
 EVAL = ("eval", "--model", "smollm2-135m", "--tasks", "quick")
@@ -51,6 +52,33 @@ def _refused(done: Finished, *said: str) -> None:
 
 def test_an_unknown_task_gets_the_nearest_names(harness: Harness) -> None:
     _refused(harness("eval", "--model", "smollm2-135m", "--tasks", "gms8k"), "gms8k", "gsm8k")
+
+
+@pytest.mark.parametrize(("asked", "meant"), [("AIME24", "aime24"), ("Math-500", "math500")])
+def test_a_task_in_capitals_gets_its_name(harness: Harness, asked: str, meant: str) -> None:
+    _refused(harness("eval", "--model", "smollm2-135m", "--tasks", asked), f"Did you mean {meant}")
+
+
+def test_both_command_lines_say_their_version(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from train_cft.cli import main
+
+    number = version("cft-harness")
+    assert harness("--version").out == f"harness {number}\n"
+    train_cft = in_this_process("train-cft", main, monkeypatch, capsys)
+    assert train_cft("--version").out == f"train-cft {number}\n"
+
+
+def test_own_tasks_are_checked_wherever_their_folder_is_named(
+    harness: Harness, tmp_path: Path
+) -> None:
+    text = (REPOSITORY / "docs" / "tasks.md").read_text()
+    (tmp_path / "products.py").write_text(text.split("```python\n")[1].split("```")[0])
+    before = harness("tasks", "--tasks-dir", tmp_path, "--json", "check", "products")
+    after = harness("tasks", "check", "products", "--tasks-dir", tmp_path, "--json")
+    assert before.json == after.json and before.json[0]["items"] == 3
+    assert harness("tasks", "check", "products").code == 2
 
 
 def test_an_unknown_suite_gets_the_nearest_names(harness: Harness) -> None:
@@ -157,6 +185,21 @@ def test_a_context_too_short_for_the_budget_is_refused(model_folder: Path, tmp_p
     backend = VllmBackend(BackendOptions(engine_args={"max_model_len": 100}))
     with pytest.raises(HarnessError, match="no room"):
         backend.settings(resolve_model("smollm2-135m"), [], 200)
+
+
+@pytest.mark.parametrize("budget", [0, 16, None])
+def test_a_thinking_budget_tells_the_engine_what_ends_a_thought(
+    model_folder: Path, budget: int | None
+) -> None:
+    from harness.backends import BackendOptions
+    from harness.backends.vllm import VllmBackend
+    from harness.models import resolve_model
+    from harness.types import Prompt, Request, Sampling
+
+    sampling = Sampling(thinking_budget=budget)
+    request = Request("0" * 32, "item", 0, Prompt((1,)), sampling, seed=0)
+    settings = VllmBackend(BackendOptions()).settings(resolve_model("smollm2-135m"), [request], 99)
+    assert ("reasoning_config" in settings) == (budget is not None)
 
 
 def test_more_devices_than_there_are_is_refused(model_folder: Path) -> None:

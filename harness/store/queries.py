@@ -275,9 +275,15 @@ def models(store: Store) -> list[tuple[str, str, str, str]]:
             "SELECT name, source, architecture, parameters, fingerprint FROM model ORDER BY name"
         ).fetchall()
     return [
-        (name, source, f"{architecture}, {(parameters or 0) / 1e6:,.0f}M parameters", fingerprint)
+        (name, source, _described(architecture, parameters), fingerprint)
         for name, source, architecture, parameters, fingerprint in rows
     ]
+
+
+def _described(architecture: str, parameters: int | None) -> str:
+    if parameters is None:
+        return architecture
+    return f"{architecture}, {parameters / 1e6:,.0f}M parameters"
 
 
 def _judged_item(
