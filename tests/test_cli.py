@@ -9,9 +9,12 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from harness import doctor
 from harness.errors import EngineError, HarnessError
+from harness.store import Store
 from tests.conftest import REPOSITORY, Finished, held_by_another_process, in_this_process
 
 Harness = Callable[..., Finished]
@@ -264,13 +267,48 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 
 
 def test_the_doctor_says_what_works_and_what_to_run(harness: Harness, tmp_path: Path) -> None:
-    results = tmp_path / "bad.duckdb"
-    results.write_text("no database " * 500)
-    done = harness("doctor", "--results", results, "--json")
-    findings = {finding["what"]: finding for finding in done.json}
+    findings = _findings(harness("doctor", "--results", tmp_path / "new" / "r.duckdb", "--json"), 0)
     assert findings["engine"]["level"] == "fine"
-    assert findings["results"]["level"] == "broken" and findings["results"]["remedy"]
-    assert done.code == 1
+    assert findings["results"]["level"] == findings["disk"]["level"] == "fine"
+
+
+def _findings(done: Finished, code: int) -> dict[str, dict[str, str]]:
+    assert done.code == code, done.out
+    return {finding["what"]: finding for finding in done.json}
+
+
+def test_the_doctor_calls_broken_only_what_is(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.doctor.installed", lambda: None)
+    monkeypatch.delenv("HARNESS_DATA_DIR", raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    has = doctor._has
+    monkeypatch.setattr(doctor, "_has", lambda name: name not in ("datasets", "ray") and has(name))
+    findings = _findings(harness("doctor", "--results", tmp_path / "r.duckdb", "--json"), 0)
+    for what in ("engine", "package ray", "hub", "data of gsm8k", "data of math500_validation"):
+        assert findings[what]["level"] == "missing" and findings[what]["remedy"], what
+    assert "servers" in findings["engine"]["found"]
+    assert "math500_validation.jsonl" in findings["data of math500_validation"]["remedy"]
+    assert "datasets" in findings["data of gsm8k"]["found"]
+
+
+def test_the_doctor_says_in_one_sentence_what_is_wrong_with_a_results_file(
+    harness: Harness, tmp_path: Path
+) -> None:
+    text, foreign, damaged = (tmp_path / name for name in ("text", "foreign", "damaged"))
+    text.write_text("no database " * 500)
+    with duckdb.connect(str(foreign)) as connection:
+        connection.execute("CREATE TABLE run (id INTEGER)")
+    with Store(damaged).write() as connection:
+        connection.execute("CREATE TABLE filler AS SELECT range AS n FROM range(200000)")
+    content = bytearray(damaged.read_bytes())
+    content[12288:-4096] = b"\xff" * len(content[12288:-4096])
+    damaged.write_bytes(content)
+    for results in (text, foreign, damaged, tmp_path):
+        finding = _findings(harness("doctor", "--results", results, "--json"), 1)["results"]
+        assert finding["level"] == "broken" and finding["remedy"], results
+        assert len(finding["found"].splitlines()) == 1
 
 
 def test_model_text_cannot_send_escapes_to_the_terminal() -> None:
