@@ -1,5 +1,5 @@
 -- What the rows mean, for whoever asks in SQL. The harness's own questions narrow the large tables to
--- a few runs first (samples.py), and take what a whole run comes to from its tally where it has one
+-- a few runs first (narrowed.py), and take what a whole run comes to from its tally where it has one
 -- (tallies.py); tests hold both against these.
 
 -- The macros take a grading profile; the views of the same name are those of the default one.
