@@ -152,7 +152,7 @@ class Sitting:
             if finish:
                 self._grade(phases)
             outcome = "finished"
-        except (KeyboardInterrupt, SystemExit):  # a library's own handler of SIGTERM exits
+        except KeyboardInterrupt:
             outcome = "interrupted"
             raise
         finally:
