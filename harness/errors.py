@@ -6,9 +6,12 @@
     ├── DiskFull        the disk of the results file has no space left
     ├── ResultsMoved    the results file was moved, deleted or replaced under a run
     ├── EngineError     the engine could not start or died
+    │   └── NotStarted  it could not start with one model; another may do
+    ├── Stopped         the user or the system ended the command; exit code by the signal
     └── NoVerdict       the gate's machinery failed before there was a verdict; exit code 4
 
-Everything else that escapes is a bug of the harness and keeps its traceback.
+Everything else that escapes is a bug of the harness: one sentence, exit code 1, and the traceback
+with ``--debug``.
 """
 
 from __future__ import annotations
@@ -56,6 +59,14 @@ class EngineError(HarnessError):
     """The engine could not start, or died."""
 
 
+class NotStarted(EngineError):
+    """The engine could not start with one model, of which nothing was asked yet."""
+
+
+class Stopped(HarnessError):
+    """The user or the system ended the command; what was finished is kept."""
+
+
 class NoVerdict(HarnessError):
     """The machinery of a gate failed, or was stopped, before there was a verdict.
 
@@ -66,9 +77,13 @@ class NoVerdict(HarnessError):
 
 
 def nearest(word: str, known: Iterable[str], *, most: int = 3) -> str:
-    """Say which known names are closest to ``word``, or list the known ones."""
+    """Say which known names are closest to ``word``, or list the known ones; case is no matter."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=most, cutoff=0.5)
+    folded: dict[str, list[str]] = {}
+    for name in names:
+        folded.setdefault(name.casefold(), []).append(name)
+    matches = difflib.get_close_matches(word.casefold(), folded, n=most, cutoff=0.5)
+    close = [name for match in matches for name in folded[match]][:most]
     if close:
         return f"Did you mean {' or '.join(close)}?"
     return f"Known: {', '.join(names)}." if names else ""

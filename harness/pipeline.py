@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from harness.backends import Backend, BackendOptions
-from harness.errors import JournalRejected
+from harness.errors import EngineError, HarnessError, JournalRejected, NotStarted
 from harness.grading import GRADER_VERSION, GraderPool, start_server
 from harness.judging import Judge
 from harness.models import expand
@@ -25,6 +24,9 @@ from harness.sitting import Observer, Phases, Sitting
 from harness.store import Journal, Store, alone, queries, recover
 from harness.tasks_api import Task, scorers_of
 from harness.types import DEFAULT_PROFILE, Model
+
+# Reasoning models write some thousand tokens before they answer a mathematical question.
+_ENOUGH_FOR_THOUGHTS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,19 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """One model of several that could not be evaluated.
+
+    Attributes:
+        model: As the user named it.
+        error: What is wrong with it, and what to do about that.
+    """
+
+    model: str
+    error: HarnessError
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What an evaluation leaves behind: the runs (their numbers are in the store) and its cost.
 
@@ -62,11 +77,14 @@ class Outcome:
         run_ids: The runs, model by model.
         stored: How many generations the store already held.
         phases: Wall clock and counts, one entry a model in the order of the models.
+        failed: The models that could not be evaluated; neither their runs nor their phases are
+            among the others.
     """
 
     run_ids: list[str]
     stored: int
     phases: list[Phases]
+    failed: list[Failed] = field(default_factory=list)
 
     @property
     def total(self) -> Phases:
@@ -82,16 +100,32 @@ class Outcome:
         return total
 
 
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """One model's runs.
+
+    Attributes:
+        name: The model, as the user named it.
+        plans: One a task.
+    """
+
+    name: str
+    plans: list[TaskPlan]
+
+
 def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
     """Carry out an evaluation, or what is missing of it.
 
+    Of several models those that cannot be opened, or that the engine cannot start with, are left
+    out and named in the outcome.
+
     Raises:
-        HarnessError: Something the user can mend. Whatever was finished is kept.
+        HarnessError: Something the user can mend, or none of the models can be evaluated. Whatever
+            was finished is kept.
         KeyboardInterrupt: The user stopped it. Whatever was finished is kept.
     """
     began = time.monotonic()
     evaluation.settings.check()
-    start_server()  # it loads what graders need while the prompts are rendered
     options = BackendOptions(
         engine_args=evaluation.engine_args,
         named=evaluation.backend_options,
@@ -100,11 +134,14 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
         progress=observer.progressed,
     )
     with closing(load_backend(evaluation.backend)(options)) as backend:
+        # It loads what graders need while the prompts are rendered. A backend that looks how busy
+        # the machine is has done so.
+        start_server()
         store = Store(evaluation.results)
-        plans = _plan(evaluation, store, backend, observer)
+        planned, failed = _plan(evaluation, store, backend, observer)
         observer.phase(f"opening {store.path.name}")
         brought_up_to_date(store, observer.notice)
-        every_plan = [plan for of_a_model in plans for plan in of_a_model]
+        every_plan = [plan for of_a_model in planned for plan in of_a_model.plans]
         run_ids = [plan.run.id for plan in every_plan]
         with announced(store, every_plan) as journal:
             missing = queries.missing_keys(store, run_ids)
@@ -115,8 +152,16 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
             _replay_grades(store, run_ids, observer)
             longest = max(plan.longest for plan in every_plan)
             work = _Work(store, journal, backend, observer, longest)
-            phases = work.carry_out(plans, missing, began)
-    return Outcome(run_ids, len(keys) - len(missing), phases)
+            phases, not_started = work.carry_out(planned, missing, began)
+            failed += not_started
+    _refuse_if_all_failed(failed, len(phases))
+    left_out = {one.model for one in not_started}
+    return Outcome(
+        [plan.run.id for one in planned if one.name not in left_out for plan in one.plans],
+        len(keys) - len(missing),
+        phases,
+        failed,
+    )
 
 
 def brought_up_to_date(store: Store, notice: Callable[[str], None]) -> None:
@@ -150,6 +195,8 @@ def announced(store: Store, plans: Sequence[TaskPlan]) -> Iterator[Journal]:
                 journal.append(table, row)
         journal.move(keep=True)
         yield journal
+        # A signal from here on finds every row on disk.
+        journal.sync()
 
 
 def with_stored_fingerprint(model: Model, store: Store) -> Model:
@@ -169,22 +216,79 @@ def with_stored_fingerprint(model: Model, store: Store) -> Model:
 
 def _plan(
     evaluation: Evaluation, store: Store, backend: Backend, observer: Observer
-) -> list[list[TaskPlan]]:
-    """Return the plans of each model in turn."""
+) -> tuple[list[_Planned], list[Failed]]:
+    """Return the plans of each model in turn, and the models that cannot be used.
+
+    Raises:
+        HarnessError: None of them can.
+    """
+    settings = evaluation.settings
+    replaced = [task.name for task in evaluation.tasks if settings.replaces_system(task)]
+    if replaced:
+        observer.notice(
+            f"--system takes the place of the instruction that {', '.join(replaced)} would give, "
+            "for instance how to state the answer."
+        )
     observer.phase("checking the model")
     if store.path.exists():
         brought_up_to_date(store, observer.notice)
-    models: dict[str, Model] = {}
+    models: dict[str, tuple[str, Model]] = {}
+    failed: list[Failed] = []
     for name in expand(evaluation.models):
-        model = with_stored_fingerprint(backend.open(name, evaluation.revision), store)
-        twin = models.setdefault(model.fingerprint, model)
+        try:
+            model = with_stored_fingerprint(backend.open(name, evaluation.revision), store)
+        except EngineError:
+            raise  # a server's: no other model could be asked either
+        except HarnessError as error:
+            failed.append(Failed(name, error))
+            continue
+        _, twin = models.setdefault(model.fingerprint, (name, model))
         if twin is not model:
             observer.notice(f"{model.source} is the same as {twin.source}: evaluated once.")
     observer.phase("rendering prompts")
-    return [
-        [plan_task(task, model, backend, evaluation.settings) for task in evaluation.tasks]
-        for model in models.values()
-    ]
+    planned: list[_Planned] = []
+    for name, model in models.values():
+        try:
+            plans = [plan_task(task, model, backend, settings) for task in evaluation.tasks]
+        except HarnessError as error:
+            failed.append(Failed(name, error))
+            continue
+        planned.append(_Planned(name, plans))
+        if notice := short_for_thoughts(plans, settings):
+            observer.notice(notice)
+    _refuse_if_all_failed(failed, len(planned))
+    return planned, failed
+
+
+def _refuse_if_all_failed(failed: Sequence[Failed], others: int) -> None:
+    """Raise what is wrong with the models where there are no others.
+
+    Raises:
+        HarnessError: As for one model alone, or with the sentence of each.
+    """
+    if others or not failed:
+        return
+    sentences = {str(one.error) for one in failed}
+    if len(sentences) == 1:
+        raise failed[0].error
+    listed = " ".join(f"{one.model}: {one.error}" for one in failed)
+    raise HarnessError(f"None of the {len(failed)} models can be evaluated. {listed}")
+
+
+def short_for_thoughts(plans: Sequence[TaskPlan], settings: Settings) -> str:
+    """Say so where a model that thinks has budgets that nobody chose for it; else say nothing."""
+    if settings.max_tokens is not None or settings.chat.thinking is False:
+        return ""
+    prompts = [request.prompt for plan in plans for request in plan.requests]
+    marks = any(prompt.starts_in_thought or prompt.tags.closing_ids for prompt in prompts)
+    short = [plan.task for plan in plans if plan.task.max_tokens < _ENOUGH_FOR_THOUGHTS]
+    if not short or not (marks or settings.chat.thinking):
+        return ""
+    budgets = ", ".join(f"{task.max_tokens:,} for {task.name}" for task in short)
+    return (
+        f"{plans[0].model.name} can think, and the tasks' own budgets of new tokens may cut its "
+        f"thoughts off ({budgets}): --max-tokens sets another."
+    )
 
 
 class _Work:
@@ -200,34 +304,46 @@ class _Work:
         self._longest = longest
 
     def carry_out(
-        self, plans: Sequence[Sequence[TaskPlan]], missing: set[str], began: float
-    ) -> list[Phases]:
-        run_ids = [plan.run.id for of_a_model in plans for plan in of_a_model]
+        self, planned: Sequence[_Planned], missing: set[str], began: float
+    ) -> tuple[list[Phases], list[Failed]]:
+        """Return the phases of each model, and the models the engine could not start with."""
+        run_ids = [plan.run.id for one in planned for plan in one.plans]
         ungraded = queries.ungraded(self._store, run_ids, DEFAULT_PROFILE, GRADER_VERSION)
-        every_phases = []
+        every_phases: list[Phases] = []
+        failed: list[Failed] = []
         if not missing and not ungraded:
-            return [Phases(start=time.monotonic() - began)]
+            at_first = Phases(start=time.monotonic() - began)
+            return [at_first, *(Phases() for _ in planned[1:])], failed
         # Before the engine: on the CPU it binds this process, and workers would inherit that.
-        scorers = scorers_of(item for plan in chain(*plans) for item in plan.items)
+        scorers = scorers_of(item for one in planned for plan in one.plans for item in plan.items)
         with GraderPool(scorers=scorers) as pool:
             pool.wait_until_ready()
             judge = Judge(pool, self._journal, DEFAULT_PROFILE, self._observer.graded)
-            for of_a_model in plans:
-                sitting = Sitting(of_a_model, self._journal, self._observer, judge)
+            for one in planned:
+                sitting = Sitting(one.plans, self._journal, self._observer, judge)
                 for row in {row.key: row for row in ungraded}.values():
                     sitting.judge(row.key, row.answer, truncated=row.truncated)
                 phases = Phases(start=time.monotonic() - began)
-                every_phases.append(phases)
-                sitting.serve(
-                    self._backend,
-                    sitting.waiting(missing),
-                    phases,
-                    longest=self._longest,
-                    # The engine goes on with the next model while the last answers are judged.
-                    finish=of_a_model is plans[-1],
-                )
+                # The engine goes on with the next model while the last answers are judged.
+                last = one is planned[-1]
+                try:
+                    sitting.serve(
+                        self._backend,
+                        sitting.waiting(missing),
+                        phases,
+                        longest=self._longest,
+                        finish=last,
+                    )
+                except NotStarted as error:
+                    failed.append(Failed(one.name, error))
+                    # What it left of this model must not serve the next.
+                    self._backend.close()
+                    if last:
+                        judge.wait()
+                else:
+                    every_phases.append(phases)
                 began = time.monotonic()
-        return every_phases
+        return every_phases, failed
 
 
 def _replay_grades(store: Store, run_ids: list[str], observer: Observer) -> None:

@@ -123,6 +123,14 @@ class Settings:
         turns = [message for message in messages if message["role"] != "system"]
         return [{"role": "system", "content": self.system}, *turns]
 
+    def replaces_system(self, task: Task) -> bool:
+        """Say whether a task has a system prompt, in whose place another is put."""
+        if self.system is None:
+            return False
+        turns = [turn for item in task.items()[:1] for turn in task.prompt(item)]
+        own = [turn["content"] for turn in turns if turn["role"] == "system"]
+        return bool(own) and own != [self.system]
+
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:

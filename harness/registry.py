@@ -52,18 +52,18 @@ class Entry:
 class TaskRegistry:
     """The tasks that can be named.
 
-    Args:
+    Attributes:
         folder: A user's own folder of task files, searched first.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         if folder is not None and not folder.is_dir():
             raise HarnessError(f"--tasks-dir {folder} is not a folder.")
-        self._folder = folder
+        self.folder = folder
 
     def entries(self) -> list[Entry]:
         """List the tasks by name, reading only the first line of each file's docstring."""
-        own = _entries(self._folder) if self._folder else []
+        own = _entries(self.folder) if self.folder else []
         plugins = [Entry(name, f"from {value}") for name, value in _entry_points().items()]
         listed = {entry.name: entry for entry in [*_entries(_package("tasks")), *plugins, *own]}
         return list(listed.values())
@@ -114,7 +114,7 @@ class TaskRegistry:
 
     def _module(self, stem: str) -> ModuleType:
         try:
-            if self._folder and (file := self._folder / f"{stem}.py").is_file():
+            if self.folder and (file := self.folder / f"{stem}.py").is_file():
                 return _import_file(stem, file)
             if stem in _entry_points():
                 return _import_entry_point(_entry_points()[stem])

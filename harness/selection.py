@@ -44,7 +44,8 @@ def find(store: Store, names: Sequence[str], profile: str) -> list[Found]:
     """Find what each name stands for.
 
     A name is a run's id or its beginning, or a model: any name, source or folder that it was
-    measured under, or its fingerprint or the beginning of that. Whole names go before beginnings.
+    measured under, the last part of its name (``step-100`` of ``sft/step-100``), or its fingerprint
+    or the beginning of that. Whole names go before parts.
 
     Args:
         store: The results file.
@@ -134,11 +135,13 @@ def _meant(
 ) -> Found:
     folder = str(Path(name).expanduser().resolve())
     enough = len(name) >= _SHORTEST_FINGERPRINT
+    beginnings = [run for run in runs if name and run.id.startswith(name)]
     ways = (
         [run for run in runs if run.id == name],
         [run for run in runs if name == run.fingerprint or name in known_as[run.fingerprint]],
         [run for run in runs if folder in known_as[run.fingerprint]],
-        [run for run in runs if name and run.id.startswith(name)],
+        [run for run in runs if run.model.rpartition("/")[2] == name],
+        beginnings,
         [run for run in runs if enough and run.fingerprint.startswith(name)],
     )
     found = next(filter(None, ways), [])
@@ -150,19 +153,19 @@ def _meant(
             if known
             else "Run `harness eval` first.",
         )
-    if found is ways[3] and len(found) > 1:
+    if found is beginnings and len(found) > 1:
         raise HarnessError(
             f"{len(found)} runs in {results.name} begin with {name!r}.",
             "`harness runs` lists them.",
         )
-    models = {run.fingerprint: None for run in found}
+    models = {run.fingerprint: run for run in found}
     if len(models) > 1:
-        listed = ", ".join(fingerprint[:12] for fingerprint in models)
+        listed = ", ".join(f"{run.fingerprint[:12]} ({run.model})" for run in models.values())
         raise HarnessError(
             f"{len(models)} models in {results.name} are called {name!r}.",
             f"Name one by its fingerprint: {listed}.",
         )
-    return Found(found, is_model=found is not ways[0] and found is not ways[3])
+    return Found(found, is_model=found is not ways[0] and found is not beginnings)
 
 
 def _best(of_the_task: Sequence[Sequence[RunSummary]]) -> list[RunSummary]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,10 +17,19 @@ from typing import Any, Protocol
 
 from harness.backends import Backend, beginning
 from harness.completions import read_completion
+from harness.errors import HarnessError, NotStarted
 from harness.judging import Judge
 from harness.plan import TaskPlan, now
 from harness.store import Journal
-from harness.types import Generation, Item, Request, Verdict, flat, without_credentials
+from harness.types import (
+    Completion,
+    Generation,
+    Item,
+    Request,
+    Verdict,
+    flat,
+    without_credentials,
+)
 
 
 class Observer(Protocol):
@@ -145,21 +155,19 @@ class Sitting:
             phases: Takes the times and counts.
             longest: As for :meth:`harness.backends.Backend.start`.
             finish: Wait until everything is judged.
+
+        Raises:
+            NotStarted: The engine could not start with this model.
+            HarnessError: What was finished is kept.
         """
         outcome = "failed"
-        began = time.monotonic()
         try:
             if waiting:
-                self._observer.phase(beginning(backend, self._model))
-                phases.engine_settings = backend.start(self._model, waiting, longest=longest)
-                phases.start += time.monotonic() - began
+                self._start(backend, waiting, phases, longest)
                 self._observer.phase("generating")
                 self._generate(backend, waiting, phases)
             if finish:
-                began = time.monotonic()
-                self._observer.phase("grading what is left")
-                self._judge.wait()
-                phases.grade = time.monotonic() - began
+                self._grade(phases)
             outcome = "finished"
         except KeyboardInterrupt:
             outcome = "interrupted"
@@ -171,28 +179,65 @@ class Sitting:
                 for plan in self._plans:
                     self._journal.append("run_session", row | {"run_id": plan.run.id})
 
+    def _start(
+        self, backend: Backend, waiting: Sequence[Request], phases: Phases, longest: int
+    ) -> None:
+        self._observer.phase(beginning(backend, self._model))
+        began = time.monotonic()
+        try:
+            phases.engine_settings = backend.start(self._model, waiting, longest=longest)
+        except HarnessError as error:
+            raise NotStarted(error.message, error.remedy) from error
+        finally:
+            phases.start += time.monotonic() - began
+
+    def _grade(self, phases: Phases) -> None:
+        self._observer.phase("grading what is left")
+        began = time.monotonic()
+        try:
+            self._judge.wait()
+        finally:
+            phases.grade = time.monotonic() - began
+
     def _generate(self, backend: Backend, waiting: Sequence[Request], phases: Phases) -> None:
         director = self._director
-        count = partial(backend.count_tokens, self._model)
         began = time.monotonic()
         completions = backend.generate(director.requests() if director else waiting)
+        kept: str | None = None
+        completion: Completion | None = None
         try:
             for completion in completions:
-                request = self._asked[completion.key][0][2]
-                generation = read_completion(request, completion, count)
-                self._journal.append("generation", self._generation_row(generation))
-                tokens = generation.completion_tokens or 0
-                phases.generated += 1
-                phases.completion_tokens += tokens
+                generation = self._keep(completion, backend, phases)
+                kept = completion.key
+                self._tell(generation, backend)
                 self._submit(generation)
-                told = [backend.status(), director.status() if director else ""]
-                self._observer.generated(tokens, "  ".join(filter(None, told)))
                 if director and director.arrived(generation.key):
                     break
+        except KeyboardInterrupt as stop:
+            # A signal between two completions has not reached the backend, which may hold more.
+            left = [] if completion is None or completion.key == kept else [completion]
+            for completion in (*left, *_handed_over(completions, stop)):
+                self._tell(self._keep(completion, backend, phases), backend)
+            raise
         finally:
             # At once, not when the interpreter gets to it: what is under way costs.
             completions.close()
             phases.generate = time.monotonic() - began
+
+    def _keep(self, completion: Completion, backend: Backend, phases: Phases) -> Generation:
+        """Journal one completion."""
+        request = self._asked[completion.key][0][2]
+        count = partial(backend.count_tokens, self._model)
+        generation = read_completion(request, completion, count)
+        self._journal.append("generation", self._generation_row(generation))
+        phases.generated += 1
+        phases.completion_tokens += generation.completion_tokens or 0
+        return generation
+
+    def _tell(self, generation: Generation, backend: Backend) -> None:
+        director = self._director
+        told = [backend.status(), director.status() if director else ""]
+        self._observer.generated(generation.completion_tokens or 0, "  ".join(filter(None, told)))
 
     def _submit(self, generation: Generation) -> None:
         director = self._director
@@ -209,6 +254,17 @@ class Sitting:
     def _generation_row(self, generation: Generation) -> dict[str, Any]:
         restricted = any(plan.task.restricted for plan, _, _ in self._asked[generation.key])
         return flat(generation) | {"restricted": restricted, "finished_at": now()}
+
+
+def _handed_over(
+    completions: Generator[Completion, None, None], stop: KeyboardInterrupt
+) -> Iterator[Completion]:
+    """Tell a backend that it is stopped, and yield what has come back already."""
+    with suppress(KeyboardInterrupt, StopIteration, HarnessError):
+        completion = completions.throw(stop)
+        while True:
+            yield completion
+            completion = next(completions)
 
 
 def _session_row(phases: Phases, outcome: str) -> dict[str, Any]:

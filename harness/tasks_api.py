@@ -122,8 +122,9 @@ class Task:
         version: Raised whenever the prompt or the reading of the data changes.
         load: Yields its items in a fixed order.
         prompt: Makes the chat messages of one item.
-        data_sha256: What :func:`data_sha256` of its items must be; ``None`` only where the items
-            come from a generator, whose version the hash then tells apart.
+        data_sha256: What :func:`data_sha256` of its items must be; ``None`` where no copy could be
+            hashed yet, and where the items come from a generator: runs keep the hash of what they
+            saw, which tells two of them apart.
         source: Where the rows are; ``None`` for generated items.
         max_tokens: Default budget of new tokens.
         samples: Default number of samples per item: many where the benchmark is small.

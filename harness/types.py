@@ -230,7 +230,7 @@ class Completion:
 
     Attributes:
         key: The request's key.
-        text: Decoded new text; of the special tokens, only thought tags are left in.
+        text: Decoded new text; special tokens are left in where thought tags are among them.
         token_ids: The new tokens; empty where a server does not tell them.
         finish_reason: ``stop``, ``length``, ``repetition`` … as the engine says.
         seconds: From handing the request to the engine until its last token.

@@ -8,7 +8,7 @@ and ``solution`` is the boxed answer alone. The id is exam and number, from ``ur
 Source: Mathematical Association of America, as collected in math-ai/aime24, Apache-2.0.
 Oddities: seven answers carry leading zeros (025), which are dropped: an answer is an integer from 0
 to 999. All 30 agree with the official keys.
-Published protocols: arXiv 2501.17703 asks once, greedy, 2,048 tokens (``--samples 1 --temperature
+Published protocols: arXiv 2501.17703 asks once, greedy, 2,048 tokens (``--n 1 --temperature
 0``), which on 30 items says little; here, as in its sequel (arXiv 2506.03295), the mean of 32
 samples is taken. The budget stays at 2,048 tokens, since the models of that protocol have room for
 4,096 tokens in all; give a reasoning model more with ``--max-tokens``.

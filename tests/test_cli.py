@@ -6,12 +6,16 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from harness import doctor
 from harness.errors import EngineError, HarnessError
-from tests.conftest import Finished, held_by_another_process
+from harness.store import Store
+from tests.conftest import REPOSITORY, Finished, held_by_another_process, in_this_process
 
 Harness = Callable[..., Finished]
 EVAL = ("eval", "--model", "smollm2-135m", "--tasks", "quick")
@@ -51,6 +55,33 @@ def _refused(done: Finished, *said: str) -> None:
 
 def test_an_unknown_task_gets_the_nearest_names(harness: Harness) -> None:
     _refused(harness("eval", "--model", "smollm2-135m", "--tasks", "gms8k"), "gms8k", "gsm8k")
+
+
+@pytest.mark.parametrize(("asked", "meant"), [("AIME24", "aime24"), ("Math-500", "math500")])
+def test_a_task_in_capitals_gets_its_name(harness: Harness, asked: str, meant: str) -> None:
+    _refused(harness("eval", "--model", "smollm2-135m", "--tasks", asked), f"Did you mean {meant}")
+
+
+def test_both_command_lines_say_their_version(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from train_cft.cli import main
+
+    number = version("cft-harness")
+    assert harness("--version").out == f"harness {number}\n"
+    train_cft = in_this_process("train-cft", main, monkeypatch, capsys)
+    assert train_cft("--version").out == f"train-cft {number}\n"
+
+
+def test_own_tasks_are_checked_wherever_their_folder_is_named(
+    harness: Harness, tmp_path: Path
+) -> None:
+    text = (REPOSITORY / "docs" / "tasks.md").read_text()
+    (tmp_path / "products.py").write_text(text.split("```python\n")[1].split("```")[0])
+    before = harness("tasks", "--tasks-dir", tmp_path, "--json", "check", "products")
+    after = harness("tasks", "check", "products", "--tasks-dir", tmp_path, "--json")
+    assert before.json == after.json and before.json[0]["items"] == 3
+    assert harness("tasks", "check", "products").code == 2
 
 
 def test_an_unknown_suite_gets_the_nearest_names(harness: Harness) -> None:
@@ -159,6 +190,21 @@ def test_a_context_too_short_for_the_budget_is_refused(model_folder: Path, tmp_p
         backend.settings(resolve_model("smollm2-135m"), [], 200)
 
 
+@pytest.mark.parametrize("budget", [0, 16, None])
+def test_a_thinking_budget_tells_the_engine_what_ends_a_thought(
+    model_folder: Path, budget: int | None
+) -> None:
+    from harness.backends import BackendOptions
+    from harness.backends.vllm import VllmBackend
+    from harness.models import resolve_model
+    from harness.types import Prompt, Request, Sampling
+
+    sampling = Sampling(thinking_budget=budget)
+    request = Request("0" * 32, "item", 0, Prompt((1,)), sampling, seed=0)
+    settings = VllmBackend(BackendOptions()).settings(resolve_model("smollm2-135m"), [request], 99)
+    assert ("reasoning_config" in settings) == (budget is not None)
+
+
 def test_more_devices_than_there_are_is_refused(model_folder: Path) -> None:
     from harness.backends import BackendOptions
     from harness.backends.vllm import VllmBackend
@@ -221,13 +267,48 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 
 
 def test_the_doctor_says_what_works_and_what_to_run(harness: Harness, tmp_path: Path) -> None:
-    results = tmp_path / "bad.duckdb"
-    results.write_text("no database " * 500)
-    done = harness("doctor", "--results", results, "--json")
-    findings = {finding["what"]: finding for finding in done.json}
+    findings = _findings(harness("doctor", "--results", tmp_path / "new" / "r.duckdb", "--json"), 0)
     assert findings["engine"]["level"] == "fine"
-    assert findings["results"]["level"] == "broken" and findings["results"]["remedy"]
-    assert done.code == 1
+    assert findings["results"]["level"] == findings["disk"]["level"] == "fine"
+
+
+def _findings(done: Finished, code: int) -> dict[str, dict[str, str]]:
+    assert done.code == code, done.out
+    return {finding["what"]: finding for finding in done.json}
+
+
+def test_the_doctor_calls_broken_only_what_is(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.doctor.installed", lambda: None)
+    monkeypatch.delenv("HARNESS_DATA_DIR", raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    has = doctor._has
+    monkeypatch.setattr(doctor, "_has", lambda name: name not in ("datasets", "ray") and has(name))
+    findings = _findings(harness("doctor", "--results", tmp_path / "r.duckdb", "--json"), 0)
+    for what in ("engine", "package ray", "hub", "data of gsm8k", "data of math500_validation"):
+        assert findings[what]["level"] == "missing" and findings[what]["remedy"], what
+    assert "servers" in findings["engine"]["found"]
+    assert "math500_validation.jsonl" in findings["data of math500_validation"]["remedy"]
+    assert "datasets" in findings["data of gsm8k"]["found"]
+
+
+def test_the_doctor_says_in_one_sentence_what_is_wrong_with_a_results_file(
+    harness: Harness, tmp_path: Path
+) -> None:
+    text, foreign, damaged = (tmp_path / name for name in ("text", "foreign", "damaged"))
+    text.write_text("no database " * 500)
+    with duckdb.connect(str(foreign)) as connection:
+        connection.execute("CREATE TABLE run (id INTEGER)")
+    with Store(damaged).write() as connection:
+        connection.execute("CREATE TABLE filler AS SELECT range AS n FROM range(200000)")
+    content = bytearray(damaged.read_bytes())
+    content[12288:-4096] = b"\xff" * len(content[12288:-4096])
+    damaged.write_bytes(content)
+    for results in (text, foreign, damaged, tmp_path):
+        finding = _findings(harness("doctor", "--results", results, "--json"), 1)["results"]
+        assert finding["level"] == "broken" and finding["remedy"], results
+        assert len(finding["found"].splitlines()) == 1
 
 
 def test_model_text_cannot_send_escapes_to_the_terminal() -> None:

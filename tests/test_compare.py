@@ -363,3 +363,15 @@ def test_power_refuses_what_makes_no_sense(wrong: dict[str, Any]) -> None:
 def test_all_of_k_samples_is_a_reducer(harness: Harness, results: Path) -> None:
     arguments = ("score", OLD_SAMPLED.id, "--reducer", "all@4", "--results", results, "--json")
     assert harness(*arguments).json["value"] == pytest.approx((scores(OLD_SAMPLED) == 1).mean())
+
+
+def test_a_checkpoint_is_named_by_its_step_where_that_names_one_model(
+    harness: Harness, tmp_path: Path
+) -> None:
+    names = ("sft/step-100", "sft/step-200", "cft/step-200")
+    results = store_of(tmp_path / "r.duckdb", [Made(name, drawn(1)) for name in names])
+    done = harness("compare", "step-100", "cft/step-200", "--results", results, "--json")
+    assert done.code == 0, done.err
+    several = harness("compare", "step-100", "step-200", "--results", results)
+    assert several.code == 2
+    assert "2 models" in several.err and all(name in several.err for name in names[1:])

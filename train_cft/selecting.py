@@ -17,7 +17,7 @@ from typing import Any
 from harness.compare import Alike, Asked, alike, side
 from harness.errors import HarnessError
 from harness.models import resolve_model
-from harness.pipeline import Evaluation, evaluate
+from harness.pipeline import Evaluation, Failed, evaluate
 from harness.plan import Settings
 from harness.registry import TaskRegistry, suites
 from harness.sitting import Observer
@@ -170,6 +170,7 @@ def select(asked: Selecting, observer: Observer) -> Selected:
         ),
         observer,
     )
+    warnings += _left_out(training, base, outcome.failed)
     store = Store(asked.results)
     found = _on_one_set(store, outcome.run_ids, registry, observer)
     selected = _chosen(training, found, asked.rule, warnings)
@@ -269,6 +270,22 @@ def _overlaps(
     return warnings
 
 
+def _left_out(training: Training, base: Sequence[str], failed: Sequence[Failed]) -> list[str]:
+    """Say which of the sweep's models could not be evaluated, and are not chosen among.
+
+    Raises:
+        HarnessError: No checkpoint is left.
+    """
+    steps = {str(saved.path): f"Step {saved.step}" for saved in training.checkpoints}
+    of_checkpoints = [one for one in failed if one.model in steps]
+    if of_checkpoints and len(of_checkpoints) == len(steps):
+        raise of_checkpoints[0].error
+    called = dict.fromkeys(base, "The base") | steps
+    return [
+        f"{called[one.model]} cannot be evaluated and is left out: {one.error}" for one in failed
+    ]
+
+
 def _on_one_set(
     store: Store, run_ids: Sequence[str], registry: TaskRegistry, observer: Observer
 ) -> Alike:
@@ -300,7 +317,8 @@ def _chosen(training: Training, found: Alike, rule: Rule, warnings: Sequence[str
     def scores(of: Point) -> list[float]:
         return [item.score for item in by_fingerprint[of.fingerprint][1]]
 
-    points = [point(saved.step, saved.fingerprint) for saved in training.checkpoints]
+    evaluated = [one for one in training.checkpoints if one.fingerprint in by_fingerprint]
+    points = [point(saved.step, saved.fingerprint) for saved in evaluated]
     base = point(BASE_STEP, training.base) if training.base in by_fingerprint else None
     place, points = pick(points, [scores(one) for one in points], rule)
     chosen = points[place]
@@ -312,7 +330,7 @@ def _chosen(training: Training, found: Alike, rule: Rule, warnings: Sequence[str
         points=tuple(points),
         best=next(one for one in points if one.against_best is None),
         chosen=chosen,
-        path=training.checkpoints[place].path,
+        path=evaluated[place].path,
         against_base=None if base is None else paired.compare(scores(base), scores(chosen)),
         warnings=tuple(warnings),
     )

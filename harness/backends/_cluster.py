@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,18 +42,31 @@ def join(address: str | None) -> tuple[Any, bool]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Other jobs have their workers look for modules in the driver's current folder first.
     job = JobConfig(_client_job=True)
-    if address is not None:
-        _refuse_unless_ray(address)
-        ray.init(address=address, job_config=job, **_QUIET)
-        return ray, True
-    try:
-        ray.init(address="local", include_dashboard=False, job_config=job, **_QUIET)
-    except Exception as error:
-        raise EngineError(
-            f"Ray cannot start on this machine: {last_line(str(error))}.",
-            "`ray start --head` may say more.",
-        ) from error
+    with _own_handler_kept():
+        if address is not None:
+            _refuse_unless_ray(address)
+            ray.init(address=address, job_config=job, **_QUIET)
+            return ray, True
+        try:
+            ray.init(address="local", include_dashboard=False, job_config=job, **_QUIET)
+        except Exception as error:
+            raise EngineError(
+                f"Ray cannot start on this machine: {last_line(str(error))}.",
+                "`ray start --head` may say more.",
+            ) from error
     return ray, True
+
+
+@contextmanager
+def _own_handler_kept() -> Iterator[None]:
+    """Undo that Ray takes SIGTERM over, which a command answers by keeping what is finished."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        ours = callable(before) and threading.current_thread() is threading.main_thread()
+        if ours:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _refuse_unless_ray(address: str) -> None:

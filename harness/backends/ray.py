@@ -347,7 +347,7 @@ class RayBackend:
                     for completion in completions:
                         waiting.finish(completion.key, replica)
                     self._ask(replica, waiting)
-                    yield from completions
+                    yield from _all_of(completions)
                 else:
                     self._serves(replica, done.result())
                     self._ask(replica, waiting)
@@ -463,6 +463,16 @@ class RayBackend:
         if self._joined:
             self._ray.shutdown()
         self._ray = self._place = self._job = None
+
+
+def _all_of(completions: Iterable[Completion]) -> Generator[Completion, None, None]:
+    """Yield completions of one message; Ctrl-C does not lose those that are still to be yielded."""
+    left = iter(completions)
+    try:
+        yield from left
+    except KeyboardInterrupt:
+        yield from left
+        raise
 
 
 def _cause(error: BaseException) -> HarnessError | None:

@@ -264,7 +264,8 @@ class VllmBackend:
                 settings["max_num_batched_tokens"] = max(_CPU_BATCHED_TOKENS, longest)
             for name, value in _CPU_ENVIRONMENT.items():
                 os.environ.setdefault(name, value)
-        tags = next((r.prompt.tags for r in requests if r.sampling.thinking_budget), None)
+        budgeted = (r for r in requests if r.sampling.thinking_budget is not None)
+        tags = next((r.prompt.tags for r in budgeted), None)
         if tags is not None:
             settings["reasoning_config"] = {
                 "reasoning_start_str": tags.opening,

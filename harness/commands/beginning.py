@@ -21,9 +21,21 @@ def command_line(name: str, description: str) -> typer.Typer:
     return app
 
 
+def _show_version(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"{context.find_root().command.name} {version('cft-harness')}")
+        raise typer.Exit
+
+
 def _common(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks and the engine's own messages.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     # Of whatever is started from here on, engines and their helpers too: the folder that a command

@@ -141,17 +141,15 @@ def evaluate(
 
 def _carry_out(evaluation: Evaluation, *, as_json: bool) -> None:
     from harness import display
+    from harness.commands.stopping import stoppable
     from harness.pipeline import evaluate as carry_out
     from harness.store import Store, queries
 
-    with display.EvaluationProgress() as progress:
-        try:
-            outcome = carry_out(evaluation, progress)
-        except KeyboardInterrupt:
-            raise HarnessError(
-                f"Stopped. {progress.kept} finished generations are kept.",
-                "Run the same command again to go on.",
-            ) from None
+    with (
+        display.EvaluationProgress() as progress,
+        stoppable(lambda: f"Stopped. {progress.kept} finished generations are kept."),
+    ):
+        outcome = carry_out(evaluation, progress)
     store = Store(evaluation.results)
     summaries = queries.runs(store, outcome.run_ids)
     summaries.sort(key=lambda summary: outcome.run_ids.index(summary.id))
@@ -159,3 +157,7 @@ def _carry_out(evaluation: Evaluation, *, as_json: bool) -> None:
         print(json.dumps(display.outcome_json(outcome, summaries), indent=2))
     else:
         display.print_outcome(outcome, summaries, evaluation.results)
+    if failed := outcome.failed:
+        listed = " ".join(f"{one.model}: {one.error}" for one in failed)
+        several = len(failed) + len(outcome.phases)
+        raise HarnessError(f"{len(failed)} of {several} models could not be evaluated. {listed}")

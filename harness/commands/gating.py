@@ -125,17 +125,14 @@ def gate(
 
 def _carry_out(asked: Gate) -> GateReport:
     from harness import display
+    from harness.commands.stopping import stoppable
     from harness.gate.driver import carry_out
 
-    with display.EvaluationProgress() as progress:
-        try:
-            return carry_out(asked, progress)
-        except KeyboardInterrupt:
-            raise NoVerdict(
-                f"Stopped before there was a verdict. {progress.kept} finished generations are "
-                "kept.",
-                "Run the same command again to go on.",
-            ) from None
+    def sentence() -> str:
+        return f"Stopped before there was a verdict. {progress.kept} finished generations are kept."
+
+    with display.EvaluationProgress() as progress, stoppable(sentence, NoVerdict):
+        return carry_out(asked, progress)
 
 
 def _publish(

@@ -55,6 +55,7 @@ def regrade(
 ) -> None:
     """Judge a run's stored generations again, beside the grades they have."""
     from harness import display
+    from harness.commands.stopping import stoppable
     from harness.grading import profiles
     from harness.judging import regrade as carry_out
     from harness.registry import TaskRegistry
@@ -63,7 +64,8 @@ def regrade(
     profiles.get(profile)
     store = recovered(results)
     run_id = queries.find_run(store, run).id
-    with display.Counting("grading") as counting:
+    kept = "Stopped. What was judged is kept."
+    with display.Counting("grading") as counting, stoppable(lambda: kept):
         judged = carry_out(store, run_id, profile, counting.told, TaskRegistry(tasks_dir))
     (summary,) = queries.runs(store, [run_id], profile=profile)
     if as_json:
@@ -139,6 +141,7 @@ def import_file(
     from dataclasses import asdict
 
     from harness import display, importing
+    from harness.commands.stopping import stoppable
     from harness.registry import TaskRegistry, load_importer
     from harness.store import Store, queries
 
@@ -148,8 +151,9 @@ def import_file(
     plans = [importing.plan(form, log, model, task, match, registry) for log in logs]
     store = Store(results)
     shown = []
+    kept = "Stopped. What was taken in is kept."
     for (origin, ours), log in zip(plans, logs, strict=True):
-        with display.Counting("grading") as counting:
+        with display.Counting("grading") as counting, stoppable(lambda: kept):
             done = importing.import_samples(store, log.samples, origin, ours, counting.told)
         notes = (*log.notes, *done.notes)
         unmatched = [] if ours is not None and ours.restricted else done.unmatched

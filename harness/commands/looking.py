@@ -152,7 +152,9 @@ def leaderboard(
     arguments += ["--server.address", address, "--server.port", str(port)]
     arguments += ["--server.headless", "false" if open_browser else "true"]
     arguments += ["--browser.gatherUsageStats", "false"]
-    if not _only_here(address, port):
+    only_here = _only_here(address, port)
+    _refuse_port_in_use(address, port)
+    if not only_here:
         print(
             f"The leaderboard has no password: everybody who reaches {address}, port {port}, reads "
             "all of it, and can store labels and reviews.",
@@ -161,6 +163,23 @@ def leaderboard(
     os.environ["HARNESS_RESULTS"] = str(results)
     _tally(results)
     os.execv(sys.executable, arguments)
+
+
+def _refuse_port_in_use(address: str, port: int) -> None:
+    """Refuse a port that cannot be listened on, which Streamlit would tell without a remedy."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the server itself does, so that one that has just ended is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise HarnessError(
+                f"The leaderboard cannot listen on port {port} of {address or 'this machine'}: "
+                f"{reason}.",
+                f"Give another --port, for instance --port {port + 1 if port < 65535 else 8501}.",
+            ) from error
 
 
 def _only_here(address: str, port: int) -> bool:

@@ -19,6 +19,7 @@ def list_tasks(
 ) -> None:
     """List the tasks and suites, or check the tasks' gold answers."""
     if context.invoked_subcommand is not None:
+        context.obj = tasks_dir, as_json
         return
     from harness import display, registry
 
@@ -35,6 +36,7 @@ def list_tasks(
 
 @tasks_app.command("check")
 def check_tasks(
+    context: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="Tasks; all if none is named.")] = None,
     tasks_dir: TasksDirOption = None,
     as_json: JsonOption = False,
@@ -46,7 +48,10 @@ def check_tasks(
     from harness.check import check_task
     from harness.registry import TaskRegistry
 
-    registry = TaskRegistry(tasks_dir)
+    # Both options may also stand before `check`.
+    given_dir, given_json = context.obj
+    as_json = as_json or given_json
+    registry = TaskRegistry(tasks_dir or given_dir)
     chosen = names or [entry.name for entry in registry.entries() if not entry.is_family]
     found, missing = [], []
     for name in chosen:

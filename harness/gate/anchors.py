@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.comparability import protocol_differences
 from harness.errors import HarnessError
+from harness.gate.command import Engine, eval_command, model_argument, named_in
 from harness.gate.config import GateConfig, TaskConfig
 from harness.plan import Settings, protocol_of
 from harness.registry import TaskRegistry
@@ -65,6 +66,7 @@ def find_anchors(
     names: Sequence[str],
     suite: str | None,
     registry: TaskRegistry,
+    engine: Engine,
 ) -> list[Anchor]:
     """Find the baseline's run on each task of a gate.
 
@@ -75,13 +77,14 @@ def find_anchors(
         names: The tasks; with no suite either, those of the runs.
         suite: A named list of tasks.
         registry: Where the tasks are.
+        engine: What the gate generates with, for the commands that a refusal names.
 
     Raises:
         HarnessError: A baseline is unknown, is missing or incomplete on a task, was measured under
             another protocol, or was chosen by the very items it would be the measure of.
     """
     tasks = registry.load_all(list(names), suite)
-    named = [_named(store, name, tasks) for name in baselines if name != BEST]
+    named = [_named(store, name, tasks, engine) for name in baselines if name != BEST]
     tasks = tasks or registry.load_all([of.runs[0].task for of in named if not of.is_model], None)
     if not tasks:
         raise HarnessError(
@@ -91,7 +94,7 @@ def find_anchors(
     if BEST in baselines:
         named.append(_best(store, config, tasks, registry))
     _refuse_strays(named, tasks)
-    anchors = [_anchor(store, task, named, config) for task in tasks]
+    anchors = [_anchor(store, task, named, config, engine) for task in tasks]
     models = {anchor.run.fingerprint: anchor.run.model for anchor in anchors}
     if len(models) > 1:
         raise HarnessError(
@@ -101,59 +104,25 @@ def find_anchors(
     return anchors
 
 
-def model_argument(store: Store, fingerprint: str) -> tuple[str, str | None]:
-    """Return how a stored model is named on the command line, and its revision.
-
-    Raises:
-        HarnessError: It was imported, so that there is nothing to ask.
-    """
-    named = {row[3]: (row[0], row[1]) for row in queries.models(store)}
-    name, source = named[fingerprint]
-    kind, _, rest = source.partition(":")
-    if kind == "builtin":
-        return rest, None
-    if kind == "hub":
-        hub_id, _, commit = rest.rpartition("@")
-        return hub_id, commit
-    if kind == "imported":
-        raise HarnessError(
-            f"The responses of {name} were imported: there is no model to ask again.",
-            "Evaluate it here, or name another baseline.",
-        )
-    return (name if kind == "server" else source), None
+def _eval_command(
+    store: Store, run: RunSummary, task: Task, settings: Settings, engine: Engine
+) -> str:
+    """Return the command that evaluates a run's model as it was, under these settings."""
+    model = model_argument(store, run.fingerprint)
+    _, source = named_in(store, run.fingerprint)
+    return eval_command(store, model, task, settings, engine.of(run, source))
 
 
-def _eval_command(store: Store, fingerprint: str, task: Task, settings: Settings) -> str:
-    """Return the command that makes a baseline under these settings."""
-    samples, sampling = settings.of(task)
-    model, revision = model_argument(store, fingerprint)
-    words = ["harness", "eval", "--model", model, "--tasks", task.name]
-    words += ["--revision", revision] if revision else []
-    words += ["--results", str(store.path), "--max-tokens", str(sampling.max_tokens)]
-    words += ["--temperature", f"{sampling.temperature:g}", "--n", str(samples)]
-    if sampling.top_p != 1:
-        words += ["--top-p", f"{sampling.top_p:g}"]
-    if sampling.thinking_budget is not None:
-        words += ["--thinking-budget", str(sampling.thinking_budget)]
-    if sampling.stop_loops:
-        words += ["--stop-loops"]
-    if settings.limit is not None:
-        words += ["--limit", str(settings.limit)]
-    if settings.system is not None:
-        words += ["--system", settings.system]
-    return shlex.join(words)
-
-
-def _named(store: Store, name: str, tasks: Sequence[Task]) -> _Named:
+def _named(store: Store, name: str, tasks: Sequence[Task], engine: Engine) -> _Named:
     try:
         (found,) = find(store, [name], DEFAULT_PROFILE)
     except NothingCalled as error:
         on = ",".join(task.name for task in tasks) or "TASKS"
-        command = shlex.join(["harness", "eval", "--model", name, "--tasks", on])
+        words = ["harness", "eval", "--model", name, "--tasks", on, *engine.words()]
+        command = shlex.join([*words, "--results", str(store.path)])
         raise HarnessError(
             f"There is no run and no model {name!r} in {store.path.name}.",
-            f"`harness runs` lists them; if it is a model, `{command} --results "
-            f"{shlex.quote(str(store.path))}` makes the baseline.",
+            f"`harness runs` lists them; if it is a model, `{command}` makes the baseline.",
         ) from error
     return _Named(name, found)
 
@@ -178,16 +147,18 @@ def _refuse_strays(named: Sequence[_Named], tasks: Sequence[Task]) -> None:
         seen[task] = of.name
 
 
-def _anchor(store: Store, task: Task, named: Sequence[_Named], config: GateConfig) -> Anchor:
+def _anchor(
+    store: Store, task: Task, named: Sequence[_Named], config: GateConfig, engine: Engine
+) -> Anchor:
     own = config.of(task.name)
     for of in named:
         if not of.is_model and of.runs[0].task == task.name:
             settings = _settings(task, own, config, of.runs[0])
-            return _checked(store, Anchor(task, of.runs[0], own, settings))
+            return _checked(store, Anchor(task, of.runs[0], own, settings), engine)
     runs = [run for of in named if of.is_model for run in of.runs if run.task == task.name]
     settings = _settings(task, own, config, None)
     if not runs:
-        command = _eval_command(store, named[0].fingerprint, task, settings)
+        command = _eval_command(store, named[0].runs[0], task, settings, engine)
         raise HarnessError(
             f"The baseline {named[0].name} has no run on {task.name} in {store.path.name}.",
             f"`{command}` makes one.",
@@ -200,10 +171,10 @@ def _anchor(store: Store, task: Task, named: Sequence[_Named], config: GateConfi
     ]
     if not fitting:
         closest = min(runs, key=lambda run: len(protocol_differences(run.protocol, protocol)))
-        _refuse_protocol(store, Anchor(task, closest, own, settings), protocol)
+        _refuse_protocol(store, Anchor(task, closest, own, settings), protocol, engine)
     # The oldest of several alike: an anchor does not move when another one is made.
     run = min(fitting, key=lambda r: (not r.complete, -r.samples, -r.items, r.created_at))
-    return _checked(store, Anchor(task, run, own, _settings(task, own, config, run)))
+    return _checked(store, Anchor(task, run, own, _settings(task, own, config, run)), engine)
 
 
 def _settings(task: Task, own: TaskConfig, config: GateConfig, like: RunSummary | None) -> Settings:
@@ -242,26 +213,34 @@ def _thinks_as(run: RunSummary, wanted: bool | None) -> bool:
     return wanted is None or run.made_with.chat.get("thinking") == wanted
 
 
-def _checked(store: Store, anchor: Anchor) -> Anchor:
+def _checked(store: Store, anchor: Anchor, engine: Engine) -> Anchor:
     """Refuse a run that cannot serve as a baseline."""
     run, task = anchor.run, anchor.task
     protocol = asdict(protocol_of(task, task.items(), anchor.settings))
     if protocol_differences(run.protocol, protocol):
-        _refuse_protocol(store, anchor, protocol)
+        _refuse_protocol(store, anchor, protocol, engine)
     if not run.complete:
-        settings = replace(anchor.settings, samples=run.samples, limit=run.items)
+        settings = replace(
+            anchor.settings,
+            samples=run.samples,
+            limit=run.items,
+            seed=run.seed,
+            replicate=run.replicate,
+        )
         raise HarnessError(
             f"The baseline run {run.id} on {task.name} is not complete: "
             f"{run.requests - run.graded} of {run.requests} samples are missing.",
-            f"`{_eval_command(store, run.fingerprint, task, settings)}` goes on with it.",
+            f"`{_eval_command(store, run, task, settings, engine)}` goes on with it.",
         )
     return anchor
 
 
-def _refuse_protocol(store: Store, anchor: Anchor, protocol: Mapping[str, Any]) -> None:
+def _refuse_protocol(
+    store: Store, anchor: Anchor, protocol: Mapping[str, Any], engine: Engine
+) -> None:
     differences = protocol_differences(anchor.run.protocol, protocol)
     named = "; ".join(map(str, differences)) or "what its template was asked for (thinking)"
-    command = _eval_command(store, anchor.run.fingerprint, anchor.task, anchor.settings)
+    command = _eval_command(store, anchor.run, anchor.task, anchor.settings, engine)
     raise HarnessError(
         f"The baseline run {anchor.run.id} on {anchor.task.name} was not measured under the "
         f"gate's protocol: {named} (baseline against gate).",

@@ -57,7 +57,9 @@ def carry_out(gate: Gate, observer: Observer) -> GateReport:
         pass  # a gate makes no results file: it needs one with a baseline
     brought_up_to_date(store, observer.notice)
     names, suite = task_names(gate.config, gate.tasks, gate.suite)
-    anchors = find_anchors(store, gate.baselines, gate.config, names, suite, gate.registry)
+    anchors = find_anchors(
+        store, gate.baselines, gate.config, names, suite, gate.registry, gate.engine
+    )
     options = BackendOptions(
         engine_args=gate.engine_args,
         named=gate.backend_options,

@@ -10,7 +10,8 @@ from typing import Any
 from harness.backends import Backend
 from harness.comparability import differences
 from harness.errors import HarnessError
-from harness.gate.anchors import Anchor, model_argument
+from harness.gate.anchors import Anchor
+from harness.gate.command import Engine, model_argument
 from harness.gate.config import GateConfig, TaskConfig
 from harness.grading import GRADER_VERSION
 from harness.judging import regrade
@@ -58,6 +59,17 @@ class Gate:
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     backend_options: Mapping[str, Any] = field(default_factory=dict)
     trust_remote_code: bool = False
+
+    @property
+    def engine(self) -> Engine:
+        """What generates, for the commands that a refusal names."""
+        return Engine(
+            self.backend,
+            self.engine_args,
+            self.backend_options,
+            self.trust_remote_code,
+            self.registry.folder,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -300,7 +300,7 @@ def models(store: Store) -> list[tuple[str, str, str, str]]:
             "SELECT name, source, architecture, parameters, fingerprint FROM model ORDER BY name"
         ).fetchall()
     return [
-        (name, source, f"{architecture}, {(parameters or 0) / 1e6:,.0f}M parameters", fingerprint)
+        (name, source, _described(architecture, parameters), fingerprint)
         for name, source, architecture, parameters, fingerprint in rows
     ]
 
@@ -312,6 +312,12 @@ def aliases(store: Store) -> list[tuple[str, str, str]]:
             "SELECT fingerprint, name, source FROM model_alias ORDER BY added_at, name, source"
         ).fetchall()
     return [(fingerprint, name, source) for fingerprint, name, source in rows]
+
+
+def _described(architecture: str, parameters: int | None) -> str:
+    if parameters is None:
+        return architecture
+    return f"{architecture}, {parameters / 1e6:,.0f}M parameters"
 
 
 def _judged_item(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import duckdb
 
 from harness.backends import BackendOptions
 from harness.backends.openai import OpenAIBackend
@@ -57,3 +60,17 @@ def arguments(server: FakeServer, results: Path, *more: object) -> list[str]:
     command = ["eval", "--backend", "openai", "--base-url", server.url, "--model", MODEL]
     command += ["--tasks", "quick", "--limit", "12", "--max-tokens", "64"]
     return [*command, "--results", str(results), "--json", *map(str, more)]
+
+
+def kept(results: Path, table: str = "generation") -> int:
+    """Count a table's rows in the journal, or in the file where they have moved there."""
+    journalled = 0
+    for file in Path(f"{results}.journal").glob("*/*.jsonl"):
+        with contextlib.suppress(FileNotFoundError):  # just moved
+            journalled += file.read_bytes().count(f'"table": "{table}"'.encode())
+    try:
+        with duckdb.connect(str(results), read_only=True) as connection:
+            (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone() or (0,)
+    except duckdb.Error:
+        count = 0
+    return max(journalled, count)

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,15 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import duckdb
 import pytest
 
 from harness.errors import EngineError, HarnessError
-from tests.backends.fake_server import MODEL, Answer, FakeServer, completion, refusal
+from tests.backends.fake_server import MODEL, FakeServer, completion, refusal
 from tests.backends.openai_calls import KEY, arguments, opened, requests
-from tests.conftest import HARNESS, Evaluated, Finished, run_harness
+from tests.conftest import Evaluated, Finished, run_harness
 
 pytestmark = pytest.mark.usefixtures("openai_environment")
 
@@ -68,46 +66,6 @@ def test_an_evaluation_survives_a_server_that_dies_and_never_keeps_the_key(
     assert [json.loads(usage)["requests"] for (usage,) in usages] == [5, 7]
     assert json.loads(usages[1][0])["cost_usd"] == pytest.approx(7 * 20 / 1e6)
     assert sources == [(f"server:{server.url} {MODEL} (weights unverified)",)]
-
-
-def kept(results: Path) -> int:
-    """Count the generations in the journal, or in the file where they have moved there."""
-    journalled = 0
-    for file in Path(f"{results}.journal").glob("*/*.jsonl"):
-        with contextlib.suppress(FileNotFoundError):  # just moved
-            journalled += file.read_bytes().count(b'{"table": "generation"')
-    try:
-        with duckdb.connect(str(results), read_only=True) as connection:
-            (count,) = connection.execute("SELECT count(*) FROM generation").fetchone() or (0,)
-    except duckdb.Error:
-        count = 0
-    return max(journalled, count)
-
-
-def test_ctrl_c_keeps_what_was_finished(server: FakeServer, tmp_path: Path) -> None:
-    release = threading.Event()
-
-    def answer(body: dict[str, Any], number: int) -> Answer:
-        if number > 4:
-            release.wait(60)
-        return completion()
-
-    server.answer = answer
-    results = tmp_path / "results.duckdb"
-    command = arguments(server, results, "--max-concurrency", "2")
-    with subprocess.Popen(
-        [*HARNESS, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        deadline = time.monotonic() + 60
-        while kept(results) < 4 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=30)
-    assert process.returncode == 2
-    assert "4 finished generations are kept" in error, error
-    release.set()
-    rest = run_harness(*command)
-    assert (rest.json["stored"], rest.json["generated"]) == (4, 8), rest.err
 
 
 @contextmanager

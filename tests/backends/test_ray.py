@@ -20,7 +20,8 @@ import pytest
 from harness.backends import BackendOptions, _cluster
 from harness.backends._cluster import find_place
 from harness.backends.ray import RayBackend
-from harness.errors import EngineError, HarnessError
+from harness.commands.stopping import stoppable
+from harness.errors import EngineError, HarnessError, Stopped
 from harness.pipeline import Evaluation, Outcome, evaluate
 from harness.plan import Settings
 from harness.tasks_api import Task
@@ -392,3 +393,12 @@ def test_a_command_line_with_what_the_cluster_has_not_got(
     )
     assert done.code == 2
     assert "over 2 devices does not fit" in done.err and "Traceback" not in done.err
+
+
+def test_sigterm_stops_a_cluster_s_evaluation_in_order(cluster: TwoNodes, tmp_path: Path) -> None:
+    results = tmp_path / "results.duckdb"
+    watcher = Watcher(150, act=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Stopped) as stopped, stoppable(lambda: "Stopped."):
+        evaluate(evaluation(results, 300, cluster, seconds=0.1), watcher)
+    assert stopped.value.exit_code == 143, "Ray's own handler would have ended this process"
+    assert 150 <= stored(results)[0] == watcher.generations <= 300

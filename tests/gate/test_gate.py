@@ -5,7 +5,9 @@ The baseline ``base`` has four stored samples of each item, of which 60 % are so
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -98,7 +100,7 @@ def test_a_gate_that_was_stopped_goes_on_and_comes_to_the_same_verdict(
     def stop(key: str) -> None:
         finished.append(key)
         if len(finished) > 15:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
         patch.setattr(Simulated, "handed_over", staticmethod(stop))

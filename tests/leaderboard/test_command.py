@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,18 @@ def test_an_address_that_is_none_is_refused(started: list[list[str]], tmp_path: 
     with pytest.raises(HarnessError, match="no address"):
         leaderboard(tmp_path / "r.duckdb", address="no..address")
     assert started == []
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", ""])
+def test_a_port_in_use_is_refused_with_a_remedy(
+    started: list[list[str]], tmp_path: Path, address: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(HarnessError, match=f"cannot listen on port {port}.*--port {port + 1}"):
+            leaderboard(tmp_path / "r.duckdb", port=port, address=address)
+    with pytest.raises(HarnessError, match="port 70000"):
+        leaderboard(tmp_path / "r.duckdb", port=70000)
+    assert started == []
+    leaderboard(tmp_path / "r.duckdb", port=port, address=address)
+    assert len(started) == 1, "it has become free"

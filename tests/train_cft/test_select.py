@@ -7,18 +7,21 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.errors import EngineError
 from harness.models import resolve_model
 from harness.registry import load_task
 from harness.statistics.intervals import wilson
 from harness.store import Store, queries
 from harness.store.training import training_choices
+from harness.types import Completion, Model, Request
 from tests.conftest import REPOSITORY, Finished
+from tests.gate.simulated import Simulated
 from tests.train_cft.conftest import TrainCft
 from train_cft import manifest
 from train_cft.selecting import Point, Rule, chosen_fingerprint, pick
@@ -176,6 +179,40 @@ def test_a_sweep_on_a_cluster_is_the_sweep_of_one_engine(
     assert [point["score"] for point in again.json["curve"]] == [
         point["score"] for point in swept.json["curve"]
     ]
+
+
+class Refusing(Simulated):
+    """An engine that answers 7, and cannot start with one of the checkpoints."""
+
+    def open(self, name: str, revision: str | None) -> Model:
+        return resolve_model(name, revision=revision)
+
+    def start(
+        self, model: Model, requests: Sequence[Request], *, longest: int
+    ) -> Mapping[str, Any]:
+        if model.name.endswith("step-10"):
+            raise EngineError("Its weights are not finite.", "Train it again.")
+        return {}
+
+    def generate(self, requests: Iterable[Request | None]) -> Generator[Completion, None, None]:
+        for request in requests:
+            if request is not None:
+                yield Completion(request.key, "7", (1,), "stop", 0.1)
+
+
+def test_a_checkpoint_that_cannot_be_evaluated_is_left_out_and_named(
+    training: Path, results: Path, train_cft: TrainCft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.pipeline.load_backend", lambda name: Refusing)
+    done = train_cft(
+        *("select", "--training", training, "--task", "quick", "--limit", 4),
+        *("--results", results, "--json"),
+    )
+    assert done.code == 0, done.err
+    assert [point["step"] for point in done.json["curve"]] == [2] == [done.json["step"]]
+    assert done.json["base"] is not None
+    told = "Step 10 cannot be evaluated and is left out: Its weights are not finite."
+    assert any(warning.startswith(told) for warning in done.json["warnings"])
 
 
 def test_a_checkpoint_that_is_not_what_was_saved_is_refused(

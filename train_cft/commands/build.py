@@ -250,17 +250,13 @@ def _on_conflict(name: str) -> Any:
 
 
 def _carry_out(build: Build, *, as_json: bool) -> None:
+    from harness.commands.stopping import stoppable
     from harness.display import EvaluationProgress
     from train_cft.build import carry_out
 
-    with EvaluationProgress() as progress:
-        try:
-            report = carry_out(build, progress)
-        except KeyboardInterrupt:
-            raise HarnessError(
-                "Stopped; nothing was written, and what a teacher wrote so far is kept.",
-                "Run the same command again to go on.",
-            ) from None
+    kept = "Stopped; nothing was written, and what a teacher wrote so far is kept."
+    with EvaluationProgress() as progress, stoppable(lambda: kept):
+        report = carry_out(build, progress)
     if as_json:
         print(json.dumps(report.as_dict() | {"out": str(build.out)}, indent=2))
     else:

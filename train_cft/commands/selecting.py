@@ -85,17 +85,15 @@ def select(
 
 
 def _carry_out(selecting: Selecting, *, as_json: bool) -> None:
+    from harness.commands.stopping import stoppable
     from harness.display import EvaluationProgress
     from train_cft.selecting import select as choose
 
-    with EvaluationProgress() as progress:
-        try:
-            selected = choose(selecting, progress)
-        except KeyboardInterrupt:
-            raise HarnessError(
-                f"Stopped. {progress.kept} finished generations are kept.",
-                "Run the same command again to go on.",
-            ) from None
+    with (
+        EvaluationProgress() as progress,
+        stoppable(lambda: f"Stopped. {progress.kept} finished generations are kept."),
+    ):
+        selected = choose(selecting, progress)
     if as_json:
         print(json.dumps(selected.as_dict(), indent=2))
     else:

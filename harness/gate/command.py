@@ -1,0 +1,152 @@
+"""The `harness eval` command that makes a gate's baseline, or goes on with an interrupted one."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.plan import Settings
+from harness.store import Store, queries
+from harness.store.queries import RunSummary
+from harness.tasks_api import Task
+
+_SECRET = re.compile(r"(^|_)(token|key|secret|password)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What generates, as the command line names it.
+
+    Attributes:
+        backend: Name of the backend.
+        args: What is passed through to the engine.
+        options: The backend's own options.
+        trust_remote_code: Whether a checkpoint's own code may run.
+        tasks_dir: A folder of the user's own tasks.
+    """
+
+    backend: str = "vllm"
+    args: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    trust_remote_code: bool = False
+    tasks_dir: Path | None = None
+
+    def of(self, run: RunSummary, source: str) -> Engine:
+        """Return what made a run; where that is not stored, as it is here.
+
+        Args:
+            run: The run.
+            source: Of its model, as the store has it.
+        """
+        backend = run.engine.partition(" ")[0]
+        # The default is stored, too.
+        args = {k: v for k, v in run.made_with.output_args.items() if (k, v) != ("dtype", "auto")}
+        options: dict[str, Any] = {}
+        if source.startswith("server:"):
+            options["base_url"] = source.removeprefix("server:").partition(" ")[0]
+        elif self.backend == "ray":
+            # A cluster's runs are those of its engines.
+            backend, options = "ray", dict(self.options)
+        return Engine(backend, args, options, self.trust_remote_code, self.tasks_dir)
+
+    def words(self) -> list[str]:
+        """Return the options of a command line."""
+        words = [] if self.backend == "vllm" else ["--backend", self.backend]
+        for name in ("base_url", "address"):
+            if name in self.options:
+                words += [f"--{name.replace('_', '-')}", str(self.options[name])]
+        for name, value in self.args.items():
+            shown = f"YOUR_{name.upper()}" if _SECRET.search(name) else value
+            words += ["--engine-arg", _pair(name, shown)]
+        words += ["--trust-remote-code"] if self.trust_remote_code else []
+        words += ["--tasks-dir", str(self.tasks_dir)] if self.tasks_dir else []
+        return words
+
+
+def eval_command(
+    store: Store,
+    model: tuple[str, str | None],
+    task: Task,
+    settings: Settings,
+    engine: Engine,
+) -> str:
+    """Return the command that evaluates under these settings, quoted for a shell.
+
+    Args:
+        store: The results file.
+        model: As the command line names it, and its revision.
+        task: The task.
+        settings: How to sample.
+        engine: What generates.
+    """
+    samples, sampling = settings.of(task)
+    name, revision = model
+    words = ["harness", "eval", "--model", name, "--tasks", task.name]
+    words += ["--revision", revision] if revision else []
+    words += [*engine.words(), "--results", str(store.path)]
+    words += ["--max-tokens", str(sampling.max_tokens)]
+    words += ["--temperature", _number(sampling.temperature), "--n", str(samples)]
+    chosen: list[tuple[str, object, object]] = [
+        ("--top-p", _number(sampling.top_p), "1"),
+        ("--thinking-budget", sampling.thinking_budget, None),
+        ("--limit", settings.limit, None),
+        ("--system", settings.system, None),
+        ("--seed", settings.seed, 0),
+        ("--replicate", settings.replicate, 0),
+    ]
+    for option, value, default in chosen:
+        words += [] if value == default else [option, str(value)]
+    words += ["--stop-loops"] if sampling.stop_loops else []
+    chat = settings.chat
+    if chat.thinking is not None:
+        words += ["--thinking" if chat.thinking else "--no-thinking"]
+    for variable, value in chat.template_args.items():
+        words += ["--template-arg", _pair(variable, value)]
+    return shlex.join(words)
+
+
+def model_argument(store: Store, fingerprint: str) -> tuple[str, str | None]:
+    """Return how a stored model is named on the command line, and its revision.
+
+    Raises:
+        HarnessError: It was imported, so that there is nothing to ask.
+    """
+    name, source = named_in(store, fingerprint)
+    kind, _, rest = source.partition(":")
+    if kind == "builtin":
+        return rest, None
+    if kind == "hub":
+        hub_id, _, commit = rest.rpartition("@")
+        return hub_id, commit
+    if kind == "imported":
+        raise HarnessError(
+            f"The responses of {name} were imported: there is no model to ask again.",
+            "Evaluate it here, or name another baseline.",
+        )
+    return (name if kind == "server" else source), None
+
+
+def named_in(store: Store, fingerprint: str) -> tuple[str, str]:
+    """Return a stored model's name and source."""
+    found = {row[3]: (row[0], row[1]) for row in queries.models(store)}
+    return found[fingerprint]
+
+
+def _pair(name: str, value: object) -> str:
+    """Write ``key=value`` so that the command line reads this very value."""
+    if isinstance(value, str):
+        try:
+            json.loads(value)
+        except ValueError:
+            return f"{name}={value}"
+    return f"{name}={json.dumps(value)}"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)

@@ -1,0 +1,56 @@
+"""What a user should know before anything is generated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.backends.openai import OpenAIBackend
+from harness.types import Chat, Message, Model, Prompt
+from tests.backends.fake_server import FakeServer
+from tests.backends.openai_calls import arguments
+from tests.conftest import Finished
+
+THOUGHTS = "budgets of new tokens may cut its thoughts off (256 for quick): --max-tokens"
+INSTRUCTION = "--system takes the place of the instruction that quick would give"
+
+
+@pytest.fixture
+def told(
+    server: FakeServer, harness: Callable[..., Finished], tmp_path: Path
+) -> Callable[..., str]:
+    """Evaluate with these options; return what was said before generation."""
+    command = arguments(server, tmp_path / "results.duckdb", "--limit", "1")
+    at = command.index("--max-tokens")
+    del command[at : at + 2]
+
+    def call(*options: str) -> str:
+        done = harness(*command, *options)
+        assert done.code == 0, done.err
+        return " ".join(done.err.partition("generating")[0].split())
+
+    return call
+
+
+def test_a_budget_that_nobody_chose_for_a_model_that_thinks(
+    told: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert THOUGHTS not in told()
+    assert THOUGHTS in told("--thinking")
+
+    def opens_thought(
+        backend: OpenAIBackend, model: Model, messages: Sequence[Message], chat: Chat
+    ) -> Prompt:
+        return Prompt(messages=tuple(messages), starts_in_thought=True)
+
+    monkeypatch.setattr(OpenAIBackend, "render", opens_thought)
+    assert THOUGHTS in told()
+    for chosen in (("--max-tokens", "300"), ("--no-thinking",)):
+        assert THOUGHTS not in told(*chosen)
+
+
+def test_an_instruction_that_another_system_prompt_replaces(told: Callable[..., str]) -> None:
+    assert INSTRUCTION not in told()
+    assert INSTRUCTION in told("--system", "You are a helpful assistant.")
