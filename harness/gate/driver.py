@@ -51,7 +51,6 @@ def carry_out(gate: Gate, observer: Observer) -> GateReport:
         KeyboardInterrupt: The user stopped it. Whatever was finished is kept.
     """
     began = time.monotonic()
-    start_server()  # it loads what graders need while the gate is planned
     store = Store(gate.results)
     with store.read():
         pass  # a gate makes no results file: it needs one with a baseline
@@ -68,6 +67,7 @@ def carry_out(gate: Gate, observer: Observer) -> GateReport:
         progress=observer.progressed,
     )
     with closing(load_backend(gate.backend)(options)) as backend:
+        start_server()  # it loads what graders need while the gate is planned
         observer.phase("checking the candidate")
         model = open_candidate(gate, store, backend, anchors)
         observer.phase("rendering prompts")
