@@ -64,7 +64,7 @@ def test_answers_older_than_a_second_outlive_a_kill_early_on(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_answers_older_than_a_second_outlive_a_kill_at_any_time(tmp_path: Path) -> None:
-    moments = [random.Random(0).uniform(0, 10) for _ in range(10)] + [12.0, 15.0]
+    chance = random.Random(0)
+    moments = [chance.uniform(0, 10) for _ in range(10)] + [12.0, 15.0]
     outcomes = [killed(tmp_path / f"{i}.duckdb", at) for i, at in enumerate(moments)]
-    print(outcomes)
     assert all(kept >= due for due, kept in outcomes), outcomes
