@@ -27,7 +27,7 @@ from harness.plan import Settings
 from harness.tasks_api import Task
 from harness.types import Chat, Request, Sampling
 from tests.backends.simulated import items
-from tests.conftest import run_harness
+from tests.conftest import REPOSITORY, run_harness
 
 ENGINE = "tests.backends.simulated:Simulated"
 # Ray leaves sockets and processes of a node that was killed to the garbage collector.
@@ -68,8 +68,10 @@ class TwoNodes:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[TwoNodes]:
-    with warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # Ray's workers do not look into the current folder for the simulated engine.
+        patch.setenv("PYTHONPATH", str(REPOSITORY))
         made = TwoNodes()
     yield made
     made.shutdown()
