@@ -396,7 +396,7 @@ def print_matched(matched: Matched, unmatched: Sequence[str], ours: bool) -> Non
     console = _console()
     count, total = len(matched.kept), len(matched.kept) + matched.left_out
     if not ours:
-        console.print(_plain(f"{count} responses, judged by the file's own golds"))
+        console.print(_plain(f"{count} of {total} responses, judged by the file's own golds"))
         return
     console.print(_plain(f"{count} of {total} responses answer items of the task"))
     if missing := len(matched.unmatched):

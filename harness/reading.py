@@ -33,6 +33,7 @@ MOST_SAMPLE_INDEX = 1_000_000
 
 _CHUNK = 1 << 20
 _LONGEST_NUMBER = 400
+_OBJECTS = "Name a file of JSON objects, or mend this one."
 _WORDS = {
     "true": True, "yes": True, "1": True, "1.0": True,
     "false": False, "no": False, "0": False, "0.0": False,
@@ -149,7 +150,7 @@ def _elements(path: Path) -> Iterator[tuple[int, Row]]:
         raise _too_many(path)
     for number, row in enumerate(listed, start=1):
         if not isinstance(row, dict):
-            raise _no_object(path, f"element {number}")
+            raise _no_object(path, f"Element {number}")
         yield number, row
 
 
@@ -164,7 +165,7 @@ def _lines(path: Path, file: IO[bytes]) -> Iterator[tuple[int, Row]]:
         if line.strip():
             row = parsed(line, f"Line {number} of {path}")
             if not isinstance(row, dict):
-                raise _no_object(path, f"line {number}")
+                raise _no_object(path, f"Line {number}")
             yield number, row
 
 
@@ -173,9 +174,7 @@ def _too_many(path: Path) -> HarnessError:
 
 
 def _no_object(path: Path, what: str) -> HarnessError:
-    return HarnessError(
-        f"{path} cannot be read as JSON lines: {what} is not an object.", "Choose another FORMAT."
-    )
+    return HarnessError(f"{what} of {path} is not a JSON object.", _OBJECTS)
 
 
 def parsed(content: bytes, what: str) -> Any:
@@ -193,7 +192,7 @@ def parsed(content: bytes, what: str) -> Any:
     except RecursionError:
         raise _too_deep(what) from None
     except ValueError as error:
-        raise HarnessError(f"{what} is not JSON: {error}.", "Choose another FORMAT.") from error
+        raise HarnessError(f"{what} is not JSON: {error}.", _OBJECTS) from error
     # Counting brackets is quick, and hardly any value has enough of them to be looked at.
     if content.count(b"[") + content.count(b"{") > MOST_DEPTH and _depth(found) > MOST_DEPTH:
         raise _too_deep(what)

@@ -35,6 +35,9 @@ _LETTER = re.compile(r"\(?([A-Z])\)?\.?")
 # A solution of GSM8K: its answer stands after the last mark, calculations stand between << and >>.
 _ANSWER_MARK = "####"
 _CALCULATION = re.compile(r"<<[^<>]*>>")
+# Or on a last line of its own, as OpenAI's model solutions have it.
+_ANSWER_LINE = re.compile(r"(?:A|Answer|The answer is)\s*:?\s*(\S.*)")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 _LONGEST_GOLD = 200
 
 #: What ``--map`` can name, and which of them a row must have.
@@ -280,14 +283,19 @@ def _text(value: object) -> str:
 def short_gold(gold: str) -> str:
     """Return the answer of a gold that is a whole solution as GSM8K has them.
 
-    What stands after the last ``####`` is the answer, without thousands separators; marks of
-    calculations (``<<9*2=18>>``) are taken out. Any other gold is returned as it is.
+    What stands after the last ``####``, or on a last line ``A: …``, is the answer, without
+    thousands separators; marks of calculations (``<<9*2=18>>``) are taken out. Any other gold is
+    returned as it is.
     """
-    if _ANSWER_MARK in gold:
-        answer = _CALCULATION.sub("", gold.rpartition(_ANSWER_MARK)[2]).strip()
+    text = _CALCULATION.sub("", gold)
+    if _ANSWER_MARK in text:
+        answer = text.rpartition(_ANSWER_MARK)[2].strip()
         if answer and "\n" not in answer:
-            return re.sub(r"(?<=\d),(?=\d{3})", "", answer)
-    return _CALCULATION.sub("", gold)
+            return _THOUSANDS.sub("", answer)
+    *before, last = text.strip().split("\n")
+    if before and (found := _ANSWER_LINE.fullmatch(last.strip())):
+        return _THOUSANDS.sub("", found[1])
+    return text
 
 
 def right_or_wrong(value: object) -> bool | None:
@@ -357,11 +365,11 @@ def file_notes(samples: Sequence[ImportedSample], *, own_golds: bool) -> tuple[s
     if empty:
         notes.append(f"{empty} of {len(samples)} responses are empty.")
     golds = {sample.item_id: short_gold(sample.gold).strip() for sample in samples}
-    long = sum(len(gold) > _LONGEST_GOLD for gold in golds.values())
+    long = sum(len(gold) > _LONGEST_GOLD or "\n" in gold for gold in golds.values())
     if own_golds and long:
         notes.append(
-            f"{long} of {len(golds)} golds are longer than {_LONGEST_GOLD} characters: where they "
-            "are solutions and no answers, nothing equals them."
+            f"{long} of {len(golds)} golds are long or have several lines: where they are whole "
+            "solutions, no answer equals them."
         )
     without = sum(not gold for gold in golds.values())
     if own_golds and without:

@@ -48,7 +48,8 @@ _NAME = re.compile(
 # Few, so that rows of long texts do not come all at once.
 _ROWS_AT_ONCE = 4
 _MOST_LITERAL = 16 << 20
-_MOST_MEMORY = "2GB"
+# DuckDB unpacks 2,048 rows at a time, whatever they hold.
+_MOST_MEMORY = {"memory_limit": "1GB", "threads": 1, "temp_directory": ""}
 _MOST_FILE_BYTES = 16 << 30
 # What is read of a file: other columns are left where they are.
 _COLUMNS = frozenset(
@@ -228,7 +229,7 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     opened(path, _MOST_FILE_BYTES).close()
     left = most = most_unpacked(path)
     try:
-        with duckdb.connect(config={"memory_limit": _MOST_MEMORY, "threads": 1}) as connection:
+        with duckdb.connect(config=_MOST_MEMORY) as connection:
             connection.execute("SET enable_progress_bar = false")
             file = [str(path)]
             (rows,) = connection.execute(
@@ -253,13 +254,21 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
                     left -= _size(row)
                     if left < 0:
                         # A column of few distinct values takes hardly any room in the file.
-                        raise HarnessError(
-                            f"{path} unpacks to more than {most >> 20:,} MiB.",
-                            "Import it in parts, if it is what it says.",
-                        )
+                        raise _unpacks_to(path, f"{most >> 20:,} MiB")
                     yield dict(zip(names, row, strict=True))
+    except duckdb.OutOfMemoryException as error:
+        raise _unpacks_to(path, "1 GB at once") from error
     except duckdb.Error as error:
-        raise HarnessError(f"{path} cannot be read as Parquet: {error}.") from error
+        first = str(error).partition("\n")[0]
+        raise HarnessError(
+            f"{path} cannot be read as Parquet: {first}", "Name a details_*.parquet."
+        ) from error
+
+
+def _unpacks_to(path: Path, more_than: str) -> HarnessError:
+    return HarnessError(
+        f"{path} unpacks to more than {more_than}.", "Import it in parts, if it is what it says."
+    )
 
 
 def _size(value: object) -> int:

@@ -98,13 +98,13 @@ def _read_file(path: Path, metric: str | None) -> ImportedRun:
     task = _task(path, results)
     config = mapping(mapping(results.get("configs")).get(task))
     chosen, choice = _Choice(metric), ""
-    by_document: dict[int, list[ImportedSample]] = {}
-    seen: Counter[tuple[int, str]] = Counter()
-    judged: set[int] = set()
+    by_document: dict[str, list[ImportedSample]] = {}
+    seen: Counter[tuple[str, str]] = Counter()
+    judged: set[str] = set()
     arguments: Mapping[str, Any] = {}
     for number, row in json_rows(path):
         try:
-            document = int(row["doc_id"])
+            document = str(row["doc_id"])
             if document not in by_document:
                 by_document[document] = list(_samples(row))
                 arguments = arguments or _generation_arguments(row)
