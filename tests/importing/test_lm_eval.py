@@ -190,8 +190,11 @@ def test_older_logs_are_read_with_their_model_task_and_both_filters(
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / name).write_text(json.dumps(rows, indent=1) if as_array else lines)
-    told = {"results": {"my_sums": {}, "sums": {}}, "configs": {"my_sums": {}},
-            "config": {"model": "hf", "model_args": "pretrained=org/tiny,dtype=float16"}}  # fmt: skip
+    told = {
+        "results": {"my_sums": {}, "sums": {}},
+        "configs": {"my_sums": {}},
+        "config": {"model": "hf", "model_args": "pretrained=org/tiny,dtype=float16"},
+    }
     (folder / results).write_text(json.dumps(told))
     done = take_in(harness, tmp_path, "lm-eval", folder / name)
     assert done.code == 0, done.err
