@@ -77,7 +77,9 @@ def read_pairs(path: Path) -> list[Pair]:
 
 
 def _pair(path: Path, number: int, row: Row) -> Pair:
-    restricted = is_restricted(value for value in row.values() if isinstance(value, str))
+    # Not in the response itself, which is given back only as far as it is the answer.
+    told = (value for name, value in row.items() if name != "pred" and isinstance(value, str))
+    restricted = is_restricted(told)
     try:
         return Pair(
             id=str(number if restricted else row.get("id", number)),
@@ -145,6 +147,10 @@ def report(pairs: list[Pair], verdicts: list[Verdict], seconds: float) -> Report
     )
 
 
+def _kept_back(pair: Pair, verdict: Verdict) -> bool:
+    return pair.restricted or is_restricted([verdict.extracted])
+
+
 def write_verdicts(path: Path, pairs: list[Pair], verdicts: list[Verdict]) -> None:
     """Write one line a pair, in the file's order.
 
@@ -159,7 +165,7 @@ def write_verdicts(path: Path, pairs: list[Pair], verdicts: list[Verdict]) -> No
                     "correct": verdict.correct,
                     "status": verdict.status,
                     "method": verdict.method,
-                    "extracted": "" if pair.restricted else verdict.extracted,
+                    "extracted": "" if _kept_back(pair, verdict) else verdict.extracted,
                     "seconds": verdict.seconds,
                 }
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -195,7 +195,9 @@ def plan(
     # The log's own task name decides too, and its text: renaming must not import either.
     named = _RESTRICTED in _squashed(f"{called} {log.task}")
     if not (kept_back and matched) and (kept_back or named or is_restricted(_texts(log.samples))):
-        asks = called if kept_back else _said(called, log.task) if named else "GPQA, asked here,"
+        asks = (
+            called if kept_back else _said(called, log.task) if named else "GPQA, which it quotes,"
+        )
         raise HarnessError(
             f"{asks} asks that its text is kept to itself, so the file's own copy is not stored.",
             "Name our task for it with --task, and add --match to take items and golds from there.",

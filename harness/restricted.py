@@ -28,13 +28,14 @@ HASHES = Path(__file__).with_name("restricted.sha256")
 STRETCH = 12
 _SALT = "restricted benchmark text\n"
 _LENGTH = 16
+_LONG_LINE = 80
 _WORD = re.compile(r"[^\W_]+")
 
 
 def is_restricted(texts: Iterable[str]) -> bool:
     """Say whether one of these texts holds a question of a restricted benchmark."""
     known = _known()
-    return any(not known.isdisjoint(_stretches(text)) for text in dict.fromkeys(texts))
+    return any(not known.isdisjoint(_stretches(part)) for part in _parts(texts))
 
 
 def guarded(task: Task, items: Sequence[Item]) -> Task:
@@ -62,6 +63,23 @@ def _asked(task: Task, item: Item) -> Iterator[str]:
     yield item.question
     for message in task.prompt(item):
         yield message["content"]
+
+
+def _parts(texts: Iterable[str]) -> Iterator[str]:
+    """Yield what the texts hold, long lines only once: prompts repeat their examples."""
+    seen: set[str] = set()
+    for text in texts:
+        part: list[str] = []
+        for line in text.split("\n"):
+            if len(line) < _LONG_LINE:
+                part.append(line)
+            elif line in seen:
+                yield "\n".join(part)
+                part = []
+            else:
+                seen.add(line)
+                part.append(line)
+        yield "\n".join(part)
 
 
 def _stretches(text: str) -> Iterator[str]:
