@@ -162,6 +162,11 @@ def _lines(path: Path, file: IO[bytes]) -> Iterator[tuple[int, Row]]:
             raise too_large(f"Line {number} of {path}", MOST_LINE_BYTES)
         if number > MOST_ROWS:
             raise _too_many(path)
+        if number == 1 and line.strip() == b"{":
+            raise HarnessError(
+                f"{path} is one JSON object over several lines, not an object a line.",
+                "Choose another FORMAT: logs of Inspect and OpenCompass are such objects.",
+            )
         if line.strip():
             row = parsed(line, f"Line {number} of {path}")
             if not isinstance(row, dict):

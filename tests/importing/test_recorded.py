@@ -80,7 +80,7 @@ REFUSED: list[tuple[str, str, tuple[str, ...], str]] = [
     ("evalscope", "evalscope/qwen-plus_reviews_gsm8k.jsonl", ("--task", "gsm8k"), "--model"),
     ("evalscope", "evalscope/qwen-plus_predictions_gsm8k.jsonl",
      ("--task", "gsm8k", "--no-match"), "no reference"),
-    ("jsonl", "opencompass/pred.json", ("--model", "m", "--task", "t"), "'gold'"),
+    ("jsonl", "opencompass/pred.json", ("--model", "m", "--task", "t"), "over several lines"),
     ("jsonl", "abel/mathgpt_70b.jsonl", (*ABEL, "--task", "gsm8k", "--match"), "None of the file"),
 ]  # fmt: skip
 
