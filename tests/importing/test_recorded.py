@@ -27,27 +27,17 @@ MATCH = ("--model", "m", "--match", "--task")
 # at least (None: the source has no judgement).
 LOGS: list[tuple[str, str, tuple[str, ...], int, float | None]] = [
     ("lm-eval", "pyfade", ("--only", "gsm8k"), 3, 1.0),
-    ("lm-eval", "pyfade/mmlu", (), 3, 0.66),
+    ("lm-eval", "pyfade/mmlu", ("--only", "mmlu_pro_plus_chemistry"), 3, 0.66),
     ("lm-eval", "nnz", (), 30, 0.6),
     ("lm-eval", "pmemoli", ("--filter", "flexible-extract"), 1, 1.0),
-    ("lm-eval", "pmemoli", ("--no-match", "--metric", "strict-match"), 1, 0.0),
-    ("evalscope", "evalscope/old_reviews_gsm8k.jsonl", ("--task", "gsm8k"), 10, 1.0),
     ("evalscope", "evalscope/old_reviews_gsm8k.jsonl", ("--task", "g", "--no-match"), 10, 1.0),
     ("evalscope", "evalscope/qwen-plus_predictions_gsm8k.jsonl", ("--task", "gsm8k"), 10, None),
     ("evalscope", "evalscope/qwen-plus_reviews_gsm8k.jsonl", GSM8K, 10, 1.0),
-    ("evalscope", "evalscope/qwen3-max_predictions_gsm8k.jsonl", ("--task", "gsm8k"), 10, None),
-    ("evalscope", "evalscope/qwen3-max_reviews_gsm8k.jsonl", GSM8K, 10, 1.0),
     ("jsonl", "abel/gsm8k_7b.jsonl", (*ABEL, "--task", "gsm8k", "--match"), FIRST_ROWS, 0.99),
     ("jsonl", "abel/mathgpt_70b.jsonl", (*ABEL, "--task", "mathgpt"), FIRST_ROWS, 0.9),
-    *(
-        ("jsonl", "gsm/example_model_solutions.jsonl", (*GSM8K, "--map", GPT3.format(which), *more),
-         FIRST_ROWS, 1.0)
-        for which, more in (("6b_finetuning", ()), ("175b_verification", ("--match",)))
-    ),
-    *(
-        ("jsonl", f"qwen06/{name}.jsonl", QWEN, FIRST_ROWS, None)
-        for name in ("Qwen3-GSM8k-SFT-BF16-temp0", "cot_model_outputs", "zero_shot_model_outputs")
-    ),
+    ("jsonl", "gsm/example_model_solutions.jsonl",
+     (*GSM8K, "--map", GPT3.format("6b_finetuning")), FIRST_ROWS, 1.0),
+    ("jsonl", "qwen06/zero_shot_model_outputs.jsonl", QWEN, FIRST_ROWS, None),
     ("qwen_math", "tora/gsm8k_70b.jsonl", (*MATCH, "gsm8k"), FIRST_ROWS, None),
     ("qwen_math", "skythought/gemma27_amc23.jsonl", (*MATCH, "amc23"), FIRST_ROWS, 1.0),
     ("qwen_math", "skythought/q14_aime24.jsonl", (*MATCH, "aime24"), FIRST_ROWS, 1.0),
@@ -55,17 +45,27 @@ LOGS: list[tuple[str, str, tuple[str, ...], int, float | None]] = [
     # Its texts are full of special tokens, which is for the extraction to read.
     ("qwen_math", "skythought/skyt1_amc23.jsonl", (*MATCH, "amc23"), FIRST_ROWS, 0.0),
     ("qwen_math", "skythought/skyt1_math500.jsonl", (*MATCH, "math500"), FIRST_ROWS, 0.9),
-    *(
-        ("qwen_math", f"prime/{model}_{task}.jsonl", (*MATCH, task), FIRST_ROWS, 0.8)
-        for model in ("llama31", "qwen25math") for task in ("minerva_math", "olympiadbench")
-    ),
+    ("qwen_math", "prime/llama31_minerva_math.jsonl", (*MATCH, "minerva_math"), FIRST_ROWS, 0.8),
+    ("qwen_math", "prime/llama31_olympiadbench.jsonl", (*MATCH, "olympiadbench"), FIRST_ROWS, 0.8),
 ]  # fmt: skip
-# The whole of those that have more rows: responses, agreement.
+# All others, and the whole of those that have more rows.
 WHOLE: list[tuple[str, str, tuple[str, ...], int, float | None]] = [
     ("jsonl", "abel/gsm8k_7b.jsonl", (*ABEL, "--task", "gsm8k", "--match"), 1319, 0.99),
     ("jsonl", "abel/mathgpt_70b.jsonl", (*ABEL, "--task", "mathgpt"), 2000, 0.99),
-    ("jsonl", "gsm/example_model_solutions.jsonl",
-     (*GSM8K, "--map", GPT3.format("175b_finetuning")), 1319, 1.0),
+    *(
+        ("jsonl", "gsm/example_model_solutions.jsonl", (*GSM8K, "--map", GPT3.format(which), *more),
+         1319, 1.0)
+        for which, more in (("175b_finetuning", ()), ("175b_verification", ("--match",)))
+    ),
+    *(
+        ("jsonl", f"qwen06/{name}.jsonl", QWEN, 1319, None)
+        for name in ("Qwen3-GSM8k-SFT-BF16-temp0", "cot_model_outputs", "zero_shot_model_outputs")
+    ),
+    ("lm-eval", "pyfade/mmlu", (), 3, 0.66),
+    ("evalscope", "evalscope/qwen3-max_predictions_gsm8k.jsonl", ("--task", "gsm8k"), 10, None),
+    ("evalscope", "evalscope/qwen3-max_reviews_gsm8k.jsonl", GSM8K, 10, 1.0),
+    ("lm-eval", "pmemoli", ("--no-match", "--metric", "strict-match"), 1, 0.0),
+    ("evalscope", "evalscope/old_reviews_gsm8k.jsonl", ("--task", "gsm8k"), 10, 1.0),
     ("qwen_math", "tora/gsm8k_70b.jsonl", (*MATCH, "gsm8k"), 1319, None),
     ("qwen_math", "skythought/q14_math500.jsonl", (*MATCH, "math500"), 500, 0.99),
     ("qwen_math", "skythought/skyt1_math500.jsonl", (*MATCH, "math500"), 500, 0.98),
