@@ -114,8 +114,15 @@ def _loops(completion: Completion) -> bool:
         return True
     if completion.token_ids:
         return ends_in_loop(completion.token_ids)
-    # A server tells no tokens; words and marks stand in for them.
-    return ends_in_loop(_PIECE.findall((completion.thought or "") + completion.text))
+    return text_loops((completion.thought or "") + completion.text)
+
+
+def text_loops(text: str) -> bool:
+    """Say whether a text ends in a repetition, where nobody tells its tokens.
+
+    Words and marks stand in for tokens.
+    """
+    return ends_in_loop(_PIECE.findall(text))
 
 
 def ends_in_loop(tokens: Sequence[object]) -> bool:

@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from harness.check import Findings
     from harness.doctor import Finding
     from harness.grade_file import Report
-    from harness.importing import Agreement
+    from harness.importing import Agreement, Matched
     from harness.pipeline import Outcome
     from harness.store.queries import RunSummary
     from harness.store.samples import Sample
 
 _LOG_EVERY_SECONDS = 10.0
+_LOG_AFTER_SECONDS = 2.0
+_LISTED_QUESTIONS = 5
 _RUN_ID_WIDTH = 12
 _WIDTH_OF_A_FILE = 120
 _MARKS = {"fine": ("✓", "green"), "missing": ("–", "yellow"), "broken": ("✗", "red")}
@@ -154,30 +156,49 @@ class EvaluationProgress:
 
 
 class Counting:
-    """Counts judged responses on standard error."""
+    """Counts judged responses on standard error; in a log, by a line now and then.
 
-    def __init__(self, what: str) -> None:
+    Args:
+        what: What is being done.
+        total: How many there are; ``None`` where that is not known, or nothing is counted.
+    """
+
+    def __init__(self, what: str, total: int | None = None) -> None:
         self._console = Console(stderr=True)
+        self._what, self._total, self._done = what, total, 0
+        of = "" if total is None else " of {task.total}"
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description} {task.completed}"),
+            TextColumn("{task.description} {task.completed}" + of),
             console=self._console,
             transient=True,
         )
-        self._task = self._progress.add_task(what, total=None)
+        self._task = self._progress.add_task(what, total=total)
+        self._over = threading.Event()
 
     def __enter__(self) -> Counting:
         if self._console.is_terminal:
             self._progress.start()
+        else:
+            threading.Thread(target=self._log, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         if self._console.is_terminal:
             self._progress.stop()
 
     def told(self, run_id: str, item_id: str, correct: bool) -> None:
         """Count one more."""
+        self._done += 1
         self._progress.advance(self._task)
+
+    def _log(self) -> None:
+        wait = _LOG_AFTER_SECONDS
+        while not self._over.wait(wait):
+            of = "" if self._total is None else f" {self._done} of {self._total}"
+            self._console.print(_plain(f"{self._what}{of} …"))
+            wait = _LOG_EVERY_SECONDS
 
 
 class _Figures(ProgressColumn):
@@ -383,13 +404,29 @@ def print_report(summary: Report) -> None:
         console.print(_plain(line))
 
 
-def print_unmatched(questions: Sequence[str], count: int) -> None:
-    """Print which questions of an imported file the task does not have, or only how many."""
+def print_matched(matched: Matched, unmatched: Sequence[str], ours: bool) -> None:
+    """Print how many responses of a file were taken in, and a few of the questions left out.
+
+    Args:
+        matched: What was found.
+        unmatched: The questions that may be shown.
+        ours: They were looked for among a task's items.
+    """
+    from harness.importing import shortened
+
     console = _console()
-    if count:
-        console.print(_plain(f"{count} questions are not items of the task and were left out"))
-    for question in questions:
-        console.print(_plain(f"  {question}"), overflow="ellipsis", no_wrap=True)
+    count, total = len(matched.kept), len(matched.kept) + matched.left_out
+    if not ours:
+        console.print(_plain(f"{count} of {total} responses, judged by the file's own golds"))
+        return
+    console.print(_plain(f"{count} of {total} responses answer items of the task"))
+    if missing := len(matched.unmatched):
+        console.print(_plain(f"{missing} questions are not items of the task and were left out"))
+    for question in unmatched[:_LISTED_QUESTIONS]:
+        console.print(_plain(f"  {shortened(question)}"), overflow="ellipsis", no_wrap=True)
+    if len(unmatched) > _LISTED_QUESTIONS:
+        more = len(unmatched) - _LISTED_QUESTIONS
+        console.print(_plain(f"  and {more} more, which --json lists"))
 
 
 def print_import(run_id: str, agreed: Agreement, notes: Sequence[str]) -> None:

@@ -13,12 +13,20 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.grading import GraderPool
+from harness.importers import short_gold
+from harness.reading import Row, boolean, json_rows
+from harness.restricted import is_restricted
 from harness.types import AnswerType, Verdict
+
+_SHAPE = 'Each line is {"id", "gold", "pred", "pred_is_full_response"} as JSON.'
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One line of the file: what is to be judged, and the label if somebody gave one."""
+    """One line of the file: what is to be judged, and the label if somebody gave one.
+
+    Of a line that quotes a restricted benchmark (``restricted``) nothing but its number is told.
+    """
 
     id: str
     gold: str
@@ -26,6 +34,7 @@ class Pair:
     is_full_response: bool
     answer_type: AnswerType
     label: bool | None
+    restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +70,34 @@ def read_pairs(path: Path) -> list[Pair]:
     Raises:
         HarnessError: The file cannot be read, or a line lacks ``gold`` or ``pred``.
     """
-    pairs = []
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    pairs.append(_pair(path, number, line))
-    except (OSError, UnicodeDecodeError) as error:
-        raise HarnessError(f"{path} cannot be read: {error}.") from error
+    pairs = [_pair(path, number, row) for number, row in json_rows(path)]
     if not pairs:
-        raise HarnessError(f"{path} has no lines to judge.")
+        raise HarnessError(f"{path} has no lines to judge.", _SHAPE)
     return pairs
 
 
-def _pair(path: Path, number: int, line: str) -> Pair:
+def _pair(path: Path, number: int, row: Row) -> Pair:
+    # Not in the response itself, which is given back only as far as it is the answer.
+    told = (value for name, value in row.items() if name != "pred" and isinstance(value, str))
+    restricted = is_restricted(told)
     try:
-        row = json.loads(line)
         return Pair(
-            id=str(row.get("id", number)),
-            gold=str(row["gold"]),
+            id=str(number if restricted else row.get("id", number)),
+            gold=short_gold(str(row["gold"])),
             answer=str(row["pred"]),
-            is_full_response=bool(row.get("pred_is_full_response", False)),
+            is_full_response=boolean(row.get("pred_is_full_response")) or False,
             answer_type=AnswerType(row.get("answer_type") or AnswerType.AUTO),
-            label=None if row.get("label") is None else bool(row["label"]),
+            label=boolean(row.get("label")),
+            restricted=restricted,
         )
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError) as error:
         raise HarnessError(
-            f"Line {number} of {path} cannot be judged: {error}.",
-            'Each line is {"id", "gold", "pred", "pred_is_full_response"} as JSON.',
+            f"Line {number} of {path} cannot be judged: {_why(error)}.", _SHAPE
         ) from error
+
+
+def _why(error: Exception) -> str:
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
 
 
 def judge_pairs(
@@ -139,6 +147,10 @@ def report(pairs: list[Pair], verdicts: list[Verdict], seconds: float) -> Report
     )
 
 
+def _kept_back(pair: Pair, verdict: Verdict) -> bool:
+    return pair.restricted or is_restricted([verdict.extracted])
+
+
 def write_verdicts(path: Path, pairs: list[Pair], verdicts: list[Verdict]) -> None:
     """Write one line a pair, in the file's order.
 
@@ -153,7 +165,7 @@ def write_verdicts(path: Path, pairs: list[Pair], verdicts: list[Verdict]) -> No
                     "correct": verdict.correct,
                     "status": verdict.status,
                     "method": verdict.method,
-                    "extracted": verdict.extracted,
+                    "extracted": "" if _kept_back(pair, verdict) else verdict.extracted,
                     "seconds": verdict.seconds,
                 }
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.completions import split_thought
+from harness.completions import split_thought, text_loops
 from harness.environment import libraries, machine
 from harness.errors import HarnessError
 from harness.grading import GraderPool
-from harness.importers import ImportedRun, ImportedSample, check_apart
+from harness.importers import ImportedRun, ImportedSample, check_apart, file_notes
 from harness.judging import Judge, Told, grade_row
 from harness.matching import match
 from harness.plan import item_row, now
 from harness.registry import TaskRegistry
+from harness.restricted import guarded, is_restricted
 from harness.store import Journal, Store, queries
 from harness.store.narrowed import sample_of
 from harness.tasks_api import Task, data_sha256, scorers_of
@@ -25,6 +26,9 @@ SOURCE_PROFILE = "source"
 _CUT_OFF = ("length", "repetition")
 # A benchmark whose authors ask that it is kept to oneself, in whatever name a log has for it.
 _RESTRICTED = "gpqa"
+# Of a file's responses, below which another task is likelier to be the one that was meant.
+_FEWEST_MATCHED = 0.5
+_LONGEST_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +108,34 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Matched:
+    """Which of a file's responses answer items of a task.
+
+    Attributes:
+        items: The item of each of the file's ids.
+        kept: The responses that answer one of them.
+        left_out: How many do not.
+        unmatched: Questions of the file that the task does not have.
+    """
+
+    items: Mapping[str, Item]
+    kept: Sequence[ImportedSample]
+    left_out: int
+    unmatched: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """What an import did.
 
     Attributes:
         run_id: The run it became.
         samples: How many responses were taken in.
-        unmatched: Questions of the file that the task does not have; left out.
         notes: What the user should know, one sentence each.
     """
 
     run_id: str
     samples: int
-    unmatched: list[str]
     notes: tuple[str, ...] = ()
 
 
@@ -171,15 +190,21 @@ def plan(
         registry.load(called)  # says what is near
     known = registry.load(ours) if ours is not None else None
     matched = match if match is not None else bool(log.made_by)
-    guarded = known is not None and known.restricted
-    # Whatever it is to be called here, a log that calls itself so brings that text along.
-    secret = guarded or _RESTRICTED in _squashed(f"{called} {log.task}")
-    if secret and not (guarded and matched):
+    if known is not None and matched:
+        known = guarded(known, known.items())
+    kept_back = known is not None and known.restricted
+    # The log's own task name decides too, and its text: renaming must not import either.
+    named = _RESTRICTED in _squashed(f"{called} {log.task}")
+    if not (kept_back and matched) and (kept_back or named or is_restricted(_texts(log.samples))):
+        asks = (
+            called if kept_back else _said(called, log.task) if named else "GPQA, which it quotes,"
+        )
         raise HarnessError(
-            f"{called if guarded else _said(called, log.task)} asks that its text is kept to "
-            "itself, so the file's own copy is not stored.",
+            f"{asks} asks that its text is kept to itself, so the file's own copy is not stored.",
             "Name our task for it with --task, and add --match to take items and golds from there.",
         )
+    if known is None or not matched:
+        _check_judged(log, called)
     return Origin(
         format=form,
         file_sha256=log.sha256,
@@ -191,6 +216,24 @@ def plan(
         metric=log.metric,
         told=log.told,
     ), known if matched else None
+
+
+def _texts(samples: Iterable[ImportedSample]) -> Iterator[str]:
+    """Yield what may hold a question: where the file has none, the responses may repeat it."""
+    for sample in samples:
+        asked = (sample.question, sample.prompt)
+        yield sample.item_id
+        yield from asked if any(asked) else (sample.thought or "", sample.response)
+
+
+def _check_judged(log: ImportedRun, called: str) -> None:
+    """Refuse responses that nothing could be judged by."""
+    if any(sample.gold.strip() or sample.correct is not None for sample in log.samples):
+        return
+    raise HarnessError(
+        f"The file has no reference answers to judge {called} by.",
+        "Name our task for it with --task, and add --match to take items and golds from there.",
+    )
 
 
 def _said(called: str, logged: str) -> str:
@@ -215,35 +258,63 @@ def _squashed(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
+def find_items(
+    samples: Sequence[ImportedSample], task: Task | None, called: str, *, partial: bool
+) -> Matched:
+    """Find the items that a file's responses answer; nothing is stored yet.
+
+    Args:
+        samples: From an importer.
+        task: Our task, whose items are found by question or id; ``None`` keeps the file's items
+            and gold answers.
+        called: What the task is called.
+        partial: Take a file less than half of whose responses are the task's.
+
+    Raises:
+        HarnessError: Not one question is the task's, or too few are.
+    """
+    items, unmatched = match(samples, task)
+    kept = [sample for sample in samples if sample.item_id in items]
+    if kept and (partial or len(kept) >= _FEWEST_MATCHED * len(samples)):
+        return Matched(items, kept, len(samples) - len(kept), unmatched)
+    example = ""
+    if unmatched and not (task and task.restricted):
+        example = f" (not found: {shortened(unmatched[0])!r})"
+    if not kept:
+        raise HarnessError(
+            f"None of the file's questions is an item of {called}{example}, so nothing was "
+            "imported.",
+            "Name another --task, or give --no-match to import it with its own questions and "
+            "answers.",
+        )
+    raise HarnessError(
+        f"Only {len(kept)} of the file's {len(samples)} responses answer items of {called}"
+        f"{example}, so nothing was imported.",
+        "Name another --task, give --no-match to import it with its own questions and answers, or "
+        "--partial to import those that match.",
+    )
+
+
+def shortened(question: str) -> str:
+    """Return a question as one short line."""
+    line = " ".join(question.split())
+    return line if len(line) <= _LONGEST_SHOWN else line[: _LONGEST_SHOWN - 1] + "…"
+
+
 def import_samples(
-    store: Store,
-    samples: Sequence[ImportedSample],
-    origin: Origin,
-    task: Task | None,
-    told: Told,
+    store: Store, matched: Matched, origin: Origin, task: Task | None, told: Told
 ) -> Imported:
     """Store responses as a run and judge them, beside the judgements they came with.
 
     Args:
         store: The results file.
-        samples: From an importer.
+        matched: The responses and the items that they answer.
         origin: Where they come from.
-        task: Our task, whose items then replace the file's own, found by question or id; ``None``
-            keeps the file's items and gold answers.
+        task: Our task where its items were found; ``None`` where they are the file's own.
         told: Called with run id, item id and verdict as they come.
-
-    Raises:
-        HarnessError: Not one question is the task's.
     """
-    items, unmatched = match(samples, task)
-    if not items:
-        raise HarnessError(
-            f"None of the file's questions is an item of {origin.task}.",
-            "Name another --task, or give --no-match to import it with its own questions and "
-            "answers.",
-        )
+    items, kept = matched.items, matched.kept
     listed = list({item.id: item for item in items.values()}.values())
-    kept = [sample for sample in samples if sample.item_id in items]
     data = data_sha256(listed if task is None else task.items())
     # Which columns of one file are read decides what the responses are.
     responses = digest([_identity(sample, items[sample.item_id]) for sample in kept])
@@ -272,7 +343,8 @@ def import_samples(
             truncated = bool(generation["truncated"])
             judge.submit(run_id, item, key, generation["answer"], truncated=truncated)
         judge.wait()
-    return Imported(run_id, len(kept), unmatched, _others(store, run_id, origin))
+    notes = (*file_notes(kept, own_golds=task is None), *_others(store, run_id, origin))
+    return Imported(run_id, len(kept), notes)
 
 
 def _identity(sample: ImportedSample, item: Item) -> str:
@@ -386,7 +458,7 @@ def _generation(key: str, sample: ImportedSample, *, restricted: bool) -> dict[s
         "answer": answer or "",
         "finish_reason": sample.finish_reason,
         "truncated": answer is None or cut_off,
-        "loop": False,
+        "loop": sample.finish_reason == "repetition" or text_loops(thought + (answer or "")),
         "prompt_tokens": sample.prompt_tokens,
         "completion_tokens": sample.completion_tokens,
         "thought_tokens": sample.thought_tokens,

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.importers import ImportedSample, letter
+from harness.importers import ImportedSample, letter, short_gold
 from harness.tasks_api import Task
 from harness.types import Item
 
@@ -79,7 +79,8 @@ class _Known:
 
     def _free(self, items: Sequence[Item], sample: ImportedSample) -> list[Item]:
         free = [item for item in items if item.id not in self._taken]
-        free.sort(key=lambda item: _plain(item.gold) != _plain(sample.gold))
+        gold = _plain(short_gold(sample.gold))
+        free.sort(key=lambda item: _plain(item.gold) != gold)
         return free
 
     def _within(self, text: str) -> list[Item]:
@@ -111,7 +112,7 @@ def _own_item(sample: ImportedSample) -> Item:
     return Item(
         id=sample.item_id,
         question=sample.question,
-        gold=sample.gold,
+        gold=short_gold(sample.gold),
         answer_type=sample.answer_type,
         tolerance=sample.tolerance,
         subject=sample.subject,

@@ -11,6 +11,7 @@ from typing import Any
 from harness.backends import Backend
 from harness.environment import libraries, machine
 from harness.errors import HarnessError
+from harness.restricted import guarded
 from harness.tasks_api import Task, data_sha256
 from harness.types import (
     Chat,
@@ -239,6 +240,7 @@ def plan_task(task: Task, model: Model, backend: Backend, settings: Settings) ->
         HarnessError: The items cannot be loaded, or a prompt leaves less than the token budget.
     """
     every_item = task.items()
+    task = guarded(task, every_item)
     items = every_item[: settings.limit]
     samples, sampling = settings.of(task)
     protocol = protocol_of(task, every_item, settings)

@@ -162,12 +162,12 @@ def load_importer(name: str, mapping: Sequence[str]) -> LogReader:
 
     Args:
         name: A module of ``harness.importers``, or ``jsonl`` for plain rows.
-        mapping: ``ours=theirs`` column names, for ``jsonl``.
+        mapping: ``ours=theirs`` column names, several parted by commas; for ``jsonl`` alone.
 
     Raises:
         HarnessError: There is no format of that name, or the mapping is not one.
     """
-    from harness.importers import column_reader, rows_as_log
+    from harness.importers import column_reader, columns_of, rows_as_log
 
     known = [entry.name for entry in importer_entries()]
     wanted = name.replace("-", "_")
@@ -177,15 +177,15 @@ def load_importer(name: str, mapping: Sequence[str]) -> LogReader:
             f"Formats: {', '.join(known)}.",
         )
     if wanted != "jsonl":
+        if mapping:
+            raise HarnessError(
+                f"--map names the columns of the format jsonl, and {wanted} knows its own.",
+                "Leave it out, or give jsonl as the FORMAT.",
+            )
         module = importlib.import_module(f"harness.importers.{wanted}")
         log_reader: LogReader | None = getattr(module, "read_log", None)
         return log_reader or rows_as_log(module.read)
-    columns = {"gold": "gold", "response": "response", "question": "question", "id": "id"}
-    for pair in mapping:
-        ours, equals, theirs = pair.partition("=")
-        if not equals or not theirs:
-            raise HarnessError(f"--map {pair!r} is not ours=theirs.")
-        columns[ours] = theirs
+    columns = columns_of(mapping)
     return rows_as_log(column_reader(columns), columns.get("correct", ""))
 
 

@@ -105,7 +105,9 @@ def import_file(
     form: Annotated[
         str,
         typer.Argument(
-            metavar="FORMAT", help="inspect, jsonl, lighteval, lm-eval, qwen_math or theoremqa."
+            metavar="FORMAT",
+            help="evalscope, inspect, jsonl, lighteval, lm-eval, opencompass, qwen_math or "
+            "theoremqa.",
         ),
     ],
     path: Annotated[Path, typer.Argument(help="The file, or a log's folder.")],
@@ -128,11 +130,22 @@ def import_file(
         ),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="Whose judgement of the log to keep; else its first.")
+        str | None,
+        typer.Option(
+            "--metric", "--filter", help="Whose judgement of the log to keep; else its first."
+        ),
     ] = None,
     mapping: Annotated[
-        list[str] | None, typer.Option("--map", help="ours=theirs, for the format jsonl.")
+        list[str] | None,
+        typer.Option(
+            "--map",
+            help="ours=theirs, for the format jsonl; several parted by commas, a.b for b in a.",
+        ),
     ] = None,
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="Import also where less than half answers our items."),
+    ] = False,
     tasks_dir: TasksDirOption = None,
     results: ResultsOption = RESULTS,
     as_json: JsonOption = False,
@@ -145,18 +158,24 @@ def import_file(
     from harness.registry import TaskRegistry, load_importer
     from harness.store import Store, queries
 
-    logs = load_importer(form, mapping or [])(path, metric, only)
-    importing.check_one_task(logs, task)
-    registry = TaskRegistry(tasks_dir)
-    plans = [importing.plan(form, log, model, task, match, registry) for log in logs]
+    read = load_importer(form, mapping or [])
+    with display.Counting(f"reading {path.name}"):
+        logs = read(path, metric, only)
+        importing.check_one_task(logs, task)
+        registry = TaskRegistry(tasks_dir)
+        plans = [importing.plan(form, log, model, task, match, registry) for log in logs]
+        found = [
+            importing.find_items(log.samples, ours, origin.task, partial=partial)
+            for (origin, ours), log in zip(plans, logs, strict=True)
+        ]
     store = Store(results)
     shown = []
     kept = "Stopped. What was taken in is kept."
-    for (origin, ours), log in zip(plans, logs, strict=True):
-        with display.Counting("grading") as counting, stoppable(lambda: kept):
-            done = importing.import_samples(store, log.samples, origin, ours, counting.told)
+    for (origin, ours), log, matched in zip(plans, logs, found, strict=True):
+        with display.Counting("grading", len(matched.kept)) as counting, stoppable(lambda: kept):
+            done = importing.import_samples(store, matched, origin, ours, counting.told)
         notes = (*log.notes, *done.notes)
-        unmatched = [] if ours is not None and ours.restricted else done.unmatched
+        unmatched = [] if ours is not None and ours.restricted else matched.unmatched
         (summary,) = queries.runs(store, [done.run_id])
         agreed = importing.agreement(store, done.run_id)
         if as_json:
@@ -164,15 +183,17 @@ def import_file(
                 {
                     "run": display.run_json(summary),
                     "matched": ours is not None,
-                    "unmatched": unmatched,
-                    "unmatched_count": len(done.unmatched),
+                    "responses": done.samples,
+                    "left_out": matched.left_out,
+                    "unmatched": list(unmatched),
+                    "unmatched_count": len(matched.unmatched),
                     "agreement": asdict(agreed) | {"share": agreed.share},
                     "notes": list(notes),
                 }
             )
         else:
             display.print_runs([summary])
+            display.print_matched(matched, unmatched, ours is not None)
             display.print_import(done.run_id, agreed, notes)
-            display.print_unmatched(unmatched, len(done.unmatched))
     if as_json:
         print(json.dumps(shown[0] if len(shown) == 1 else shown, indent=2))

@@ -9,8 +9,6 @@ is evaluated or taken for a path.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,14 +17,36 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.errors import HarnessError, nearest
+from harness.reading import (
+    Row,
+    as_count,
+    as_number,
+    as_sample_index,
+    boolean,
+    file_sha256,
+    json_rows,
+)
 from harness.types import AnswerType, Tolerance, digest
 
-Row = dict[str, Any]
 Reader = Callable[[Row, int], Iterator["ImportedSample"]]
 LogReader = Callable[[Path, str | None, str | None], list["ImportedRun"]]
 
-_CHUNK = 1 << 20
 _LETTER = re.compile(r"\(?([A-Z])\)?\.?")
+# A solution of GSM8K: its answer stands after the last mark, calculations stand between << and >>.
+_ANSWER_MARK = "####"
+_CALCULATION = re.compile(r"<<[^<>]*>>")
+# Or on a last line of its own, as OpenAI's model solutions have it.
+_ANSWER_LINE = re.compile(r"(?:A|Answer|The answer is)\s*:?\s*(\S.*)")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
+_LONGEST_GOLD = 200
+
+#: What ``--map`` can name, and which of them a row must have.
+COLUMNS = (
+    "id", "question", "gold", "response", "sample_index", "answer_type", "correct", "subject",
+    "level",
+)  # fmt: skip
+_REQUIRED = ("gold", "response")
+_OPTIONAL = ("id", "question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +152,22 @@ def read_file(path: Path, reader: Reader) -> list[ImportedSample]:
         HarnessError: The file cannot be read, or a line is not what the format says.
     """
     samples: list[ImportedSample] = []
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    samples += _read_line(path, line, number, reader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise HarnessError(f"{path} cannot be read: {error}.") from error
+    for number, row in json_rows(path):
+        try:
+            samples += reader(row, number - 1)
+        except KeyError as error:
+            raise HarnessError(
+                f"Line {number} of {path} has no column {error}.",
+                f"Its columns: {', '.join(map(str, list(row)[:20])) or 'none'}. Choose another "
+                "FORMAT, or name columns with the format jsonl and --map ours=theirs.",
+            ) from error
+        except (ValueError, TypeError, IndexError, AttributeError) as error:
+            raise HarnessError(
+                f"Line {number} of {path} is not what the format says: {error}.",
+                "Mend that line, or choose another FORMAT.",
+            ) from error
     if not samples:
-        raise HarnessError(f"{path} has no rows.")
+        raise HarnessError(f"{path} has no rows.", "Name the file that holds the responses.")
     return samples
 
 
@@ -169,75 +196,106 @@ def check_apart(samples: Iterable[ImportedSample]) -> None:
         seen.add(place)
 
 
-def _read_line(path: Path, line: str, number: int, reader: Reader) -> list[ImportedSample]:
-    try:
-        row = json.loads(line)
-        if not isinstance(row, dict):
-            raise ValueError("not an object")
-        return list(reader(row, number - 1))
-    except KeyError as error:
-        raise HarnessError(
-            f"Line {number} of {path} has no column {error}.",
-            "Choose another --format, or name the columns with --map.",
-        ) from error
-    except (ValueError, TypeError, IndexError) as error:
-        raise HarnessError(
-            f"Line {number} of {path} is not what the format says: {error}.",
-            "Choose another --format.",
-        ) from error
+def columns_of(mapping: Sequence[str]) -> dict[str, str]:
+    """Return our names of columns to a file's, of ``ours=theirs``, several parted by commas.
+
+    Raises:
+        HarnessError: It is not that, or ours is a name that we do not have.
+    """
+    columns: dict[str, str] = {}
+    for text in mapping:
+        # A comma parts two pairs only before a name of ours: a column's own name may hold one.
+        for pair in re.split(rf",\s*(?=(?:{'|'.join(COLUMNS)})=)", text):
+            ours, equals, theirs = pair.partition("=")
+            if not equals or not theirs:
+                raise HarnessError(
+                    f"--map {pair!r} is not ours=theirs.",
+                    "For instance --map response=output --map gold=answer.",
+                )
+            if ours not in COLUMNS:
+                raise HarnessError(
+                    f"--map {pair!r} names no column of ours: {ours!r}.",
+                    f"Ours are {', '.join(COLUMNS)}; theirs stands after the =.",
+                )
+            columns[ours] = theirs
+    return columns
 
 
 def column_reader(columns: Mapping[str, str]) -> Reader:
     """Return a reader of one file of plain rows.
 
-    The samples of one id are numbered as they come, unless a column says which is which.
+    The samples of one id are numbered as they come, unless a column says which is which. Without
+    an id, rows of the same question and gold are one item's; without a question as well, each row
+    is an item, named by its number from 0.
 
     Args:
-        columns: Our names to the file's: ``question``, ``gold``, ``response``, and optionally
-            ``id``, ``sample_index``, ``answer_type``, ``correct``, ``subject``, ``level``. A
-            response may be a list of samples, ``correct`` then too.
+        columns: Our names to the file's (see :data:`COLUMNS`), ``a.b`` for ``b`` within ``a``;
+            what is not named is taken from the column of our own name. ``gold`` and ``response``
+            must be there. A response may be a list of samples, ``correct`` then too.
     """
     come: Counter[str] = Counter()
+    wanted = {name: name for name in _REQUIRED} | dict(columns)
 
     def read(row: Row, number: int) -> Iterator[ImportedSample]:
-        found = {ours: row[theirs] for ours, theirs in columns.items()}
+        found = {name: row[name] for name in _OPTIONAL if name in row}
+        found |= {ours: _cell(row, theirs) for ours, theirs in wanted.items()}
         responses = found["response"]
         listed = responses if isinstance(responses, list) else [responses]
         verdicts = found.get("correct")
         verdicts = verdicts if isinstance(verdicts, list) else [verdicts] * len(listed)
-        item_id = str(found.get("id", number))
+        question, gold = _text(found.get("question")), _text(found["gold"])
+        item_id = _text(found.get("id"))
+        if not item_id:
+            item_id = digest([question, gold])[:12] if question else str(number)
         for response, correct in zip(listed, verdicts, strict=True):
-            index = int(found.get("sample_index", come[item_id]))
+            index = as_sample_index(found.get("sample_index"), come[item_id])
             come[item_id] += 1
             yield ImportedSample(
                 item_id=item_id,
-                question=str(found.get("question", "")),
-                gold=str(found["gold"]),
-                response=str(response),
+                question=question,
+                gold=gold,
+                response=_text(response),
                 sample_index=index,
                 answer_type=AnswerType(found.get("answer_type") or AnswerType.AUTO),
-                correct=None if correct is None else bool(correct),
-                subject=str(found.get("subject", "")),
-                level=str(found.get("level", "")),
+                correct=boolean(correct),
+                subject=_text(found.get("subject")),
+                level=_text(found.get("level")),
             )
 
     return read
 
 
-def file_sha256(path: Path) -> str:
-    """Hash a file piece by piece.
+def _cell(row: Row, column: str) -> Any:
+    """Return a column's value; ``a.b`` is ``b`` within ``a`` where no column is called so."""
+    if column in row or "." not in column:
+        return row[column]
+    outer, _, inner = column.partition(".")
+    within = row.get(outer)
+    if not isinstance(within, dict):
+        raise KeyError(column)
+    return _cell(within, inner)
 
-    Raises:
-        HarnessError: It cannot be read.
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def short_gold(gold: str) -> str:
+    """Return the answer of a gold that is a whole solution as GSM8K has them.
+
+    What stands after the last ``####``, or on a last line ``A: …``, is the answer, without
+    thousands separators; marks of calculations (``<<9*2=18>>``) are taken out. Any other gold is
+    returned as it is.
     """
-    found = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(_CHUNK):
-                found.update(piece)
-    except OSError as error:
-        raise HarnessError(f"{path} cannot be read: {error}.") from error
-    return found.hexdigest()
+    text = _CALCULATION.sub("", gold)
+    if _ANSWER_MARK in text:
+        answer = text.rpartition(_ANSWER_MARK)[2].strip()
+        if answer and "\n" not in answer:
+            return _THOUSANDS.sub("", answer)
+    *before, last = text.strip().split("\n")
+    if before and (found := _ANSWER_LINE.fullmatch(last.strip())):
+        return _THOUSANDS.sub("", found[1])
+    return text
 
 
 def right_or_wrong(value: object) -> bool | None:
@@ -249,17 +307,17 @@ def right_or_wrong(value: object) -> bool | None:
 
 def sampling_told(
     *,
-    temperature: float | None = None,
-    top_p: float | None = None,
-    max_tokens: int | None = None,
-    stop: Sequence[str] | None = None,
+    temperature: object = None,
+    top_p: object = None,
+    max_tokens: object = None,
+    stop: object = None,
 ) -> dict[str, Any]:
-    """Return what a log tells of its sampling; what it does not tell stays ``None``."""
+    """Return what a log tells of its sampling; what it does not tell, or cannot be, is ``None``."""
     return {
-        "temperature": None if temperature is None else float(temperature),
-        "top_p": None if top_p is None else float(top_p),
-        "max_tokens": None if max_tokens is None else int(max_tokens),
-        "stop": None if stop is None else [str(text) for text in stop],
+        "temperature": as_number(temperature),
+        "top_p": as_number(top_p),
+        "max_tokens": as_count(max_tokens),
+        "stop": [str(text) for text in stop] if isinstance(stop, list | tuple) else None,
     }
 
 
@@ -291,3 +349,29 @@ def grade_notes(samples: Sequence[ImportedSample], metric: str) -> tuple[str, ..
         return ()
     of = f"{without} of {len(samples)} responses"
     return (f"{of} come without a judgement that is right or wrong by {metric or 'the source'}.",)
+
+
+def file_notes(samples: Sequence[ImportedSample], *, own_golds: bool) -> tuple[str, ...]:
+    """Say what of a file's responses and golds explains a low score.
+
+    Args:
+        samples: All of the file's.
+        own_golds: They are judged by the file's own golds.
+    """
+    notes = []
+    empty = sum(
+        not (sample.response.strip() or (sample.thought or "").strip()) for sample in samples
+    )
+    if empty:
+        notes.append(f"{empty} of {len(samples)} responses are empty.")
+    golds = {sample.item_id: short_gold(sample.gold).strip() for sample in samples}
+    long = sum(len(gold) > _LONGEST_GOLD or "\n" in gold for gold in golds.values())
+    if own_golds and long:
+        notes.append(
+            f"{long} of {len(golds)} golds are long or have several lines: where they are whole "
+            "solutions, no answer equals them."
+        )
+    without = sum(not gold for gold in golds.values())
+    if own_golds and without:
+        notes.append(f"{without} of {len(golds)} questions have no gold: no answer is right there.")
+    return tuple(notes)

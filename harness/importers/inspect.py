@@ -11,11 +11,13 @@ pyarrow reads it where it is installed. Sizes are bounded: an archive is a stran
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,13 +25,23 @@ from harness.errors import HarnessError
 from harness.importers import (
     ImportedRun,
     ImportedSample,
-    file_sha256,
     grade_notes,
     hash_of_prompts,
     model_name,
     nothing_called,
     right_or_wrong,
     sampling_told,
+)
+from harness.reading import (
+    as_count,
+    as_sample_index,
+    as_seconds,
+    file_sha256,
+    files_in,
+    mapping,
+    most_unpacked,
+    opened,
+    parsed,
 )
 
 #: Of one member once unpacked, of a whole log, and of the number of its samples.
@@ -61,7 +73,7 @@ def read_log(path: Path, metric: str | None, only: str | None) -> list[ImportedR
     """
     if not path.is_dir():
         return [_read_file(path, metric)]
-    files = sorted(path.rglob("*.eval"))
+    files = files_in(path, "*.eval")
     if not files:
         raise HarnessError(f"{path} holds no .eval log.", "Name a log, or another folder.")
     wanted = [file for file in files if only is None or _named_in(file) == only]
@@ -77,15 +89,16 @@ def _named_in(path: Path) -> str:
 
 def _read_file(path: Path, metric: str | None) -> ImportedRun:
     try:
+        opened(path, MOST_BYTES).close()
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive, path.open("rb") as raw:
                 return _run(path, *_unpacked(path, archive, raw), metric)
         if path.stat().st_size > MOST_MEMBER_BYTES:
             raise _too_large(path, "log", MOST_MEMBER_BYTES)
-        log = _json(path, path.read_bytes())
+        log = _json(path, path.read_bytes(), "")
         return _run(path, log, iter(log.get("samples") or []), metric)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise HarnessError(f"{path} cannot be read: {error}.") from error
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
+        raise HarnessError(f"{path} cannot be read: {error}.", "Name a whole log.") from error
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise HarnessError(
             f"{path} is not a log that Inspect writes: {type(error).__name__}: {error}.",
@@ -112,14 +125,19 @@ def _unpacked(
     listed = [info for name, info in members.items() if name.startswith("samples/")]
     if len(listed) > MOST_SAMPLES:
         raise HarnessError(f"{path} holds more than {MOST_SAMPLES:,} samples.")
-    if sum(info.file_size for info in listed) > MOST_BYTES:
-        raise _too_large(path, "log", MOST_BYTES)
+    most = min(MOST_BYTES, most_unpacked(path))
 
     def samples() -> Iterator[Mapping[str, Any]]:
+        left = most
         for info in listed:
-            yield _json(path, _member(path, archive, raw, info))
+            content = _member(path, archive, raw, info)
+            # Counted as it comes: what an archive says of its sizes is a stranger's word.
+            left -= len(content)
+            if left < 0:
+                raise _too_large(path, "log", most)
+            yield _json(path, content, f"The member {info.filename!r} of ")
 
-    return _json(path, _member(path, archive, raw, header)), samples()
+    return _json(path, _member(path, archive, raw, header), "The header of "), samples()
 
 
 def _member(path: Path, archive: zipfile.ZipFile, raw: IO[bytes], info: zipfile.ZipInfo) -> bytes:
@@ -162,17 +180,17 @@ def _run(
     metric: str | None,
 ) -> ImportedRun:
     about = header["eval"]
-    plan = _mapping(header.get("plan"))
+    plan = mapping(header.get("plan"))
     # What a solver sets goes before what the model was given.
     config: dict[str, Any] = {}
     for source in (about.get("model_generate_config"), plan.get("config")):
-        config |= {name: value for name, value in _mapping(source).items() if value is not None}
+        config |= {name: value for name, value in mapping(source).items() if value is not None}
     samples: list[ImportedSample] = []
     asked: dict[str, str] = {}
     seen: set[str] = set()
     failed = 0
     for row in logged:
-        scores = _mapping(row.get("scores"))
+        scores = mapping(row.get("scores"))
         seen |= set(scores)
         if not metric and scores:
             metric = next(iter(scores))
@@ -192,8 +210,8 @@ def _run(
             f"Nothing in {path.name} was judged by {metric!r}.",
             f"Its scorers: {', '.join(sorted(seen)) or 'none'}.",
         )
-    samples.sort(key=lambda sample: sample.sample_index)
-    version = _mapping(about.get("packages")).get("inspect_ai")
+    samples = sorted(_placed(samples), key=lambda sample: sample.sample_index)
+    version = mapping(about.get("packages")).get("inspect_ai")
     steps = [[step.get("solver"), step.get("params")] for step in plan.get("steps") or []]
     errors = (f"{failed} samples ended in an error and were left out.",) if failed else ()
     return ImportedRun(
@@ -216,23 +234,36 @@ def _run(
     )
 
 
+def _placed(samples: Sequence[ImportedSample]) -> Iterator[ImportedSample]:
+    """Give samples whose epoch is no number that counts one the first free place of their item."""
+    taken: dict[str, set[int]] = defaultdict(set)
+    for sample in samples:
+        taken[sample.item_id].add(sample.sample_index)
+    for sample in samples:
+        if sample.sample_index < 0:
+            free = next(i for i in range(len(samples) + 1) if i not in taken[sample.item_id])
+            taken[sample.item_id].add(free)
+            sample = replace(sample, sample_index=free)  # noqa: PLW2901
+        yield sample
+
+
 def _sample(row: Mapping[str, Any], score: object) -> ImportedSample | None:
     """Make a sample of a row; ``None`` where the model never answered."""
-    output = _mapping(row.get("output"))
+    output = mapping(row.get("output"))
     choices = output.get("choices") or []
     if not choices:
         return None
-    attachments = _mapping(row.get("attachments"))
+    attachments = mapping(row.get("attachments"))
     thought, answer = _content(choices[0]["message"].get("content", ""), attachments)
-    usage = _mapping(output.get("usage"))
+    usage = mapping(output.get("usage"))
     target = row.get("target", "")
-    scored = _mapping(score)
+    scored = mapping(score)
     return ImportedSample(
         item_id=str(row["id"]),
         question=_question(row, attachments),
         gold=str(target[0] if isinstance(target, list) and target else target or "").strip(),
         response=answer,
-        sample_index=max(1, int(row.get("epoch", 1))) - 1,
+        sample_index=as_sample_index(row.get("epoch", 1), 0) - 1,
         correct=_verdict(scored.get("value")) if scored else None,
         subject=_named(row, "subject", "category"),
         level=_named(row, "level", "difficulty").removeprefix("Level "),
@@ -241,9 +272,9 @@ def _sample(row: Mapping[str, Any], score: object) -> ImportedSample | None:
         extracted=str(scored.get("answer") or ""),
         finish_reason=_finish(choices[0].get("stop_reason")),
         prompt_tokens=_prompt_tokens(usage),
-        completion_tokens=_count(usage.get("output_tokens")),
-        thought_tokens=_count(usage.get("reasoning_tokens")),
-        seconds=_seconds(output.get("time")),
+        completion_tokens=as_count(usage.get("output_tokens")),
+        thought_tokens=as_count(usage.get("reasoning_tokens")),
+        seconds=as_seconds(output.get("time")),
     )
 
 
@@ -289,7 +320,7 @@ def _verdict(value: object) -> bool | None:
 
 
 def _named(row: Mapping[str, Any], *names: str) -> str:
-    metadata = _mapping(row.get("metadata"))
+    metadata = mapping(row.get("metadata"))
     return next((str(metadata[name]) for name in names if metadata.get(name)), "")
 
 
@@ -300,23 +331,12 @@ def _finish(reason: object) -> str:
 def _prompt_tokens(usage: Mapping[str, Any]) -> int | None:
     """Add up the prompt, which is counted apart from what a cache had of it."""
     names = ("input_tokens", "input_tokens_cache_read", "input_tokens_cache_write")
-    counts = [_count(usage.get(name)) for name in names]
-    return None if counts[0] is None else sum(count or 0 for count in counts)
+    counts = [as_count(usage.get(name)) for name in names]
+    return None if counts[0] is None else as_count(sum(count or 0 for count in counts))
 
 
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and value >= 0 else None
-
-
-def _json(path: Path, content: bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise HarnessError(f"{path} holds JSON that cannot be read: {error}.") from error
+def _json(path: Path, content: bytes, which: str) -> Mapping[str, Any]:
+    found = parsed(content, f"{which}{path}")
     if not isinstance(found, dict):
         raise HarnessError(f"{path} is not a log of Inspect.", "Choose another FORMAT.")
     return found
@@ -327,7 +347,3 @@ def _too_large(path: Path, what: str, most: int) -> HarnessError:
         f"The {what} of {path} is larger than {most >> 20} MiB once unpacked.",
         "Import it in parts, if it is what it says.",
     )
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -15,7 +15,6 @@ taken for cut off.
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,7 +24,6 @@ from harness.errors import HarnessError
 from harness.importers import (
     ImportedRun,
     ImportedSample,
-    file_sha256,
     grade_notes,
     hash_of_prompts,
     model_name,
@@ -33,13 +31,33 @@ from harness.importers import (
     right_or_wrong,
     sampling_told,
 )
+from harness.reading import (
+    MOST_ROWS,
+    as_count,
+    beside,
+    file_sha256,
+    files_in,
+    mapping,
+    most_unpacked,
+    opened,
+)
 
 _NAME = re.compile(
     r"details_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)\.parquet"
 )
-_ROWS_AT_ONCE = 64
-_MOST_RESULTS_BYTES = 256 << 20
+# Few, so that rows of long texts do not come all at once.
+_ROWS_AT_ONCE = 4
 _MOST_LITERAL = 16 << 20
+# DuckDB unpacks 2,048 rows at a time, whatever they hold.
+_MOST_MEMORY = {"memory_limit": "1GB", "threads": 1, "temp_directory": ""}
+_MOST_FILE_BYTES = 16 << 30
+# What is read of a file: other columns are left where they are.
+_COLUMNS = frozenset(
+    {
+        "doc", "model_response", "metric", "example", "full_prompt", "instruction", "gold",
+        "choices", "gold_index", "predictions", "input_tokens", "cont_tokens", "metrics",
+    }
+)  # fmt: skip
 
 
 def read_log(path: Path, metric: str | None, only: str | None) -> list[ImportedRun]:
@@ -55,7 +73,7 @@ def read_log(path: Path, metric: str | None, only: str | None) -> list[ImportedR
     """
     if not path.is_dir():
         return [_read_file(path, metric)]
-    files = sorted(path.rglob("details_*.parquet"))
+    files = files_in(path, "details_*.parquet")
     if not files:
         raise HarnessError(
             f"{path} holds no details_*.parquet.", "Run lighteval with --save-details."
@@ -69,9 +87,9 @@ def read_log(path: Path, metric: str | None, only: str | None) -> list[ImportedR
 def _read_file(path: Path, metric: str | None) -> ImportedRun:
     name = _NAME.fullmatch(path.name)
     model, results = _results(path, name["date"]) if name else ("", {})
-    config = _mapping(results.get("config_general"))
+    config = mapping(results.get("config_general"))
     model = str(config.get("model_name") or model)
-    settings = _mapping(_mapping(config.get("model_config")).get("generation_parameters"))
+    settings = mapping(mapping(config.get("model_config")).get("generation_parameters"))
     samples: list[ImportedSample] = []
     asked: list[list[str]] = []
     limits: set[int] = set()
@@ -80,9 +98,9 @@ def _read_file(path: Path, metric: str | None) -> ImportedRun:
     for number, row in enumerate(_rows(path)):
         try:
             told = _Document(row, number)
-            budget = settings.get("max_new_tokens") or told.budget
+            budget = as_count(settings.get("max_new_tokens")) or as_count(told.budget)
             if budget:
-                limits.add(int(budget))
+                limits.add(budget)
             stops = told.stops if stops is None else stops
             chosen = chosen or told.first_metric()
             asked.append([told.question, told.instruction])
@@ -128,7 +146,7 @@ class _Document:
     def __init__(self, row: Mapping[str, Any], number: int) -> None:
         doc, response = row.get("doc"), row.get("model_response")
         if isinstance(doc, dict) and isinstance(response, dict):
-            self._read_structs(doc, response, _mapping(row.get("metric")), number)
+            self._read_structs(doc, response, mapping(row.get("metric")), number)
         else:
             self._read_columns({name: _literal(value) for name, value in row.items()}, number)
 
@@ -175,7 +193,7 @@ class _Document:
         nested = bool(tokens) and isinstance(tokens[0], list)
         self.prompt_tokens = len(tokens[0] if nested else tokens) or None
         self.token_counts = [len(each) for each in row.get("cont_tokens") or [] if each]
-        self.metrics = _mapping(row.get("metrics"))
+        self.metrics = mapping(row.get("metrics"))
 
     def first_metric(self) -> str | None:
         return next(
@@ -183,13 +201,13 @@ class _Document:
             None,
         )
 
-    def samples(self, metric: str | None, budget: object) -> Iterator[ImportedSample]:
+    def samples(self, metric: str | None, budget: int | None) -> Iterator[ImportedSample]:
         counts = self.token_counts if len(self.token_counts) == len(self.texts) else []
         for index, text in enumerate(self.texts):
             tokens = counts[index] if counts else None
             thought = self.thoughts[index] if index < len(self.thoughts) else None
             alone = len(self.texts) == 1 and metric is not None
-            full = isinstance(budget, int) and tokens is not None and tokens >= budget
+            full = budget is not None and tokens is not None and tokens >= budget
             yield ImportedSample(
                 item_id=self.id,
                 question=self.question,
@@ -208,15 +226,62 @@ class _Document:
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     import duckdb
 
+    opened(path, _MOST_FILE_BYTES).close()
+    left = most = most_unpacked(path)
     try:
-        with duckdb.connect() as connection:
-            cursor = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
-            names = [column[0] for column in cursor.description]
-            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-                for row in rows:
+        with duckdb.connect(config=_MOST_MEMORY) as connection:
+            connection.execute("SET enable_progress_bar = false")
+            file = [str(path)]
+            (rows,) = connection.execute(
+                "SELECT num_rows FROM parquet_file_metadata(?)", file
+            ).fetchone() or (0,)
+            if rows > MOST_ROWS:
+                raise HarnessError(
+                    f"{path} has more than {MOST_ROWS:,} rows.", "Import it in parts."
+                )
+            described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", file)
+            names = [name for name, *_ in described.fetchall() if name in _COLUMNS]
+            if not names:
+                raise HarnessError(
+                    f"{path} has none of the columns that lighteval writes.",
+                    "Choose another FORMAT.",
+                )
+            # The names are ours, so quoting them is enough.
+            listed = ", ".join(f'"{name}"' for name in names)
+            cursor = connection.execute(f"SELECT {listed} FROM read_parquet(?)", file)
+            while batch := cursor.fetchmany(_ROWS_AT_ONCE):
+                for row in batch:
+                    left -= _size(row)
+                    if left < 0:
+                        # A column of few distinct values takes hardly any room in the file.
+                        raise _unpacks_to(path, f"{most >> 20:,} MiB")
                     yield dict(zip(names, row, strict=True))
+    except duckdb.OutOfMemoryException as error:
+        raise _unpacks_to(path, "1 GB at once") from error
     except duckdb.Error as error:
-        raise HarnessError(f"{path} cannot be read as Parquet: {error}.") from error
+        first = str(error).partition("\n")[0]
+        raise HarnessError(
+            f"{path} cannot be read as Parquet: {first}", "Name a details_*.parquet."
+        ) from error
+
+
+def _unpacks_to(path: Path, more_than: str) -> HarnessError:
+    return HarnessError(
+        f"{path} unpacks to more than {more_than}.", "Import it in parts, if it is what it says."
+    )
+
+
+def _size(value: object) -> int:
+    """Return about how many bytes a value holds."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_size, value.values()))
+    if isinstance(value, list | tuple):
+        # Token numbers come in long lists, each of them one size.
+        first = value[0] if value else None
+        return 8 * len(value) if isinstance(first, int | float) else sum(map(_size, value))
+    return 8
 
 
 def _literal(value: object) -> object:
@@ -236,18 +301,7 @@ def _results(path: Path, date: str) -> tuple[str, Mapping[str, Any]]:
     for parent in path.parents:
         if parent.name == "details":
             model = path.parent.relative_to(parent).as_posix().removesuffix(date).strip("/")
-            found = parent.parent / "results" / model / f"results_{date}.json"
-            try:
-                if found.stat().st_size > _MOST_RESULTS_BYTES:
-                    raise HarnessError(f"{found} is larger than {_MOST_RESULTS_BYTES >> 20} MiB.")
-                return model, _mapping(json.loads(found.read_text(encoding="utf-8")))
-            except FileNotFoundError:
-                return model, {}
-            except (OSError, ValueError) as error:
-                raise HarnessError(
-                    f"{found} cannot be read: {error}.",
-                    "Move it away to import the details without it.",
-                ) from error
+            return model, beside(parent.parent / "results" / model / f"results_{date}.json")
     return "", {}
 
 
@@ -256,7 +310,3 @@ def _task(path: Path) -> str:
     name = _NAME.fullmatch(path.name)
     parts = (name["task"] if name else path.stem).split("|")
     return parts[1] if len(parts) > 2 else parts[0]
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

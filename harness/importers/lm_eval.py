@@ -2,9 +2,14 @@
 
 A line is one document under one filter: ``doc_id``, ``doc`` (the data set's row), ``target``,
 ``arguments`` (prompt and generation settings), ``resps`` (for each request its repeats),
-``filtered_resps``, ``filter``, ``metrics`` (names) and each metric's value. ``results_*.json``
-beside it holds the model, the task's configuration and versions. Written by lm-eval 0.4.9 to
-0.4.13.
+``filtered_resps``, ``filter``, ``metrics`` (names) and each metric's value. A file beside it of the
+same date holds the model, the task's configuration and versions: ``results_<date>.json``, or
+``x_<date>.json`` where ``--output_path`` was ``x.json``. Written by lm-eval 0.4.9 to 0.4.13.
+
+Before 0.4.4 a line names neither metrics nor filter: what it has besides the fields above are its
+metrics, and the second line of a document is of the filter that is called ``filter-2`` here. Up to
+0.4.2 a file is one array, ``arguments`` are lists, and the file is called ``<model>_<task>.jsonl``
+beside ``results.json``.
 
 Several filters give several lines a document; they hold one and the same response, which is taken
 once, with the judgement of one filter: the first in the file, or the one that ``--metric`` names
@@ -16,6 +21,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +31,6 @@ from harness.errors import HarnessError
 from harness.importers import (
     ImportedRun,
     ImportedSample,
-    Row,
-    file_sha256,
     grade_notes,
     hash_of_prompts,
     model_name,
@@ -34,9 +38,10 @@ from harness.importers import (
     right_or_wrong,
     sampling_told,
 )
+from harness.reading import Row, beside, file_sha256, files_in, json_rows, mapping
 
 _NAME = re.compile(
-    r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)\.jsonl"
+    r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)\.jsonl?"
 )
 _QUESTION_KEYS = ("question", "problem", "query", "input", "prompt", "text")
 _LEVEL_KEYS = ("level", "difficulty")
@@ -47,7 +52,13 @@ _PROMPT_KEYS = (
     "doc_to_text", "description", "system_instruction", "fewshot_config", "fewshot_delimiter",
     "fewshot_split", "gen_prefix", "num_fewshot", "target_delimiter",
 )  # fmt: skip
-_MOST_RESULTS_BYTES = 256 << 20
+# What stands in a row beside its metrics, which old rows do not list.
+_NO_METRICS = frozenset(
+    {
+        "doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics",
+        "doc_hash", "prompt_hash", "target_hash",
+    }
+)  # fmt: skip
 
 
 def read_log(path: Path, metric: str | None, only: str | None) -> list[ImportedRun]:
@@ -63,35 +74,47 @@ def read_log(path: Path, metric: str | None, only: str | None) -> list[ImportedR
     """
     if not path.is_dir():
         return [_read_file(path, metric)]
-    files = sorted(path.rglob("samples_*.jsonl"))
+    files = files_in(path, "samples_*.jsonl", "samples_*.json")
     if not files:
         raise HarnessError(f"{path} holds no samples_*.jsonl.", "Run lm-eval with --log_samples.")
-    wanted = [file for file in files if only in (None, _task(file))]
+    wanted = [file for file in files if only in (None, _task(file, {}))]
     if not wanted:
-        raise nothing_called(str(only), map(_task, files))
+        raise nothing_called(str(only), (_task(file, {}) for file in files))
     return [_read_file(file, metric) for file in wanted]
 
 
-def _task(path: Path) -> str:
-    name = _NAME.fullmatch(path.name)
-    return name["task"] if name else path.stem.removeprefix("samples_")
+def _task(path: Path, results: Mapping[str, Any]) -> str:
+    """Return the task that a file is of; empty where neither its name nor its results say it."""
+    if name := _NAME.fullmatch(path.name):
+        return name["task"]
+    if path.stem.startswith("samples_"):
+        return path.stem.removeprefix("samples_")
+    tasks = sorted(map(str, mapping(results.get("results"))), key=len, reverse=True)
+    return next((task for task in tasks if path.stem.endswith(f"_{task}")), "")
 
 
 def _read_file(path: Path, metric: str | None) -> ImportedRun:
-    name = _NAME.fullmatch(path.name)
-    results = _results(path.with_name(f"results_{name['date']}.json")) if name else {}
-    task = _task(path)
-    config = _mapping(_mapping(results.get("configs")).get(task))
+    results = _results(path)
+    task = _task(path, results)
+    config = mapping(mapping(results.get("configs")).get(task))
     chosen, choice = _Choice(metric), ""
-    by_document: dict[int, list[ImportedSample]] = {}
+    by_document: dict[str, list[ImportedSample]] = {}
+    seen: Counter[tuple[str, str]] = Counter()
+    judged: set[str] = set()
     arguments: Mapping[str, Any] = {}
-    for number, row in _rows(path):
+    for number, row in json_rows(path):
         try:
-            document = int(row["doc_id"])
+            document = str(row["doc_id"])
             if document not in by_document:
                 by_document[document] = list(_samples(row))
                 arguments = arguments or _generation_arguments(row)
-            if found := chosen.judgement(row, config, len(by_document[document])):
+            by_filter = str(row.get("filter", "none"))
+            seen[document, by_filter] += 1
+            if seen[document, by_filter] > 1:
+                by_filter = f"filter-{seen[document, by_filter]}"
+            found = chosen.judgement(row, by_filter, config, len(by_document[document]))
+            if found and document not in judged:
+                judged.add(document)
                 choice = choice or found[0]
                 by_document[document] = [
                     _judged(sample, verdict, row)
@@ -108,7 +131,7 @@ def _read_file(path: Path, metric: str | None) -> ImportedRun:
                 "Choose another FORMAT.",
             ) from error
     if not by_document:
-        raise HarnessError(f"{path} has no rows.")
+        raise HarnessError(f"{path} has no rows.", "Name a file that --log_samples made.")
     if metric is not None and not choice:
         raise HarnessError(
             f"Nothing in {path.name} was judged by {metric!r}.",
@@ -120,7 +143,7 @@ def _read_file(path: Path, metric: str | None) -> ImportedRun:
         samples=samples,
         sha256=file_sha256(path),
         task=task,
-        model=model_name(str(results.get("model_name") or "")),
+        model=model_name(_model(results)),
         made_by=f"lm-eval {version}" if version else "lm-eval",
         sampling=_sampling(arguments),
         prompts_sha256=hash_of_prompts(
@@ -132,8 +155,8 @@ def _read_file(path: Path, metric: str | None) -> ImportedRun:
         if config
         else None,
         metric=choice,
-        told={"task_version": _version(_mapping(results.get("versions")).get(task))},
-        notes=grade_notes(samples, choice),
+        told={"task_version": _version(mapping(results.get("versions")).get(task))},
+        notes=(*grade_notes(samples, choice), *chosen.others(choice)),
     )
 
 
@@ -146,12 +169,21 @@ class _Choice:
         self._metric: str | None = None
         self.seen: set[str] = set()
 
+    def others(self, choice: str) -> tuple[str, ...]:
+        """Say what else judged, and how to keep that instead."""
+        others = sorted(self.seen - {choice})
+        if not choice or not others:
+            return ()
+        return (
+            f"The source's judgement is {choice}; the log also has {', '.join(others)}: "
+            f"--metric {others[0]} keeps that one.",
+        )
+
     def judgement(
-        self, row: Row, config: Mapping[str, Any], repeats: int
+        self, row: Row, by_filter: str, config: Mapping[str, Any], repeats: int
     ) -> tuple[str, list[bool | None]] | None:
         """Return the name of what judged, and its verdict on each repeat of this row."""
-        by_filter = str(row.get("filter", "none"))
-        for metric in row.get("metrics", []):
+        for metric in row.get("metrics") or [name for name in row if name not in _NO_METRICS]:
             name = f"{metric},{by_filter}"
             self.seen.add(name)
             verdicts = _verdicts(row.get(metric), repeats, _keeps_first(config, by_filter))
@@ -183,7 +215,7 @@ def _keeps_first(config: Mapping[str, Any], by_filter: str) -> bool:
         return bool(config) and by_filter == "none"
     for each in filters:
         if isinstance(each, dict) and each.get("name") == by_filter:
-            steps = [_mapping(step).get("function") for step in each.get("filter", [])]
+            steps = [mapping(step).get("function") for step in each.get("filter", [])]
             return "take_first" in steps and "majority_vote" not in steps
     return False
 
@@ -220,13 +252,24 @@ def _first(fields: Mapping[str, Any], names: Sequence[str]) -> str:
     return next((str(value) for value in values if isinstance(value, str | int) and value), "")
 
 
+def _asked(row: Row) -> tuple[object, object]:
+    """Return the prompt and the settings of a row's first request."""
+    arguments = row.get("arguments")
+    if isinstance(arguments, list):
+        first = arguments[0] if arguments else None
+        found = first if isinstance(first, list) else []
+        return (found[0] if found else ""), (found[1] if len(found) > 1 else None)
+    first = mapping(mapping(arguments).get("gen_args_0"))
+    return first.get("arg_0", ""), first.get("arg_1")
+
+
 def _prompt(row: Row) -> str:
-    text = _mapping(_mapping(row.get("arguments")).get("gen_args_0")).get("arg_0", "")
+    text, _ = _asked(row)
     return text if isinstance(text, str) else json.dumps(text)
 
 
 def _generation_arguments(row: Row) -> Mapping[str, Any]:
-    return _mapping(_mapping(_mapping(row.get("arguments")).get("gen_args_0")).get("arg_1"))
+    return mapping(_asked(row)[1])
 
 
 def _sampling(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -246,35 +289,30 @@ def _sampling(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _results(path: Path) -> Mapping[str, Any]:
     """Read what stands beside the samples; without it, less is known."""
-    try:
-        if path.stat().st_size > _MOST_RESULTS_BYTES:
-            raise HarnessError(f"{path} is larger than {_MOST_RESULTS_BYTES >> 20} MiB.")
-        return _mapping(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise HarnessError(
-            f"{path} cannot be read: {error}.", "Move it away to import the samples without it."
-        ) from error
+    name = _NAME.fullmatch(path.name)
+    if name is None:
+        return beside(path.with_name("results.json"))
+    if found := beside(path.with_name(f"results_{name['date']}.json")):
+        return found
+    others = [
+        other
+        for other in path.parent.glob(f"*_{name['date']}.json")
+        if not other.name.startswith("samples_")
+    ]
+    return beside(others[0]) if len(others) == 1 else {}
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Row]]:
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    row = json.loads(line)
-                    if not isinstance(row, dict):
-                        raise ValueError(f"line {number} is not an object")
-                    yield number, row
-    except (OSError, ValueError) as error:
-        raise HarnessError(f"{path} cannot be read: {error}.") from error
+def _model(results: Mapping[str, Any]) -> str:
+    """Return the model's name; older results have it only among the model's arguments."""
+    if name := results.get("model_name"):
+        return str(name)
+    arguments = mapping(results.get("config")).get("model_args")
+    if isinstance(arguments, str):
+        arguments = dict(part.partition("=")[::2] for part in arguments.split(","))
+    found = mapping(arguments)
+    return str(found.get("pretrained") or found.get("model") or "")
 
 
 def _version(value: object) -> str | None:
     """Return a task's version; ``Yaml`` stands for tasks that have none."""
     return None if value in (None, "", "Yaml") else str(value)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

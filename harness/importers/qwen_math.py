@@ -1,22 +1,29 @@
-"""Outputs of the Qwen2.5-Math evaluator: ``question``, ``gt``, ``code`` (texts), ``score``."""
+"""Outputs of the Qwen2.5-Math evaluator, ToRA's too: ``question``, ``gt``, ``code``, ``score``.
+
+``code`` holds the texts of one question, ``score`` the evaluator's judgement of each; files written
+before it judged (ToRA's own outputs) have no ``score`` and come without the source's grades.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.importers import ImportedSample, Row
+from harness.importers import ImportedSample
+from harness.reading import Row, boolean
 
 
 def read(row: Row, number: int) -> Iterator[ImportedSample]:
     """Make one sample of each text in a row, with the evaluator's own judgement."""
-    for index, (text, score) in enumerate(zip(row["code"], row["score"], strict=True)):
+    texts = row["code"]
+    scores = row.get("score") or [None] * len(texts)
+    for index, (text, score) in enumerate(zip(texts, scores, strict=True)):
         yield ImportedSample(
             item_id=str(row.get("idx", number)),
             question=row["question"],
-            gold=row["gt"],
+            gold=str(row["gt"]),
             response=text,
             sample_index=index,
-            correct=bool(score),
+            correct=boolean(score),
             subject=str(row.get("type", "")),
             level=str(row.get("level", "")).removeprefix("Level "),
         )

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.importers import ImportedSample, Row
+from harness.importers import ImportedSample
+from harness.reading import Row
 from harness.types import AnswerType, Tolerance
 
 _LAST_LINE = re.compile(r"^The answer is .*$", re.MULTILINE)

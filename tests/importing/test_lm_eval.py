@@ -156,6 +156,58 @@ def test_a_metric_or_task_that_a_log_lacks_is_named(
     assert not (tmp_path / "r.duckdb").exists()
 
 
+def _old_rows(listed: bool) -> list[dict[str, Any]]:
+    """Rows as lm-eval wrote them before 0.4.4: one a filter, neither filter nor metrics named."""
+    settings = {"until": ["Q:"], "do_sample": False, "temperature": 0.0}
+    rows = []
+    for number, (asked, gold) in enumerate([(APPLES, "5"), (PEARS, "9")]):
+        prompt = f"Q: {asked}"
+        named = {"gen_args_0": {"arg_0": prompt, "arg_1": settings}}
+        for right in (0.0, 1.0):
+            rows.append({
+                "doc_id": number, "doc": {"question": asked}, "target": gold, "resps": [[gold]],
+                "arguments": [[prompt, settings]] if listed else named, "filtered_resps": [gold],
+                "exact_match": right,
+            })  # fmt: skip
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("name", "results", "as_array"),
+    [
+        ("samples_my_sums_2024-07-09T13-31-53.431753.jsonl",
+         "results_2024-07-09T13-31-53.431753.json", False),
+        ("samples_my_sums_2024-06-08T05-42-41.351110.json",
+         "mine_2024-06-08T05-42-41.351110.json", True),
+        ("pretrained__org__tiny_my_sums.jsonl", "results.json", True),
+    ],
+)  # fmt: skip
+def test_older_logs_are_read_with_their_model_task_and_both_filters(
+    harness: Harness, tmp_path: Path, name: str, results: str, as_array: bool
+) -> None:
+    rows = _old_rows(listed=as_array)
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / name).write_text(json.dumps(rows, indent=1) if as_array else lines)
+    told = {
+        "results": {"my_sums": {}, "sums": {}},
+        "configs": {"my_sums": {}},
+        "config": {"model": "hf", "model_args": "pretrained=org/tiny,dtype=float16"},
+    }
+    (folder / results).write_text(json.dumps(told))
+    done = take_in(harness, tmp_path, "lm-eval", folder / name)
+    assert done.code == 0, done.err
+    run = done.json["run"]
+    assert (run["model"], run["task"], run["requests"]) == ("org/tiny", "my_sums", 2)
+    assert done.json["agreement"]["only_ours"] == 2
+    (note,) = done.json["notes"]
+    assert "--metric exact_match,filter-2" in note
+    assert protocol_of(tmp_path)["sampling"]["temperature"] == 0
+    done = take_in(harness, tmp_path, "lm-eval", folder / name, "--filter", "filter-2")
+    assert done.json["agreement"]["both_right"] == 2
+
+
 def test_logged_likelihoods_are_no_responses(harness: Harness, tmp_path: Path) -> None:
     row = {
         "doc_id": 0, "doc": {"question": "?"}, "target": "1", "filter": "none", "metrics": ["acc"],

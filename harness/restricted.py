@@ -1,0 +1,104 @@
+"""Recognising a restricted benchmark by its text, whatever a file or a task is called.
+
+The authors of GPQA ask that no question of it appears in plain text. ``restricted.sha256`` holds
+salted, truncated hashes of stretches of its questions, from which no question can be read. A text
+is taken for restricted where one of its stretches has such a hash: also a prompt that quotes a
+question between an instruction and its options.
+
+``python bench/restricted_hashes.py gpqa_dataset.zip`` makes the file from the subsets in the
+authors' zip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from harness.tasks_api import Task
+from harness.types import Item
+
+HASHES = Path(__file__).with_name("restricted.sha256")
+
+#: Words of a stretch. A shorter question is recognised only where it is a whole text or line.
+STRETCH = 12
+_SALT = "restricted benchmark text\n"
+_LENGTH = 16
+_LONG_LINE = 80
+_WORD = re.compile(r"[^\W_]+")
+
+
+def is_restricted(texts: Iterable[str]) -> bool:
+    """Say whether one of these texts holds a question of a restricted benchmark."""
+    known = _known()
+    return any(not known.isdisjoint(_stretches(part)) for part in _parts(texts))
+
+
+def guarded(task: Task, items: Sequence[Item]) -> Task:
+    """Return a task that is restricted where one of its items or prompts is.
+
+    Args:
+        task: Any task, also one of a user's own folder.
+        items: All its items.
+    """
+    if task.restricted:
+        return task
+    texts = (text for item in items for text in _asked(task, item))
+    return replace(task, restricted=True) if is_restricted(texts) else task
+
+
+def hashes_of(question: str) -> list[str]:
+    """Return what ``restricted.sha256`` keeps of one question."""
+    words = _words(question)
+    starts = range(0, max(1, len(words) - STRETCH + 1), STRETCH)
+    # The last words as well: a source may have cut or changed the first ones.
+    return [_hash(words[start : start + STRETCH]) for start in starts] + [_hash(words[-STRETCH:])]
+
+
+def _asked(task: Task, item: Item) -> Iterator[str]:
+    yield item.question
+    for message in task.prompt(item):
+        yield message["content"]
+
+
+def _parts(texts: Iterable[str]) -> Iterator[str]:
+    """Yield what the texts hold, long lines only once: prompts repeat their examples."""
+    seen: set[str] = set()
+    for text in texts:
+        part: list[str] = []
+        for line in text.split("\n"):
+            if len(line) < _LONG_LINE:
+                part.append(line)
+            elif line in seen:
+                yield "\n".join(part)
+                part = []
+            else:
+                seen.add(line)
+                part.append(line)
+        yield "\n".join(part)
+
+
+def _stretches(text: str) -> Iterator[str]:
+    words = _words(text)
+    for start in range(len(words) - STRETCH + 1):
+        yield _hash(words[start : start + STRETCH])
+    for line in (text, *text.splitlines()) if len(words) >= STRETCH else (text,):
+        if 0 < len(short := _words(line)) < STRETCH:
+            yield _hash(short)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def _hash(words: Sequence[str]) -> str:
+    return hashlib.sha256((_SALT + " ".join(words)).encode()).hexdigest()[:_LENGTH]
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(HASHES.read_text(encoding="ascii").split())
