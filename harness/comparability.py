@@ -243,6 +243,7 @@ def _setup(made: RunSummary | TaskPlan) -> _Setup:
         chat_template_sha256=made.model.chat_template_sha256,
         chat=asdict(made.chat),
         output_args=without_credentials(engine.output_args),
+        dtype=engine.dtype,
         libraries=libraries(),
         machine=machine(),
     )
@@ -304,7 +305,10 @@ def _argument_differences(
     sampling: list[Difference] = []
     model: list[Difference] = []
     engine: list[Difference] = []
-    one, other = first.output_args, second.output_args
+    one, other = (
+        {**made.output_args, **({"dtype": made.dtype} if made.dtype else {})}
+        for made in (first, second)
+    )
     for name in sorted({*one, *other}):
         kind = sampling if name in _SAMPLING_ARGS else model if name in _MODEL_ARGS else engine
         kind += _different(name.replace("_", " "), _value(one.get(name)), _value(other.get(name)))

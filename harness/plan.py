@@ -14,6 +14,7 @@ from harness.errors import HarnessError
 from harness.restricted import guarded
 from harness.tasks_api import Task, data_sha256
 from harness.types import (
+    RESOLVED_DTYPE,
     Chat,
     EngineIdentity,
     Item,
@@ -171,7 +172,8 @@ class TaskPlan:
                     "backend": engine.backend,
                     "engine_version": engine.version,
                     "device": engine.device,
-                    "output_args": without_credentials(engine.output_args),
+                    "output_args": without_credentials(engine.output_args)
+                    | ({RESOLVED_DTYPE: engine.dtype} if engine.dtype else {}),
                     "chat": asdict(self.chat)
                     | ({"template_fault": fault} if fault is not None else {}),
                     "libraries": libraries(),

@@ -43,6 +43,8 @@ _CREDENTIAL = re.compile(
     r"|credentials?|authorization)$"
 )
 _NOT_STORED = "(not stored)"
+RESOLVED_DTYPE = "resolved_dtype"
+"""Beside a run's stored engine arguments: what ``auto`` came to."""
 
 
 class AnswerType(StrEnum):
@@ -370,26 +372,28 @@ class EngineIdentity:
         backend: Name of the backend, for instance ``vllm``.
         version: Version of the engine.
         device: Kind of device, for instance ``cpu`` or ``cuda``.
-        output_args: Engine arguments that affect the output, the resolved dtype among them.
-        key_dtype: How request keys spell that dtype, where otherwise: keys are stored hashes, and
-            were made with ``auto`` for the dtype that the checkpoint itself names.
+        output_args: Engine arguments that affect the output, as request keys spell them: a dtype of
+            ``auto`` there is the one that the checkpoint itself names.
+        dtype: What is computed in, resolved; empty where that is not known.
     """
 
     backend: str
     version: str
     device: str
     output_args: Mapping[str, Any] = field(default_factory=dict)
-    key_dtype: str = ""
+    dtype: str = ""
 
     @property
     def identity(self) -> object:
-        """What makes it another engine, as keys of requests and ids of runs hold it."""
-        spelled = {"dtype": self.key_dtype} if self.key_dtype else {}
+        """What makes it another engine, as keys of requests and ids of runs hold it.
+
+        The resolved dtype follows from the checkpoint where the arguments do not give it.
+        """
         return {
             "backend": self.backend,
             "version": self.version,
             "device": self.device,
-            "output_args": dict(self.output_args) | spelled,
+            "output_args": dict(self.output_args),
         }
 
 

@@ -15,13 +15,14 @@ from harness.cpu import has_bfloat16_units
 from harness.models.checkpoint import Checkpoint
 
 AUTO = "auto"
+"""The dtype that a checkpoint itself names, as vLLM spells it."""
 _SHORT_NAMES = {"half": "float16", "float": "float32"}
 _IN_SAFETENSORS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float32"}
 # vLLM refuses float16 for these: their activations overflow (vllm/config/model.py).
 _NO_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
 
 
-def resolved_dtype(checkpoint: Checkpoint, given: str, *, on_cpu: bool) -> tuple[str, str]:
+def resolved_dtype(checkpoint: Checkpoint, given: object, *, on_cpu: bool) -> tuple[str, str]:
     """Return the dtype a checkpoint is computed in, and how request keys spell it.
 
     A CPU without bfloat16 units computes in float32, and so does any CPU where the checkpoint is in
@@ -30,12 +31,14 @@ def resolved_dtype(checkpoint: Checkpoint, given: str, *, on_cpu: bool) -> tuple
 
     Args:
         checkpoint: What is to be served.
-        given: What the user asks for; ``auto`` for the best choice.
+        given: What the user asks for: ``auto`` is the checkpoint's own, ``None`` the best choice.
         on_cpu: Whether the engine is one for CPUs.
     """
-    if given != AUTO:
-        return _SHORT_NAMES.get(given, given), given
+    if given is not None and given != AUTO:
+        return _SHORT_NAMES.get(str(given), str(given)), str(given)
     own = own_dtype(checkpoint)
+    if given == AUTO:
+        return own, AUTO
     slow = own == "float16" or not has_bfloat16_units()
     if on_cpu and slow and "quantization_config" not in checkpoint.config:
         return "float32", "float32"

@@ -319,13 +319,10 @@ def _refuse_other_files(node: str, job: Job) -> None:
 def _refuse_other_engine(node: str, here: EngineIdentity, planned: EngineIdentity) -> None:
     if here == planned:
         return
-    own, wanted = here.output_args.get("dtype"), planned.output_args.get("dtype")
-    if own != wanted and replace(here, output_args={}, key_dtype="") == replace(
-        planned, output_args={}, key_dtype=""
-    ):
+    if here.dtype != planned.dtype and here.version == planned.version:
         raise EngineError(
-            f"The node {node} computes in {own}, and {wanted} was planned with.",
-            f"Give --engine-arg dtype={wanted}, which every node then uses.",
+            f"The node {node} computes in {here.dtype}, and {planned.dtype} was planned with.",
+            f"Give --engine-arg dtype={planned.dtype}, which every node then uses.",
         )
     raise EngineError(
         f"The node {node} has {here.backend} {here.version} for {here.device}, and "

@@ -16,7 +16,7 @@ from collections.abc import Container, Generator, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from harness.backends import BackendOptions
-from harness.backends._dtype import AUTO, own_dtype, resolved_dtype
+from harness.backends._dtype import own_dtype, resolved_dtype
 from harness.backends._forecast import cpu_forecast
 from harness.backends._vllm_cpu import SEQUENCES, cache_bytes, worth_compiling
 from harness.backends._vllm_errors import not_started, reason
@@ -119,17 +119,17 @@ class VllmBackend:
 
     def identity(self, model: Model) -> EngineIdentity:
         matters = {k: v for k, v in self._engine_args.items() if k not in _SPEED_ONLY}
-        dtype, key_dtype = self._dtype(_checkpoint(model))
+        dtype, spelled = self._dtype(_checkpoint(model))
         return EngineIdentity(
             backend="vllm",
             version=self._version,
             device="cpu" if self._on_cpu else "cuda",
-            output_args=matters | {"dtype": dtype},
-            key_dtype=key_dtype,
+            output_args=matters | {"dtype": spelled},
+            dtype=dtype,
         )
 
     def _dtype(self, checkpoint: Checkpoint) -> tuple[str, str]:
-        given = str(self._engine_args.get("dtype", AUTO))
+        given = self._engine_args.get("dtype")
         return resolved_dtype(checkpoint, given, on_cpu=self._on_cpu)
 
     def render(self, model: Model, messages: Sequence[Message], chat: Chat) -> Prompt:

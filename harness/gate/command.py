@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.cpu import has_bfloat16_units
 from harness.errors import HarnessError
 from harness.plan import Settings
 from harness.store import Store, queries
@@ -45,8 +46,9 @@ class Engine:
             source: Of its model, as the store has it.
         """
         backend = run.engine.partition(" ")[0]
-        # The default is stored, too.
-        args = {k: v for k, v in run.made_with.output_args.items() if (k, v) != ("dtype", "auto")}
+        args = dict(run.made_with.output_args)
+        if args.get("dtype") == "auto" and has_bfloat16_units():
+            del args["dtype"]  # what this machine chooses by itself
         options: dict[str, Any] = {}
         if source.startswith("server:"):
             options["base_url"] = source.removeprefix("server:").partition(" ")[0]

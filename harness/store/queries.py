@@ -15,7 +15,14 @@ from harness.statistics.intervals import Estimate
 from harness.store import tallies
 from harness.store.narrowed import literals, quoted, sample_of
 from harness.store.store import Store
-from harness.types import DEFAULT_PROFILE, AnswerType, Item, Tolerance, without_credentials
+from harness.types import (
+    DEFAULT_PROFILE,
+    RESOLVED_DTYPE,
+    AnswerType,
+    Item,
+    Tolerance,
+    without_credentials,
+)
 
 if TYPE_CHECKING:
     from harness.statistics.betting import Floats
@@ -63,9 +70,10 @@ class MadeWith:
         chat_template_sha256: ``None`` where the model has no chat template, or none is known.
         chat: What the template was asked for, as in :class:`harness.types.Chat`, and as
             ``template_fault`` why it gives no turns, where it gives none.
-        output_args: Engine arguments that affect the output, dtype among them.
+        output_args: Engine arguments that affect the output, as they were given.
         libraries: Versions by name.
         machine: As :func:`harness.environment.machine` describes it.
+        dtype: What was computed in, resolved; empty where that was not stored.
     """
 
     architecture: str = "unknown"
@@ -74,6 +82,7 @@ class MadeWith:
     output_args: Mapping[str, Any] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +140,7 @@ class RunSummary:
     @property
     def computed_by(self) -> str:
         """Engine, device and dtype; the dtype is not known of runs stored as ``auto``."""
-        dtype = str(self.made_with.output_args.get("dtype", ""))
+        dtype = self.made_with.dtype or str(self.made_with.output_args.get("dtype", ""))
         known = [] if dtype in ("", "auto") else [dtype]
         return ", ".join([self.engine, self.device, *known])
 
@@ -353,10 +362,11 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     generated = int(row["generated"])
     shares = {name: row[name] / generated if generated else 0.0 for name in _SHARES}
     shares["no_answer"] = row["no_answer"] / graded if graded else 0.0
-    told = {name: row.pop(name) for name in MadeWith.__dataclass_fields__}
+    told = {name: row.pop(name) for name in MadeWith.__dataclass_fields__ if name != "dtype"}
     for name in ("chat", "output_args", "libraries", "machine"):
         told[name] = _parsed(told[name] or "{}")
     told["output_args"] = without_credentials(told["output_args"])
+    told["dtype"] = str(told["output_args"].pop(RESOLVED_DTYPE, ""))
     made = {
         "score": estimate,
         "bounds": bounds,

@@ -39,8 +39,7 @@ def test_runs_of_a_machine_with_bfloat16_units_and_one_without_are_two(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fast, slow = (planned(monkeypatch, units=units) for units in (True, False))
-    assert fast.run.engine.output_args["dtype"] == "bfloat16"
-    assert slow.run.engine.output_args["dtype"] == "float32"
+    assert [plan.run.engine.dtype for plan in (fast, slow)] == ["bfloat16", "float32"]
     assert fast.run.id != slow.run.id
     assert not {r.key for r in fast.requests} & {r.key for r in slow.requests}
     found = differences(fast, slow)
@@ -68,21 +67,22 @@ def test_keys_of_runs_stored_before_the_dtype_was_resolved_stay_what_they_were(
 @pytest.mark.parametrize(
     ("config", "given", "units", "dtype"),
     [
-        ({"dtype": "bfloat16"}, "auto", True, "bfloat16"),
-        ({"torch_dtype": "float32"}, "auto", True, "bfloat16"),
-        ({"torch_dtype": "bfloat16"}, "auto", False, "float32"),
-        ({"text_config": {"dtype": "float16"}}, "auto", True, "float32"),
-        ({"dtype": "float16", "quantization_config": {}}, "auto", False, "float16"),
-        ({"dtype": "float16", "model_type": "gemma2"}, "auto", True, "bfloat16"),
+        ({"dtype": "bfloat16"}, None, True, "bfloat16"),
+        ({"dtype": "bfloat16"}, "auto", False, "bfloat16"),
+        ({"torch_dtype": "float32"}, None, True, "bfloat16"),
+        ({"torch_dtype": "bfloat16"}, None, False, "float32"),
+        ({"text_config": {"dtype": "float16"}}, None, True, "float32"),
+        ({"dtype": "float16", "quantization_config": {}}, None, False, "float16"),
+        ({"dtype": "float16", "model_type": "gemma2"}, None, True, "bfloat16"),
         ({"dtype": "bfloat16"}, "half", False, "float16"),
-        ({}, "auto", True, "bfloat16"),  # the stored weights tell
+        ({}, None, True, "bfloat16"),  # the stored weights tell
     ],
 )
 def test_the_dtype_follows_the_checkpoint_and_the_cpu(
     checkpoint: Checkpoint,
     monkeypatch: pytest.MonkeyPatch,
     config: dict[str, object],
-    given: str,
+    given: str | None,
     units: bool,
     dtype: str,
 ) -> None:
@@ -96,7 +96,7 @@ def test_on_a_gpu_the_checkpoint_decides(
 ) -> None:
     monkeypatch.setattr(_dtype, "has_bfloat16_units", lambda: False)
     half = replace(checkpoint, config={"dtype": "float16"})
-    assert _dtype.resolved_dtype(half, "auto", on_cpu=False) == ("float16", "auto")
+    assert _dtype.resolved_dtype(half, None, on_cpu=False) == ("float16", "auto")
 
 
 def test_a_capped_cpu_has_no_bfloat16_units(monkeypatch: pytest.MonkeyPatch) -> None:
