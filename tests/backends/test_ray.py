@@ -68,13 +68,14 @@ class TwoNodes:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[TwoNodes]:
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with pytest.MonkeyPatch.context() as patch:
         # Ray's workers do not look into the current folder for the simulated engine.
         patch.setenv("PYTHONPATH", str(REPOSITORY))
-        made = TwoNodes()
-    yield made
-    made.shutdown()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = TwoNodes()
+        yield made
+        made.shutdown()
 
 
 @dataclass
