@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends import BackendOptions
-from harness.display import EvaluationProgress
 from harness.pipeline import Evaluation, evaluate
 from harness.plan import Settings
+from harness.progress import EvaluationProgress
 from harness.tasks_api import Task
 from harness.types import (
     Chat,

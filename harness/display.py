@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from harness.statistics.intervals import Estimate, clustered, wilson
+from harness.statistics.intervals import Estimate
 from harness.terminal import clean
 
 if TYPE_CHECKING:
@@ -38,181 +25,10 @@ if TYPE_CHECKING:
     from harness.store.queries import RunSummary
     from harness.store.samples import Sample
 
-_LOG_EVERY_SECONDS = 10.0
-_LOG_AFTER_SECONDS = 2.0
 _LISTED_QUESTIONS = 5
 _RUN_ID_WIDTH = 12
 _WIDTH_OF_A_FILE = 120
 _MARKS = {"fine": ("✓", "green"), "missing": ("–", "yellow"), "broken": ("✗", "red")}
-
-
-class EvaluationProgress:
-    """Draws an evaluation on standard error: items, tokens/s, running score, time left.
-
-    Where standard error is no terminal, it writes a line every ``every_seconds`` instead.
-    """
-
-    def __init__(self, *, every_seconds: float = _LOG_EVERY_SECONDS) -> None:
-        self._every_seconds = every_seconds
-        self._console = Console(stderr=True)
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            _Figures(),
-            TimeRemainingColumn(compact=True),
-            console=self._console,
-            transient=True,
-        )
-        self._bar = self._progress.add_task("starting", total=None, figures="")
-        self._lock = threading.Lock()
-        self._correct: dict[str, dict[str, list[int]]] = {}
-        self._names: Mapping[str, str] = {}
-        self._judged_last = ""
-        self._generating_since = 0.0
-        self._tokens = 0
-        self._prompt_tokens = 0
-        self._status = ""
-        self._done = 0
-        self._total = 0
-        self._last_line = time.monotonic()
-        self._drawn = 0.0
-
-    @property
-    def kept(self) -> int:
-        """How many generations of this evaluation the store or its journal holds."""
-        return self._done
-
-    def __enter__(self) -> EvaluationProgress:
-        if self._console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._console.is_terminal:
-            self._progress.stop()
-
-    def phase(self, text: str) -> None:
-        if text == "generating":
-            with self._lock:
-                self._generating_since = time.monotonic()
-                self._tokens = self._prompt_tokens = 0
-        self._progress.update(self._bar, description=text)
-        if not self._console.is_terminal:
-            self._console.print(_plain(f"{text} …"))
-
-    def notice(self, text: str) -> None:
-        self._console.print(_plain(text, style="yellow"))
-
-    def planned(self, *, requests: int, stored: int, runs: Mapping[str, str]) -> None:
-        self._total, self._done, self._names = requests, stored, runs
-        self._progress.update(self._bar, total=requests, completed=stored)
-
-    def generated(self, completion_tokens: int, status: str) -> None:
-        with self._lock:
-            self._tokens += completion_tokens
-            self._status = status
-            self._done += 1
-        self._draw()
-
-    def progressed(self, prompt_tokens: int, new_tokens: int) -> None:
-        with self._lock:
-            self._prompt_tokens = prompt_tokens
-            # Counted by the engine, which knows of unfinished requests too.
-            self._tokens = max(self._tokens, new_tokens)
-        self._draw()
-
-    def graded(self, run_id: str, item_id: str, correct: bool) -> None:
-        with self._lock:
-            counts = self._correct.setdefault(run_id, {}).setdefault(item_id, [0, 0])
-            self._judged_last = run_id
-            counts[0] += correct
-            counts[1] += 1
-
-    def _draw(self) -> None:
-        now = time.monotonic()
-        if now - self._drawn < min(0.2, self._every_seconds) and self._done < self._total:
-            return
-        self._drawn = now
-        figures = self._figures()
-        self._progress.update(self._bar, completed=self._done, figures=figures)
-        if not self._console.is_terminal and now - self._last_line >= self._every_seconds:
-            self._last_line = now
-            self._console.print(_plain(f"{self._done} of {self._total}  {figures}"))
-
-    def _figures(self) -> str:
-        with self._lock:
-            seconds = time.monotonic() - self._generating_since
-            speed = f"{self._tokens / seconds:,.0f} tok/s" if self._tokens and seconds > 0 else ""
-            if self._prompt_tokens and not self._tokens:
-                speed = f"{self._prompt_tokens:,} prompt tokens read"
-            counts = list(self._correct.get(self._judged_last, {}).values())
-            score = percent_interval(_running_score(counts)) if counts else ""
-            if score and len(self._names) > 1:
-                score = f"{self._names.get(self._judged_last, '')} {score}".strip()
-            shown = [speed, score]
-        return "  ".join(text for text in (*shown, self._status) if text)
-
-
-class Counting:
-    """Counts judged responses on standard error; in a log, by a line now and then.
-
-    Args:
-        what: What is being done.
-        total: How many there are; ``None`` where that is not known, or nothing is counted.
-    """
-
-    def __init__(self, what: str, total: int | None = None) -> None:
-        self._console = Console(stderr=True)
-        self._what, self._total, self._done = what, total, 0
-        of = "" if total is None else " of {task.total}"
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description} {task.completed}" + of),
-            console=self._console,
-            transient=True,
-        )
-        self._task = self._progress.add_task(what, total=total)
-        self._over = threading.Event()
-
-    def __enter__(self) -> Counting:
-        if self._console.is_terminal:
-            self._progress.start()
-        else:
-            threading.Thread(target=self._log, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        if self._console.is_terminal:
-            self._progress.stop()
-
-    def told(self, run_id: str, item_id: str, correct: bool) -> None:
-        """Count one more."""
-        self._done += 1
-        self._progress.advance(self._task)
-
-    def _log(self) -> None:
-        wait = _LOG_AFTER_SECONDS
-        while not self._over.wait(wait):
-            of = "" if self._total is None else f" {self._done} of {self._total}"
-            self._console.print(_plain(f"{self._what}{of} …"))
-            wait = _LOG_EVERY_SECONDS
-
-
-class _Figures(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return _plain(task.fields["figures"])
-
-
-def _running_score(counts: Sequence[Sequence[int]]) -> Estimate:
-    if all(total == 1 for _, total in counts):
-        return wilson(sum(correct for correct, _ in counts), len(counts))
-    means = [correct / total for correct, total in counts]
-    mean = math.fsum(means) / len(means)
-    variance = math.fsum((value - mean) ** 2 for value in means) / max(1, len(means) - 1)
-    return clustered(mean, variance, len(means))
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -224,7 +40,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         width = _RUN_ID_WIDTH if name == "run" else None
         table.add_column(name.strip(), justify=side, min_width=width)
     for row in rows:
-        table.add_row(*(_plain(cell) for cell in row))
+        table.add_row(*(plain(cell) for cell in row))
     console = _console()
     console.print(table)
     console.print()
@@ -239,25 +55,23 @@ def print_outcome(outcome: Outcome, summaries: Sequence[RunSummary], results: Pa
         by_model.setdefault(summary.fingerprint, []).append(summary)
     for of_a_model in by_model.values():
         one = of_a_model[0]
-        console.print(_plain(f"\n{one.model}  ({one.computed_by})"))
+        console.print(plain(f"\n{one.model}  ({one.computed_by})"))
         print_table((*head, " tok/s", "run"), [_score_row(summary) for summary in of_a_model])
     phases = outcome.total
     times = (("start", phases.start), ("generate", phases.generate), ("grade", phases.grade))
     spent = "   ".join(f"{name} {seconds:.1f} s" for name, seconds in times)
     console.print(
-        _plain(f"{spent}   ({phases.generated} generated, {outcome.stored} from the store)")
+        plain(f"{spent}   ({phases.generated} generated, {outcome.stored} from the store)")
     )
     if "cost_usd" in phases.usage:
-        console.print(_plain(f"cost ${phases.usage['cost_usd']:,.4f}"))
+        console.print(plain(f"cost ${phases.usage['cost_usd']:,.4f}"))
     for summary in summaries:
         _warn_of_infrastructure(console, summary)
         if not summary.complete:
             missing = summary.requests - summary.graded
             text = f"{summary.task}: {missing} samples are missing; run the same command again."
-            console.print(_plain(text, style="bold red"))
-    console.print(
-        _plain(f"stored in {results}; `harness show {summaries[0].id} --wrong` shows why")
-    )
+            console.print(plain(text, style="bold red"))
+    console.print(plain(f"stored in {results}; `harness show {summaries[0].id} --wrong` shows why"))
 
 
 def _score_row(summary: RunSummary) -> tuple[str, ...]:
@@ -288,7 +102,7 @@ def _warn_of_infrastructure(console: Console, summary: RunSummary) -> None:
     low, high = (_percent(bound) for bound in summary.bounds)
     loud = summary.bounds[1] - summary.bounds[0] > 0.005
     console.print(
-        _plain(
+        plain(
             f"{summary.task}: the grader failed on some answers (counted wrong): the score lies "
             f"between {low} and {high}.",
             style="bold red" if loud else "",
@@ -319,17 +133,17 @@ def print_samples(summary: RunSummary, samples: Sequence[Sample]) -> None:
     console = _console()
     for sample in samples:
         verdict = "right" if sample.correct else f"wrong ({sample.status or 'not graded yet'})"
-        console.print(Rule(_plain(f"{sample.item_id} · sample {sample.sample_index} · {verdict}")))
+        console.print(Rule(plain(f"{sample.item_id} · sample {sample.sample_index} · {verdict}")))
         for label, text in (
             *_texts(summary, sample),
             ("finish", f"{sample.finish_reason}, {sample.completion_tokens or '?'} tokens"),
         ):
             if text:
-                console.print(_plain(f"{label:>9}  ", style="bold"), _plain(text), sep="")
-    console.print(_plain(f"\n{len(samples)} samples of {summary.task} by {summary.model}"))
+                console.print(plain(f"{label:>9}  ", style="bold"), plain(text), sep="")
+    console.print(plain(f"\n{len(samples)} samples of {summary.task} by {summary.model}"))
     fault = summary.made_with.chat.get("template_fault")
     if fault:
-        console.print(_plain(f"chat template of the model: {fault}"))
+        console.print(plain(f"chat template of the model: {fault}"))
 
 
 def _texts(summary: RunSummary, sample: Sample) -> list[tuple[str, str]]:
@@ -374,9 +188,9 @@ def print_checks(found: Sequence[Findings], missing: Sequence[tuple[str, str]]) 
         ):
             if ids:
                 listed = ", ".join(ids)
-                console.print(_plain(f"{findings.task}: {label} ({len(ids)}): {listed}"))
+                console.print(plain(f"{findings.task}: {label} ({len(ids)}): {listed}"))
     for name, reason in missing:
-        console.print(_plain(f"{name}: not checked: {reason}", style="yellow"))
+        console.print(plain(f"{name}: not checked: {reason}", style="yellow"))
 
 
 def print_report(summary: Report) -> None:
@@ -401,7 +215,7 @@ def print_report(summary: Report) -> None:
                 lines.append(f"wrongly {label}: {', '.join(ids)}")
     console = _console()
     for line in lines:
-        console.print(_plain(line))
+        console.print(plain(line))
 
 
 def print_matched(matched: Matched, unmatched: Sequence[str], ours: bool) -> None:
@@ -417,16 +231,16 @@ def print_matched(matched: Matched, unmatched: Sequence[str], ours: bool) -> Non
     console = _console()
     count, total = len(matched.kept), len(matched.kept) + matched.left_out
     if not ours:
-        console.print(_plain(f"{count} of {total} responses, judged by the file's own golds"))
+        console.print(plain(f"{count} of {total} responses, judged by the file's own golds"))
         return
-    console.print(_plain(f"{count} of {total} responses answer items of the task"))
+    console.print(plain(f"{count} of {total} responses answer items of the task"))
     if missing := len(matched.unmatched):
-        console.print(_plain(f"{missing} questions are not items of the task and were left out"))
+        console.print(plain(f"{missing} questions are not items of the task and were left out"))
     for question in unmatched[:_LISTED_QUESTIONS]:
-        console.print(_plain(f"  {shortened(question)}"), overflow="ellipsis", no_wrap=True)
+        console.print(plain(f"  {shortened(question)}"), overflow="ellipsis", no_wrap=True)
     if len(unmatched) > _LISTED_QUESTIONS:
         more = len(unmatched) - _LISTED_QUESTIONS
-        console.print(_plain(f"  and {more} more, which --json lists"))
+        console.print(plain(f"  and {more} more, which --json lists"))
 
 
 def print_import(run_id: str, agreed: Agreement, notes: Sequence[str]) -> None:
@@ -434,16 +248,16 @@ def print_import(run_id: str, agreed: Agreement, notes: Sequence[str]) -> None:
     console = _console()
     if agreed.share is not None:
         console.print(
-            _plain(
+            plain(
                 f"our grades and the source's agree on {_percent(agreed.share)} % of "
                 f"{agreed.judged} responses: right to us alone {agreed.only_ours}, right to the "
                 f"source alone {agreed.only_source}"
             )
         )
         if agreed.share < 1:
-            console.print(_plain(f"`harness show {run_id} --disagree strict,source` shows them"))
+            console.print(plain(f"`harness show {run_id} --disagree strict,source` shows them"))
     for note in notes:
-        console.print(_plain(note, style="yellow"))
+        console.print(plain(note, style="yellow"))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
@@ -452,10 +266,10 @@ def print_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         mark, style = _MARKS[finding.level]
         console.print(
-            _plain(f"{mark} ", style=style), _plain(f"{finding.what}: {finding.found}"), sep=""
+            plain(f"{mark} ", style=style), plain(f"{finding.what}: {finding.found}"), sep=""
         )
         if finding.remedy:
-            console.print(_plain(f"    → {finding.remedy}"))
+            console.print(plain(f"    → {finding.remedy}"))
 
 
 def outcome_json(outcome: Outcome, summaries: Sequence[RunSummary]) -> dict[str, Any]:
@@ -497,7 +311,7 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=_WIDTH_OF_A_FILE)
 
 
-def _plain(text: str, style: str = "") -> Text:
+def plain(text: str, style: str = "") -> Text:
     """Return text without markup or control characters: much of it is a model's or a stranger's."""
     return Text(clean(text), style=style)
 

@@ -183,3 +183,29 @@ def _refuse_more(wanted: int | None, room: int) -> None:
             f"The cluster has room for {room} of {wanted or 1} replicas.",
             "Add nodes, or give a smaller --replicas.",
         )
+
+
+def cause_of(error: BaseException) -> HarnessError | None:
+    """Return what a replica itself had to say, if that is what ended it."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, HarnessError) else None
+
+
+def as_engine_error(what: str, error: BaseException) -> HarnessError:
+    """Return what the driver raises where a call to a replica failed."""
+    cause = cause_of(error)
+    if cause is not None:
+        return type(cause)(cause.message, cause.remedy)
+    return EngineError(f"{what}: {why(error)}.", "`ray status` and Ray's logs may say more.")
+
+
+def why(error: BaseException) -> str:
+    """Say in a few words what happened to a replica."""
+    told = cause_of(error)
+    if told is not None:
+        return told.message.rstrip(".")
+    cause = getattr(error, "cause", None)
+    if cause is not None:
+        return f"{type(cause).__name__}: {last_line(str(cause))}"
+    name = type(error).__name__
+    return "its process or node died" if name == "ActorDiedError" else name

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.backends import BackendOptions
-from harness.backends._cluster import Place, find_place, join, last_line
+from harness.backends._cluster import Place, as_engine_error, cause_of, find_place, join, why
 from harness.backends._replica import Job, ReplicaHost, Started, engine_class, files_of
 from harness.errors import EngineError, HarnessError
 from harness.types import Chat, Completion, EngineIdentity, Message, Model, Prompt, Request
@@ -314,10 +314,10 @@ class RayBackend:
             error = done.exception()
             if error is None:
                 settings = self._serves(replica, done.result())
-            elif replica.returning or (replica.node and _cause(error) is None):
+            elif replica.returning or (replica.node and cause_of(error) is None):
                 self._lose(replica, error, 0)
             else:
-                raise _as_engine_error(f"{replica.name} cannot start", error) from error
+                raise as_engine_error(f"{replica.name} cannot start", error) from error
         return settings
 
     def _serves(self, replica: _Replica, started: Started) -> dict[str, Any]:
@@ -419,9 +419,9 @@ class RayBackend:
         self._counts["requeued"] += requeued
         again = self._restarts[replica.number] < _RESTARTS
         what = (
-            f"{replica.name} is lost ({_why(error)})"
+            f"{replica.name} is lost ({why(error)})"
             if replica.node
-            else (f"{replica.name} could not be started anew ({_why(error)})")
+            else (f"{replica.name} could not be started anew ({why(error)})")
         )
         told = [f"{requeued} requests go to others"] if requeued else []
         told += ["it is started anew where there is room"] if again else ["it is given up"]
@@ -473,31 +473,6 @@ def _all_of(completions: Iterable[Completion]) -> Generator[Completion, None, No
     except KeyboardInterrupt:
         yield from left
         raise
-
-
-def _cause(error: BaseException) -> HarnessError | None:
-    """Return what a replica itself had to say, if that is what ended it."""
-    cause = getattr(error, "cause", None)
-    return cause if isinstance(cause, HarnessError) else None
-
-
-def _as_engine_error(what: str, error: BaseException) -> HarnessError:
-    cause = _cause(error)
-    if cause is not None:
-        return type(cause)(cause.message, cause.remedy)
-    return EngineError(f"{what}: {_why(error)}.", "`ray status` and Ray's logs may say more.")
-
-
-def _why(error: BaseException) -> str:
-    """Say in a few words what happened to a replica."""
-    told = _cause(error)
-    if told is not None:
-        return told.message.rstrip(".")
-    cause = getattr(error, "cause", None)
-    if cause is not None:
-        return f"{type(cause).__name__}: {last_line(str(cause))}"
-    name = type(error).__name__
-    return "its process or node died" if name == "ActorDiedError" else name
 
 
 BACKEND = RayBackend

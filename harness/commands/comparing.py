@@ -50,7 +50,8 @@ def compare(
     from dataclasses import asdict
 
     from harness import compare as comparing
-    from harness import display, display_compare
+    from harness import display_compare
+    from harness.progress import Counting
     from harness.registry import TaskRegistry
 
     known_profile(profile)
@@ -64,7 +65,7 @@ def compare(
     asked = comparing.Asked(names, profile, only, allow_different)
     store, registry = recovered(results), TaskRegistry(tasks_dir)
     compared: comparing.Compared | comparing.Ranked
-    with display.Counting("grading") as counting:
+    with Counting("grading") as counting:
         if len(names) == 2:
             compared = comparing.compare(store, asked, registry, counting.told)
         else:

@@ -143,10 +143,11 @@ def _carry_out(evaluation: Evaluation, *, as_json: bool) -> None:
     from harness import display
     from harness.commands.stopping import stoppable
     from harness.pipeline import evaluate as carry_out
+    from harness.progress import EvaluationProgress
     from harness.store import Store, queries
 
     with (
-        display.EvaluationProgress() as progress,
+        EvaluationProgress() as progress,
         stoppable(lambda: f"Stopped. {progress.kept} finished generations are kept."),
     ):
         outcome = carry_out(evaluation, progress)

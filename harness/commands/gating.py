@@ -124,14 +124,14 @@ def gate(
 
 
 def _carry_out(asked: Gate) -> GateReport:
-    from harness import display
     from harness.commands.stopping import stoppable
     from harness.gate.driver import carry_out
+    from harness.progress import EvaluationProgress
 
     def sentence() -> str:
         return f"Stopped before there was a verdict. {progress.kept} finished generations are kept."
 
-    with display.EvaluationProgress() as progress, stoppable(sentence, NoVerdict):
+    with EvaluationProgress() as progress, stoppable(sentence, NoVerdict):
         return carry_out(asked, progress)
 
 

@@ -58,6 +58,7 @@ def regrade(
     from harness.commands.stopping import stoppable
     from harness.grading import profiles
     from harness.judging import regrade as carry_out
+    from harness.progress import Counting
     from harness.registry import TaskRegistry
     from harness.store import queries
 
@@ -65,7 +66,7 @@ def regrade(
     store = recovered(results)
     run_id = queries.find_run(store, run).id
     kept = "Stopped. What was judged is kept."
-    with display.Counting("grading") as counting, stoppable(lambda: kept):
+    with Counting("grading") as counting, stoppable(lambda: kept):
         judged = carry_out(store, run_id, profile, counting.told, TaskRegistry(tasks_dir))
     (summary,) = queries.runs(store, [run_id], profile=profile)
     if as_json:
@@ -155,11 +156,12 @@ def import_file(
 
     from harness import display, importing
     from harness.commands.stopping import stoppable
+    from harness.progress import Counting
     from harness.registry import TaskRegistry, load_importer
     from harness.store import Store, queries
 
     read = load_importer(form, mapping or [])
-    with display.Counting(f"reading {path.name}"):
+    with Counting(f"reading {path.name}"):
         logs = read(path, metric, only)
         importing.check_one_task(logs, task)
         registry = TaskRegistry(tasks_dir)
@@ -172,7 +174,7 @@ def import_file(
     shown = []
     kept = "Stopped. What was taken in is kept."
     for (origin, ours), log, matched in zip(plans, logs, found, strict=True):
-        with display.Counting("grading", len(matched.kept)) as counting, stoppable(lambda: kept):
+        with Counting("grading", len(matched.kept)) as counting, stoppable(lambda: kept):
             done = importing.import_samples(store, matched, origin, ours, counting.told)
         notes = (*log.notes, *done.notes)
         unmatched = [] if ours is not None and ours.restricted else matched.unmatched

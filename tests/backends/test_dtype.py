@@ -15,10 +15,10 @@ from harness.backends import BackendOptions, _dtype
 from harness.backends._forecast import cpu_forecast
 from harness.backends.vllm import VllmBackend
 from harness.comparability import differences
-from harness.display import EvaluationProgress
 from harness.models import resolve_model
 from harness.models.checkpoint import Checkpoint
 from harness.plan import Settings, TaskPlan, plan_task
+from harness.progress import EvaluationProgress
 from harness.registry import load_task
 from harness.types import Prompt, Request, Sampling, digest
 

@@ -16,10 +16,10 @@ import duckdb
 import pytest
 
 from harness.commands.stopping import stoppable
-from harness.display import EvaluationProgress
 from harness.errors import Stopped
 from harness.pipeline import Evaluation, evaluate
 from harness.plan import Settings
+from harness.progress import EvaluationProgress
 from harness.registry import load_task
 from tests.backends.fake_server import MODEL, Answer, FakeServer, completion
 from tests.backends.openai_calls import arguments, kept

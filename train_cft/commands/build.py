@@ -251,7 +251,7 @@ def _on_conflict(name: str) -> Any:
 
 def _carry_out(build: Build, *, as_json: bool) -> None:
     from harness.commands.stopping import stoppable
-    from harness.display import EvaluationProgress
+    from harness.progress import EvaluationProgress
     from train_cft.build import carry_out
 
     kept = "Stopped; nothing was written, and what a teacher wrote so far is kept."

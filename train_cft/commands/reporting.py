@@ -70,7 +70,7 @@ def report(
 
     Items that one of them was trained on or chosen by are left out for all, and counted.
     """
-    from harness import display
+    from harness.progress import Counting
     from harness.registry import suites
     from train_cft import report as reporting
     from train_cft.report_plot import check_plot, write_plot
@@ -95,7 +95,7 @@ def report(
         profile=profile,
         tasks_dir=tasks_dir,
     )
-    with display.Counting("grading") as counting:
+    with Counting("grading") as counting:
         found = reporting.report(asking, recovered(results), counting.told)
     if out is not None:
         _write(out, markdown(found))

@@ -86,7 +86,7 @@ def select(
 
 def _carry_out(selecting: Selecting, *, as_json: bool) -> None:
     from harness.commands.stopping import stoppable
-    from harness.display import EvaluationProgress
+    from harness.progress import EvaluationProgress
     from train_cft.selecting import select as choose
 
     with (
