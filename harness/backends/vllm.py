@@ -356,6 +356,14 @@ class VllmBackend:
                         continue
                     del under_way[output.request_id]
                     yield _completion(output, began)
+        except KeyboardInterrupt:
+            # What the last step has finished is there; only what is under way is given up.
+            for output in outputs:
+                if output.finished:
+                    request, began = under_way.pop(output.request_id)
+                    if not _stopped_in_thought(request, output):
+                        yield _completion(output, began)
+            raise
         except EngineError:
             raise
         except Exception as error:
