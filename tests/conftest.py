@@ -77,7 +77,7 @@ def harness(
     return in_this_process("harness", main, monkeypatch, capsys)
 
 
-def run_harness(*arguments: object, timeout: float = 240, **environment: str) -> Finished:
+def run_harness(*arguments: object, timeout: float = 900, **environment: str) -> Finished:
     """Run the command line as a process of its own."""
     done = subprocess.run(
         [*HARNESS, *map(str, arguments)],

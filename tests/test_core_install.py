@@ -90,7 +90,7 @@ def test_a_core_install_grades_imports_and_shows(tmp_path: Path) -> None:
     ]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", COMMANDS.format(commands=commands, results=results)],
-        cwd=REPOSITORY, env={"PATH": "", "PYTHONPATH": str(tmp_path)}, timeout=240,
+        cwd=REPOSITORY, env={"PATH": "", "PYTHONPATH": str(tmp_path)}, timeout=900,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

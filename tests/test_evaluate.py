@@ -86,7 +86,7 @@ def test_nothing_finished_is_lost_to_ctrl_c_or_kill_nine_or_a_held_file(
         # Not the journal's as well: rows on their way are in both for a moment.
         _wait_for(lambda: _stored(results) >= 4, first)
         first.send_signal(signal.SIGINT)
-        _, error = first.communicate(timeout=60)
+        _, error = first.communicate(timeout=300)
     assert first.returncode == 2
     assert "are kept" in error and "same command again" in error
     after_interrupt = _stored(results)

@@ -20,6 +20,7 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 
+from harness.cpu import has_bfloat16_units
 from harness.errors import EngineError, HarnessError
 from tests.backends.fake_server import MODEL, FakeServer, completion, refusal
 from tests.backends.openai_calls import KEY, arguments, opened, requests
@@ -78,6 +79,8 @@ def vllm_server(folder: Path, name: str) -> Iterator[str]:
     command += ["--served-model-name", name, "--host", "127.0.0.1", "--port", str(port)]
     command += ["--enforce-eager", "--max-model-len", "2048", "--max-num-batched-tokens", "1024"]
     command += ["--generation-config", "vllm", "--disable-uvicorn-access-log"]
+    # The server takes the checkpoint's own dtype everywhere; this is what the engine here takes.
+    command += [] if has_bfloat16_units() else ["--dtype", "float32"]
     cpu = {"VLLM_CPU_NUM_OF_RESERVED_CPU": "0", "VLLM_CPU_KVCACHE_SPACE": "1"}
     quiet = {"VLLM_LOGGING_LEVEL": "WARNING", "VLLM_NO_USAGE_STATS": "1"}
     # A session of its own, so that the engine's process ends with it.

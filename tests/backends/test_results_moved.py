@@ -34,7 +34,7 @@ def test_no_answer_is_lost_or_asked_for_again(server: FakeServer, tmp_path: Path
         assert asked.wait(60)
         results.rename(elsewhere)
         release.set()
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=300)
     assert process.returncode == 2, error
     assert "moved or deleted" in error
     assert "generations" in error and f"{results}.journal" in error

@@ -86,7 +86,7 @@ def test_a_sweep_says_token_for_token_what_new_engines_say(
         capture_output=True,
         text=True,
         check=True,
-        timeout=240,
+        timeout=900,
         cwd=REPOSITORY,
         env=os.environ | {"VLLM_LOGGING_LEVEL": "ERROR"},
     )

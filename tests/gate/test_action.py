@@ -67,7 +67,7 @@ def _run(repository: Path, inputs: dict[str, str]) -> Ran:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
         log += done.stdout + done.stderr

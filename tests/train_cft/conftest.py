@@ -99,7 +99,7 @@ def uninterrupted(
     recipe = recipe_file(folder, tiny)
     epochs = ("--set", "schedule.epochs=3")
     done = train_process(results, *train_arguments(recipe, data, folder / "out", *epochs))
-    out, err = done.communicate(timeout=240)
+    out, err = done.communicate(timeout=900)
     assert done.returncode == 0, err
     return folder / "out", results, json.loads(out)["training"]
 

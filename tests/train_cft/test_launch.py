@@ -27,7 +27,7 @@ def test_two_processes_train_as_one_does(
         recipe_file(tmp_path, tiny), data, tmp_path / "out", "--set", "schedule.epochs=3"
     )
     both = train_process(results, *arguments, "--processes", "2")
-    out, err = both.communicate(timeout=240)
+    out, err = both.communicate(timeout=900)
     assert both.returncode == 0, err
     whole, other_results, training = uninterrupted
     assert json.loads(out)["training"] == training, "processes are no part of what is trained"
@@ -48,7 +48,7 @@ def test_two_processes_stop_together(tiny: Path, data: Path, tmp_path: Path, res
             running.send_signal(signal.SIGTERM)
             break
     told = running.stderr.read()
-    assert running.wait(timeout=60) == 2, told
+    assert running.wait(timeout=300) == 2, told
     assert told.count("error:") == 1 and "Stopped after step" in told
     assert len(list((tmp_path / "out" / "resume").iterdir())) == 1
 
@@ -80,7 +80,7 @@ def test_a_launcher_trains_as_one_process_does(
         recipe_file(tmp_path, tiny), data, tmp_path / "out", "--set", "schedule.epochs=3"
     )
     started = train_process(results, *arguments, launcher=launcher)
-    out, err = started.communicate(timeout=300)
+    out, err = started.communicate(timeout=900)
     assert started.returncode == 0, err
     _, other_results, training = uninterrupted
     assert json.loads(out)["training"] == training, "one process speaks"

@@ -74,7 +74,7 @@ def run_train_cft(*arguments: object) -> Finished:
         [sys.executable, "-m", "train_cft.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         cwd=REPOSITORY,
         env=dict(os.environ),
         check=False,

@@ -155,7 +155,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
             running.send_signal(signal.SIGTERM)
             break
     told = running.stderr.read()
-    assert running.wait(timeout=60) == 2, told
+    assert running.wait(timeout=300) == 2, told
     assert "Stopped after step" in told and "same command" in told
     before = manifest.read(tmp_path / "out")
     (state,) = (tmp_path / "out" / "resume").iterdir()
@@ -199,7 +199,7 @@ def test_a_checkpoint_that_is_whole_stays_though_its_step_is_computed_again(
         assert running.poll() is None, running.communicate()[1]
         time.sleep(0.01)
     running.kill()
-    running.communicate(timeout=60)
+    running.communicate(timeout=300)
     (state,) = (tmp_path / "out" / "resume").iterdir()
     assert state.name == "step-10"
     kept = manifest.read(tmp_path / "out").checkpoints[-1]
