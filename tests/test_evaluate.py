@@ -53,7 +53,7 @@ def test_a_run_tells_what_it_was_made_with(evaluated: Evaluated) -> None:
 
 
 def test_the_same_command_again_generates_nothing(evaluated: Evaluated) -> None:
-    again = run_harness(*evaluated.arguments, timeout=60)
+    again = run_harness(*evaluated.arguments)
     assert again.code == 0, again.err
     assert (again.json["generated"], again.json["stored"]) == (0, 40)
     assert again.json["runs"][0]["score"] == evaluated.run["score"]
@@ -142,7 +142,7 @@ def _started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def _wait_for(
-    condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 150
+    condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 600
 ) -> None:
     deadline = time.monotonic() + seconds
     while not condition():

@@ -92,7 +92,7 @@ def vllm_server(folder: Path, name: str) -> Iterator[str]:
         start_new_session=True,
     ) as process:
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 600
             while not answers(f"http://127.0.0.1:{port}/health"):
                 assert process.poll() is None, process.communicate()[0].decode()
                 assert time.monotonic() < deadline, "the server did not start"

@@ -17,7 +17,7 @@ PAGES = ("", "compare", "samples", "training", "gate", "engine")
 WIDTHS = (1280, 390)
 _TALLEST = 6000
 _STILL_MILLISECONDS = 1000
-_PATIENCE_MILLISECONDS = 30_000
+_PATIENCE_MILLISECONDS = 90_000
 
 
 def take(page: Any, file: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_training_shows_its_curves_and_the_chosen_checkpoint(served: Path, vis
     expect(page.get_by_role("alert")).to_contain_text("train-cft train")
     with Journal(Store(served)) as journal:
         write_trainings(journal)
-    expect(page.locator(".js-plotly-plot")).to_have_count(5, timeout=20_000)
+    expect(page.locator(".js-plotly-plot")).to_have_count(5, timeout=60_000)
     expect(page).to_have_url(re.compile("training=t-cft"))
     axes = ["loss, nats per token", "learning rate", "gradient norm", "training tokens per second"]
     expect(page.locator(".js-plotly-plot .ytitle")).to_have_text(
