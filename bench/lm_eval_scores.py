@@ -28,6 +28,7 @@ import tempfile
 import time
 from concurrent.futures import Future
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -198,30 +199,35 @@ def ours(folder: Path, docs: int | None) -> dict[str, Any]:
     """Load, prompt and judge the same documents on our path, and write the texts for lm-eval."""
     from harness.grading import GraderPool
     from harness.registry import load_task
+    from harness.tasks_api import scorers_of
 
     os.environ["HARNESS_LM_EVAL_DATA"] = str(folder / "mapping.json")
     texts: dict[str, list[str]] = {}
     said: dict[str, Any] = {}
-    with GraderPool() as pool:
-        for name, filters in TASKS.items():
-            for chosen in filters:
-                task = load_task(f"lm_eval:{name}/{chosen}")
-                items = task.items()[:docs]
-                texts[name] = texts_of(name, items)
-                futures: list[Future[Any]] = [
-                    pool.submit(
-                        gold=item.gold,
-                        response=text,
-                        truncated=False,
-                        answer_type=item.answer_type,
-                        scorer=item.scorer,
-                        reference=item.reference,
-                    )
-                    for item, text in zip(items, texts[name], strict=True)
-                ]
-                prompts = [sha256(json.dumps(task.prompt(item))) for item in items]
-                verdicts = [future.result() for future in futures]
-                said[f"{name}/{chosen}"] = {"verdicts": verdicts, "prompts": prompts}
+    loaded = {
+        (name, chosen): load_task(f"lm_eval:{name}/{chosen}")
+        for name, filters in TASKS.items()
+        for chosen in filters
+    }
+    asked = {key: task.items()[:docs] for key, task in loaded.items()}
+    with GraderPool(scorers=scorers_of(chain.from_iterable(asked.values()))) as pool:
+        for (name, chosen), task in loaded.items():
+            items = asked[name, chosen]
+            texts[name] = texts_of(name, items)
+            futures: list[Future[Any]] = [
+                pool.submit(
+                    gold=item.gold,
+                    response=text,
+                    truncated=False,
+                    answer_type=item.answer_type,
+                    scorer=item.scorer,
+                    reference=item.reference,
+                )
+                for item, text in zip(items, texts[name], strict=True)
+            ]
+            prompts = [sha256(json.dumps(task.prompt(item))) for item in items]
+            verdicts = [future.result() for future in futures]
+            said[f"{name}/{chosen}"] = {"verdicts": verdicts, "prompts": prompts}
     (folder / "texts.json").write_text(json.dumps(texts))
     return said
 
