@@ -189,11 +189,9 @@ def announced(store: Store, plans: Sequence[TaskPlan]) -> Iterator[Journal]:
     """
     run_ids = {plan.run.id for plan in plans}
     with alone(store, sorted(run_ids)), Journal(store) as journal:
-        for plan in plans:
-            journal.append("model", model_row(plan.model))
-            for table, row in plan.rows():
-                journal.append(table, row)
-        journal.move(keep=True)
+        journal.announce(
+            row for plan in plans for row in (("model", model_row(plan.model)), *plan.rows())
+        )
         yield journal
         # A signal from here on finds every row on disk.
         journal.sync()
