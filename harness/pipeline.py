@@ -140,7 +140,8 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
         store = Store(evaluation.results)
         planned, failed = _plan(evaluation, store, backend, observer)
         observer.phase(f"opening {store.path.name}")
-        brought_up_to_date(store, observer.notice)
+        if not store.path.exists():
+            brought_up_to_date(store, observer.notice)
         every_plan = [plan for of_a_model in planned for plan in of_a_model.plans]
         run_ids = [plan.run.id for plan in every_plan]
         with announced(store, every_plan) as journal:
