@@ -199,7 +199,7 @@ def announced(store: Store, plans: Sequence[TaskPlan]) -> Iterator[Journal]:
 
 
 def with_stored_fingerprint(model: Model, store: Store) -> Model:
-    """Return a model under the fingerprint that its stored results have.
+    """Return a model under the fingerprint that its stored results or its training have.
 
     Earlier versions took the fingerprint over files that no loader reads as well. Where those are
     as they were, what is stored under it is of these very files, and is gone on with.
@@ -207,7 +207,7 @@ def with_stored_fingerprint(model: Model, store: Store) -> Model:
     earlier = model.earlier_fingerprint
     if earlier is None or not store.path.exists():
         return model
-    known = {fingerprint for *_, fingerprint in queries.models(store)}
+    known = queries.fingerprints(store)
     if earlier in known and model.fingerprint not in known:
         return replace(model, fingerprint=earlier)
     return model
