@@ -251,6 +251,8 @@ def _results(path: Path) -> Iterator[Finding]:
 
 
 def _journals(results: Path) -> Iterator[Finding]:
+    if results.is_dir():
+        return  # no results file, and found to be none already
     store = Store(results)
     for folder, how_much in recovery.waiting(store):
         yield Finding(

@@ -140,7 +140,8 @@ def evaluate(evaluation: Evaluation, observer: Observer) -> Outcome:
         store = Store(evaluation.results)
         planned, failed = _plan(evaluation, store, backend, observer)
         observer.phase(f"opening {store.path.name}")
-        brought_up_to_date(store, observer.notice)
+        if not store.path.exists():
+            brought_up_to_date(store, observer.notice)
         every_plan = [plan for of_a_model in planned for plan in of_a_model.plans]
         run_ids = [plan.run.id for plan in every_plan]
         with announced(store, every_plan) as journal:
@@ -189,18 +190,16 @@ def announced(store: Store, plans: Sequence[TaskPlan]) -> Iterator[Journal]:
     """
     run_ids = {plan.run.id for plan in plans}
     with alone(store, sorted(run_ids)), Journal(store) as journal:
-        for plan in plans:
-            journal.append("model", model_row(plan.model))
-            for table, row in plan.rows():
-                journal.append(table, row)
-        journal.move(keep=True)
+        journal.announce(
+            row for plan in plans for row in (("model", model_row(plan.model)), *plan.rows())
+        )
         yield journal
         # A signal from here on finds every row on disk.
         journal.sync()
 
 
 def with_stored_fingerprint(model: Model, store: Store) -> Model:
-    """Return a model under the fingerprint that its stored results have.
+    """Return a model under the fingerprint that its stored results or its training have.
 
     Earlier versions took the fingerprint over files that no loader reads as well. Where those are
     as they were, what is stored under it is of these very files, and is gone on with.
@@ -208,7 +207,7 @@ def with_stored_fingerprint(model: Model, store: Store) -> Model:
     earlier = model.earlier_fingerprint
     if earlier is None or not store.path.exists():
         return model
-    known = {fingerprint for *_, fingerprint in queries.models(store)}
+    known = queries.fingerprints(store)
     if earlier in known and model.fingerprint not in known:
         return replace(model, fingerprint=earlier)
     return model

@@ -52,7 +52,8 @@ class EvaluationProgress:
         self._names: Mapping[str, str] = {}
         self._judged_last = ""
         self._generating_since = 0.0
-        self._tokens = 0
+        self._tokens_of_finished = 0
+        self._tokens_of_engine = 0
         self._prompt_tokens = 0
         self._status = ""
         self._done = 0
@@ -78,7 +79,7 @@ class EvaluationProgress:
         if text == "generating":
             with self._lock:
                 self._generating_since = time.monotonic()
-                self._tokens = self._prompt_tokens = 0
+                self._tokens_of_finished = self._tokens_of_engine = self._prompt_tokens = 0
         self._progress.update(self._bar, description=text)
         if not self._console.is_terminal:
             self._console.print(plain(f"{text} …"))
@@ -92,7 +93,7 @@ class EvaluationProgress:
 
     def generated(self, completion_tokens: int, status: str) -> None:
         with self._lock:
-            self._tokens += completion_tokens
+            self._tokens_of_finished += completion_tokens
             self._status = status
             self._done += 1
         self._draw()
@@ -100,8 +101,8 @@ class EvaluationProgress:
     def progressed(self, prompt_tokens: int, new_tokens: int) -> None:
         with self._lock:
             self._prompt_tokens = prompt_tokens
-            # Counted by the engine, which knows of unfinished requests too.
-            self._tokens = max(self._tokens, new_tokens)
+            # Those that finish in the step at hand are not in it for a moment.
+            self._tokens_of_engine = max(self._tokens_of_engine, new_tokens)
         self._draw()
 
     def graded(self, run_id: str, item_id: str, correct: bool) -> None:
@@ -125,8 +126,10 @@ class EvaluationProgress:
     def _figures(self) -> str:
         with self._lock:
             seconds = time.monotonic() - self._generating_since
-            speed = f"{self._tokens / seconds:,.0f} tok/s" if self._tokens and seconds > 0 else ""
-            if self._prompt_tokens and not self._tokens:
+            # The engine's count covers finished and unfinished requests; a server has none.
+            tokens = max(self._tokens_of_finished, self._tokens_of_engine)
+            speed = f"{tokens / seconds:,.0f} tok/s" if tokens and seconds > 0 else ""
+            if self._prompt_tokens and not tokens:
                 speed = f"{self._prompt_tokens:,} prompt tokens read"
             counts = list(self._correct.get(self._judged_last, {}).values())
             score = percent_interval(_running_score(counts)) if counts else ""

@@ -429,11 +429,16 @@ def _gold_id(item: Item) -> str:
     return digest([item.gold, item.answer_type, tolerance, item.scorer, item.reference])[:32]
 
 
+def is_credential(name: str) -> bool:
+    """Say whether an engine argument of this name is a token or a password."""
+    return _CREDENTIAL.search(name) is not None
+
+
 def without_credentials(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return engine arguments as they may be stored and shown: without tokens and passwords."""
     return {
         name: _NOT_STORED
-        if isinstance(value, str) and _CREDENTIAL.search(name)
+        if is_credential(name) and not isinstance(value, bool | None)
         else without_credentials(value)
         if isinstance(value, Mapping)
         else value

@@ -300,7 +300,9 @@ def test_the_doctor_says_in_one_sentence_what_is_wrong_with_a_results_file(
     text.write_text("no database " * 500)
     with duckdb.connect(str(foreign)) as connection:
         connection.execute("CREATE TABLE run (id INTEGER)")
-    with Store(damaged).write() as connection:
+    with Store(damaged).write():
+        pass
+    with duckdb.connect(str(damaged)) as connection:
         connection.execute("CREATE TABLE filler AS SELECT range AS n FROM range(200000)")
     content = bytearray(damaged.read_bytes())
     content[12288:-4096] = b"\xff" * len(content[12288:-4096])

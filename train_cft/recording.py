@@ -90,9 +90,8 @@ def recording(
         with contextlib.suppress(StoreLocked):
             _tell_place(store, facts, out)
         with Journal(store) as journal:
-            journal.append("training", row)
             with contextlib.suppress(StoreLocked):
-                journal.move(wait_seconds=0.0, keep=True)
+                journal.announce([("training", row)], wait_seconds=0.0)
             yield Record(str(facts["id"]), journal, writer, course.tokens_by_step())
         with contextlib.suppress(StoreLocked):
             _tell_place(store, facts, out)

@@ -32,7 +32,14 @@ from harness.commands.options import (
     given,
     listed,
 )
-from harness.errors import EngineError, HarnessError, JournalRejected, NoVerdict, StoreLocked
+from harness.errors import (
+    DiskFull,
+    EngineError,
+    HarnessError,
+    JournalRejected,
+    NoVerdict,
+    StoreLocked,
+)
 
 if TYPE_CHECKING:
     from harness.gate.pairing import Gate
@@ -170,7 +177,7 @@ def _verdict_or_machinery() -> Iterator[None]:
     """Keep the exit codes of verdicts for verdicts: whatever breaks on the way ends with 4."""
     try:
         yield
-    except (EngineError, StoreLocked, JournalRejected) as error:
+    except (EngineError, StoreLocked, JournalRejected, DiskFull) as error:
         raise NoVerdict(error.message, error.remedy) from error
     except HarnessError:
         raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,8 +15,7 @@ from harness.plan import Settings
 from harness.store import Store, queries
 from harness.store.queries import RunSummary
 from harness.tasks_api import Task
-
-_SECRET = re.compile(r"(^|_)(token|key|secret|password)$", re.IGNORECASE)
+from harness.types import is_credential, without_credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +61,8 @@ class Engine:
         for name in ("base_url", "address"):
             if name in self.options:
                 words += [f"--{name.replace('_', '-')}", str(self.options[name])]
-        for name, value in self.args.items():
-            shown = f"YOUR_{name.upper()}" if _SECRET.search(name) else value
+        for name, value in without_credentials(self.args).items():
+            shown = f"YOUR_{name.upper()}" if is_credential(name) else value
             words += ["--engine-arg", _pair(name, shown)]
         words += ["--trust-remote-code"] if self.trust_remote_code else []
         words += ["--tasks-dir", str(self.tasks_dir)] if self.tasks_dir else []

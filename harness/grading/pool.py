@@ -278,11 +278,13 @@ class GraderPool:
             for outcome in worker.judge([self._call(job) for job in jobs]):
                 if isinstance(outcome, Extraction):
                     found = outcome
-                elif outcome.status in INFRASTRUCTURE_FAILURES:
-                    self._failed(left.popleft(), outcome, found)
+                    continue
+                job = left.popleft()
+                if outcome.status in INFRASTRUCTURE_FAILURES:
+                    self._failed(job, outcome, found)
                 else:
-                    self._settle(left.popleft(), outcome)
-                    found = None
+                    self._settle(job, outcome)
+                found = None
             return True
         except WorkerEnded as ended:
             verdict, by_wall_clock = ended.verdict, ended.by_wall_clock

@@ -15,7 +15,7 @@ import os
 import queue
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO
 
@@ -84,20 +84,40 @@ class Journal:
         if self._failure:
             raise self._failure
 
-    def move(self, *, wait_seconds: float | None = None, keep: bool = False) -> None:
+    def announce(
+        self, rows: Iterable[tuple[str, Row]], *, wait_seconds: float | None = None
+    ) -> None:
+        """Append rows, move them into the results file, and keep a copy of them until the end.
+
+        Everything that comes later needs them, should the results file be lost.
+
+        Args:
+            rows: As (table, row).
+            wait_seconds: How long to wait for another process to let go of the results file.
+
+        Raises:
+            StoreLocked: Somebody else held it all the while; the rows stay in the journal.
+            JournalRejected: The results file cannot take some of it.
+        """
+        with self._moving:  # the mover would keep no copy
+            for table, row in rows:
+                self.append(table, row)
+            self.sync()
+            self._move_finished(wait_seconds, keep=True)
+        self._taken.check()
+
+    def move(self, *, wait_seconds: float | None = None) -> None:
         """Move everything appended so far into the results file.
 
         Args:
             wait_seconds: How long to wait for another process to let go of it.
-            keep: Keep a copy of what has been appended so far until the end: what everything that
-                comes later cannot do without, should the results file be lost.
 
         Raises:
             StoreLocked: Somebody else held it all the while; the rows stay in the journal.
             JournalRejected: The results file cannot take some of it.
         """
         self.sync()
-        self._move_files(wait_seconds, keep=keep)
+        self._move_files(wait_seconds)
         self._taken.check()
 
     def close(self) -> None:
@@ -209,19 +229,22 @@ class Journal:
             with contextlib.suppress(HarnessError):
                 self._move_files(0.0)
 
-    def _move_files(self, wait_seconds: float | None, *, keep: bool = False) -> None:
-        """Finish the file at hand, and move all that are finished."""
+    def _move_files(self, wait_seconds: float | None) -> None:
         with self._moving:
-            with self._filling:
-                self._finish_file()
-                finished = recovery.row_files(self._dir)
-            if not finished:
-                return
-            self._look_at_results()
-            for file in finished:
-                self._take(file, wait_seconds, remove=not keep)
-                if keep:
-                    file.rename(file.with_suffix(f".plan{file.suffix}"))
+            self._move_finished(wait_seconds, keep=False)
+
+    def _move_finished(self, wait_seconds: float | None, *, keep: bool) -> None:
+        """Finish the file at hand, and move all that are finished; ``_moving`` is held."""
+        with self._filling:
+            self._finish_file()
+            finished = recovery.row_files(self._dir)
+        if not finished:
+            return
+        self._look_at_results()
+        for file in finished:
+            self._take(file, wait_seconds, remove=not keep)
+            if keep:
+                file.rename(file.with_suffix(f".plan{file.suffix}"))
 
     def _look_at_results(self) -> None:
         """Refuse a results file that has taken another's place before its id was known."""

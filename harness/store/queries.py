@@ -323,6 +323,16 @@ def aliases(store: Store) -> list[tuple[str, str, str]]:
     return [(fingerprint, name, source) for fingerprint, name, source in rows]
 
 
+def fingerprints(store: Store) -> set[str]:
+    """Return the fingerprints of all models that were measured, trained or trained from."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT fingerprint FROM model UNION SELECT base FROM training"
+            " UNION SELECT fingerprint FROM training_checkpoint"
+        ).fetchall()
+    return {fingerprint for (fingerprint,) in rows}
+
+
 def _described(architecture: str, parameters: int | None) -> str:
     if parameters is None:
         return architecture

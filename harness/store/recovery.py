@@ -221,8 +221,13 @@ def take(
 
 
 def take_said(store: Store, file: Path, wait_seconds: float | None) -> Taken:
-    """Move what a person said into the results file."""
-    return take(store, file, file.stem, wait_seconds)
+    """Move what a person said into the results file, unless another process has just done so."""
+    try:
+        return take(store, file, file.stem, wait_seconds)
+    except HarnessError:
+        if file.exists():
+            raise
+        return Taken()
 
 
 def tally(store: Store, run_ids: set[str]) -> None:

@@ -131,7 +131,6 @@ class Store:
         files = (output, output.with_name(f"tmp_{output.name}")) if output else ()
         with self._connect(True, wait_seconds, files) as connection:
             if self._version(connection) == self._schema_version:
-                self._checked = True
                 yield connection
                 return
         with self.write(wait_seconds=wait_seconds):

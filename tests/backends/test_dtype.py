@@ -150,3 +150,17 @@ def test_progress_is_shown_from_the_first_prompts_on(capsys: pytest.CaptureFixtu
     printed = capsys.readouterr().err
     assert "0 of 4  1,024 prompt tokens read" in printed
     assert "tok/s  gsm8k 100.0" in printed
+
+
+def test_tokens_that_the_engine_has_counted_are_not_counted_again_as_they_finish(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.progress.time.monotonic", lambda: 10.0)
+    progress = EvaluationProgress(every_seconds=0)
+    progress.planned(requests=8, stored=0, runs={"one": "gsm8k"})
+    progress.phase("generating")
+    monkeypatch.setattr("harness.progress.time.monotonic", lambda: 12.0)
+    progress.progressed(1024, 800)
+    for _ in range(8):
+        progress.generated(100, "")
+    assert "8 of 8  400 tok/s" in capsys.readouterr().err

@@ -51,10 +51,11 @@ def test_the_printed_command_goes_on_with_the_baseline(
 
 
 def test_a_secret_among_the_engines_arguments_is_never_printed() -> None:
-    words = Engine(args={"hf_token": "hf_abc", "max_num_batched_tokens": 5}).words()
-    assert words == [
-        "--engine-arg",
+    args = {"hf_token": "hf_abc", "api_key": 12345678, "max_num_batched_tokens": 5}
+    words = Engine(args=args | {"extra_headers": {"authorization": "Bearer abc"}}).words()
+    assert words[1::2] == [
         "hf_token=YOUR_HF_TOKEN",
-        "--engine-arg",
+        "api_key=YOUR_API_KEY",
         "max_num_batched_tokens=5",
+        'extra_headers={"authorization": "(not stored)"}',
     ]

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness.backends.openai import OpenAIBackend
+from harness.store import Store
 from harness.types import Chat, Message, Model, Prompt
 from tests.backends.fake_server import FakeServer
 from tests.backends.openai_calls import arguments
 from tests.conftest import Finished
+from tests.store.rows import generation, left_by_an_earlier_version
 
 THOUGHTS = "budgets of new tokens may cut its thoughts off (256 for quick): --max-tokens"
 INSTRUCTION = "--system takes the place of the instruction that quick would give"
@@ -49,6 +51,17 @@ def test_a_budget_that_nobody_chose_for_a_model_that_thinks(
     assert THOUGHTS in told()
     for chosen in (("--max-tokens", "300"), ("--no-thinking",)):
         assert THOUGHTS not in told(*chosen)
+
+
+def test_what_waits_for_another_results_file_is_said_once(
+    told: Callable[..., str], tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "results.duckdb")
+    rows = left_by_an_earlier_version(store, ("generation", generation(1)))
+    rows.with_name("owner.lock").write_text("0" * 32)
+    with store.write():
+        pass
+    assert told().count("wait for another results file") == 1
 
 
 def test_an_instruction_that_another_system_prompt_replaces(told: Callable[..., str]) -> None:

@@ -22,6 +22,7 @@ from harness.pipeline import with_stored_fingerprint
 from harness.plan import model_row
 from harness.store import Journal, Store
 from harness.types import digest
+from tests.store.test_training import training
 
 
 def _safetensors(path: Path, values: int = 4) -> None:
@@ -178,8 +179,9 @@ def test_what_no_loader_reads_does_not_make_it_another_model(checkpoint: Path) -
     assert after.earlier_fingerprint not in (None, before.fingerprint)
 
 
+@pytest.mark.parametrize("stored_as", ["measured", "trained from"])
 def test_results_stored_under_the_earlier_fingerprint_are_gone_on_with(
-    checkpoint: Path, tmp_path: Path
+    checkpoint: Path, tmp_path: Path, stored_as: str
 ) -> None:
     (checkpoint / "trainer_state.json").write_text("{}")
     model = _open(checkpoint)
@@ -187,7 +189,11 @@ def test_results_stored_under_the_earlier_fingerprint_are_gone_on_with(
     store = Store(tmp_path / "results.duckdb")
     assert with_stored_fingerprint(model, store) == model and not store.path.exists()
     with Journal(store) as journal:
-        journal.append("model", model_row(replace(model, fingerprint=model.earlier_fingerprint)))
+        if stored_as == "measured":
+            earlier = replace(model, fingerprint=model.earlier_fingerprint)
+            journal.append("model", model_row(earlier))
+        else:
+            journal.append("training", training(base=model.earlier_fingerprint))
     known = with_stored_fingerprint(model, store)
     assert isinstance(known, Checkpoint)
     assert known.fingerprint == model.earlier_fingerprint

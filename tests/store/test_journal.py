@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -223,12 +223,32 @@ def test_journals_are_not_followed_through_links(store: Store, harness: Harness)
 
 def _announce(store: Store) -> Journal:
     journal = Journal(store)
-    for table, row in _run_rows():
-        journal.append(table, row)
-    journal.move(keep=True)
+    journal.announce(_run_rows())
     journal.append("generation", generation(0))
     journal.move()
     return journal
+
+
+def test_all_that_a_run_announces_is_kept_however_long_that_takes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.store.journal.MOVE_EVERY_SECONDS", 0.05)
+
+    def slowly() -> Iterator[tuple[str, dict[str, Any]]]:
+        for row in _run_rows():
+            yield row
+            time.sleep(0.1)
+
+    journal = Journal(store)
+    journal.announce(slowly())
+    store.path.unlink()
+    journal.append("generation", generation(1))
+    with pytest.raises(ResultsMoved):
+        journal.close()
+    brought_up_to_date(Store(store.path), pytest.fail)
+    (summary,) = queries.runs(store)
+    assert (summary.requests, summary.generated) == (3, 1)
+    assert len(_in_store(store, "item_id FROM request")) == 3
 
 
 def test_a_file_moved_under_a_run_gets_the_rest_when_it_is_back(store: Store) -> None:
