@@ -40,7 +40,7 @@ def resolved_dtype(checkpoint: Checkpoint, given: object, *, on_cpu: bool) -> tu
     if given == AUTO:
         return own, AUTO
     slow = own == "float16" or not has_bfloat16_units()
-    if on_cpu and slow and "quantization_config" not in checkpoint.config:
+    if on_cpu and slow and not checkpoint.is_quantised:
         return "float32", "float32"
     return own, AUTO
 

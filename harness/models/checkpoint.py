@@ -24,13 +24,15 @@ _TOKENIZER_FILES = (
     *("tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "chat_template", "tekken"),
     "processor_config",
 )
+# Where AWQ, GPTQ and ModelOpt say how they packed the weights, if not in config.json.
+_QUANTISERS_FILES = ("quant_config.json", "quantize_config.json", "hf_quant_config.json")
 # What else a loader reads beside the weights; by name, and by suffix where tokenizers of many kinds
 # name their vocabulary as they like.
 _READ_NAMES = (
     *("config.json", "generation_config.json", "params.json", "model.safetensors.index.json"),
     *("consolidated.safetensors.index.json", "preprocessor_config.json"),
-    *("video_preprocessor_config.json", "quantize_config.json", "quant_config.json"),
-    "hf_quant_config.json",
+    "video_preprocessor_config.json",
+    *_QUANTISERS_FILES,
 )
 _READ_SUFFIXES = (".model", ".tiktoken", ".jinja")
 # What earlier versions hashed: everything small of these kinds, whether a loader reads it or not.
@@ -105,6 +107,16 @@ class Checkpoint(Model):
             parameters=sum(prod(tensor.shape) for tensor in tensors),
             chat_template_sha256=hashes.get(path / "chat_template.jinja") or _own_template(path),
             max_context=_max_context(config),
+        )
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether the weights are packed: their names, shapes and dtype are the quantiser's."""
+        parts = [self.config, self.config.get("text_config")]
+        return any((self.path / name).is_file() for name in _QUANTISERS_FILES) or any(
+            isinstance(part, Mapping)
+            and bool(part.get("quantization_config") or part.get("compression_config"))
+            for part in parts
         )
 
     def same_files(self, other: Checkpoint) -> bool:

@@ -306,6 +306,20 @@ def test_more_layers_than_weights_are_refused_before_they_are_made(checkpoint: P
         _open(checkpoint)
 
 
+@pytest.mark.parametrize("name", ["quant_config.json", "hf_quant_config.json", None])
+def test_weights_are_known_to_be_quantised_wherever_that_is_said(
+    checkpoint: Path, name: str | None
+) -> None:
+    assert not _open(checkpoint).is_quantised
+    if name is None:
+        config = json.loads((checkpoint / "config.json").read_text())
+        config["text_config"] = {"quantization_config": {"quant_method": "fp8"}}
+        (checkpoint / "config.json").write_text(json.dumps(config))
+    else:
+        (checkpoint / name).write_text("{}")
+    assert _open(checkpoint).is_quantised
+
+
 def test_an_unknown_name_gets_the_nearest_ones() -> None:
     with pytest.raises(HarnessError, match="smollm2-135m"):
         resolve_model("smollm-135m")
