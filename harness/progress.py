@@ -53,6 +53,7 @@ class EvaluationProgress:
         self._judged_last = ""
         self._generating_since = 0.0
         self._tokens = 0
+        self._engine_tokens = 0
         self._prompt_tokens = 0
         self._status = ""
         self._done = 0
@@ -78,7 +79,7 @@ class EvaluationProgress:
         if text == "generating":
             with self._lock:
                 self._generating_since = time.monotonic()
-                self._tokens = self._prompt_tokens = 0
+                self._tokens = self._engine_tokens = self._prompt_tokens = 0
         self._progress.update(self._bar, description=text)
         if not self._console.is_terminal:
             self._console.print(plain(f"{text} …"))
@@ -100,8 +101,7 @@ class EvaluationProgress:
     def progressed(self, prompt_tokens: int, new_tokens: int) -> None:
         with self._lock:
             self._prompt_tokens = prompt_tokens
-            # Counted by the engine, which knows of unfinished requests too.
-            self._tokens = max(self._tokens, new_tokens)
+            self._engine_tokens = new_tokens
         self._draw()
 
     def graded(self, run_id: str, item_id: str, correct: bool) -> None:
@@ -125,8 +125,10 @@ class EvaluationProgress:
     def _figures(self) -> str:
         with self._lock:
             seconds = time.monotonic() - self._generating_since
-            speed = f"{self._tokens / seconds:,.0f} tok/s" if self._tokens and seconds > 0 else ""
-            if self._prompt_tokens and not self._tokens:
+            # The engine knows of unfinished requests too, where it counts.
+            tokens = max(self._tokens, self._engine_tokens)
+            speed = f"{tokens / seconds:,.0f} tok/s" if tokens and seconds > 0 else ""
+            if self._prompt_tokens and not tokens:
                 speed = f"{self._prompt_tokens:,} prompt tokens read"
             counts = list(self._correct.get(self._judged_last, {}).values())
             score = percent_interval(_running_score(counts)) if counts else ""

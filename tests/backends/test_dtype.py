@@ -72,7 +72,12 @@ def test_keys_of_runs_stored_before_the_dtype_was_resolved_stay_what_they_were(
         ({"torch_dtype": "float32"}, None, True, "bfloat16"),
         ({"torch_dtype": "bfloat16"}, None, False, "float32"),
         ({"text_config": {"dtype": "float16"}}, None, True, "float32"),
-        ({"dtype": "float16", "quantization_config": {}}, None, False, "float16"),
+        (
+            {"dtype": "float16", "quantization_config": {"bits": 4}},
+            None,
+            False,
+            "float16",
+        ),
         ({"dtype": "float16", "model_type": "gemma2"}, None, True, "bfloat16"),
         ({"dtype": "bfloat16"}, "half", False, "float16"),
         ({}, None, True, "bfloat16"),  # the stored weights tell
@@ -150,3 +155,17 @@ def test_progress_is_shown_from_the_first_prompts_on(capsys: pytest.CaptureFixtu
     printed = capsys.readouterr().err
     assert "0 of 4  1,024 prompt tokens read" in printed
     assert "tok/s  gsm8k 100.0" in printed
+
+
+def test_the_speed_counts_each_token_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("harness.progress.time.monotonic", lambda: now)
+    progress = EvaluationProgress(every_seconds=0)
+    progress.planned(requests=2, stored=0, runs={"one": "gsm8k"})
+    progress.phase("generating")
+    now += 10
+    progress.progressed(60, 1000)  # of both requests
+    progress.generated(500, "")  # one of them has finished
+    assert "1 of 2  100 tok/s" in capsys.readouterr().err
