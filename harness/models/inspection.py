@@ -138,6 +138,12 @@ def _look(checkpoint: Checkpoint, *, trust_remote_code: bool) -> dict[str, Any]:
         return result
     if child.returncode == -signal.SIGXCPU:
         raise _too_much(checkpoint, stage, f"{CPU_SECONDS[stage]} seconds")
+    if child.returncode == -signal.SIGKILL:
+        raise HarnessError(
+            f"{checkpoint.path} was not looked into: the system ended the process that does it, "
+            f"most likely for want of memory ({_DOING[stage]}).",
+            "Free some memory and try again; where there is enough, do not trust the checkpoint.",
+        )
     if child.returncode < 0:
         raise HarnessError(
             f"{checkpoint.path} ends the process that looks into it "

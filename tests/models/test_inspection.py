@@ -240,3 +240,15 @@ def test_what_was_found_sound_is_not_looked_into_again(
     monkeypatch.setattr(sys, "executable", "/nowhere")  # no process can be started
     again = resolve_model(str(opened["plain"][0]))
     assert again == opened["plain"][1]
+
+
+def test_a_machine_without_memory_does_not_make_a_checkpoint_damaged(
+    opened: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = tmp_path / "python"
+    ended.write_text("#!/bin/sh\nkill -9 $$\n")
+    ended.chmod(0o755)
+    monkeypatch.setenv("HARNESS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "executable", str(ended))
+    with pytest.raises(HarnessError, match="for want of memory .* Free some memory"):
+        resolve_model(str(opened["plain"][0]))
