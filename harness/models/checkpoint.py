@@ -82,7 +82,7 @@ class Checkpoint(Model):
                 f"{path} has no tokenizer (tokenizer.json or tokenizer.model).",
                 "Save the tokenizer beside the weights: tokenizer.save_pretrained(folder).",
             )
-        beside = _read_by_loaders(path, config)
+        beside = [file for file in _read_by_loaders(path, config) if file not in weights]
         once = {file for file in path.iterdir() if file.suffix in _ONCE_HASHED and file.is_file()}
         facts = facts_of([*weights, *sorted(once.union(beside))])
         hashes = {file: known.sha256 for file, known in facts.items()}
@@ -99,7 +99,7 @@ class Checkpoint(Model):
             earlier_fingerprint=earlier if earlier != contents else None,
             contents_sha256=contents,
             layout_sha256=digest([_layout(tensors), sorted(hashes[file] for file in beside)]),
-            not_finite=tuple(name for file in weights for name in facts[file].not_finite),
+            not_finite=tuple(name for found in facts.values() for name in found.not_finite),
             tokenizer_sha256=_digest_of(
                 {file: hashes[file] for file in beside if _of_the_tokenizer(file)}, path
             ),
@@ -139,6 +139,7 @@ def _read_by_loaders(folder: Path, config: Mapping[str, Any]) -> list[Path]:
         and (
             file.name in _READ_NAMES
             or file.suffix in _READ_SUFFIXES
+            or file.match("consolidated*.safetensors")  # vLLM takes them before all others
             or (file.suffix in (".json", ".txt") and file.name.startswith(_TOKENIZER_FILES))
             or (own_code and file.suffix == ".py")
         )

@@ -212,6 +212,19 @@ def test_what_a_loader_reads_makes_it_another_model(checkpoint: Path, name: str)
     assert _open(checkpoint).fingerprint != before
 
 
+def test_weights_that_an_engine_prefers_to_those_of_the_index_are_looked_at(
+    checkpoint: Path,
+) -> None:
+    index = {"weight_map": {"w": "model.safetensors"}}
+    (checkpoint / "model.safetensors.index.json").write_text(json.dumps(index))
+    before = _open(checkpoint)
+    preferred = checkpoint / "consolidated.safetensors"
+    _written(preferred, {"norm": ("BF16", [1], 0, 2)}, bytes([0xC0, 0x7F]))
+    opened = _open(checkpoint)
+    assert opened.fingerprint != before.fingerprint == opened.earlier_fingerprint
+    assert opened.not_finite == ("norm",) and opened.parameters == before.parameters
+
+
 def test_the_built_in_model_keeps_the_fingerprint_that_results_are_stored_under(
     model_folder: Path,
 ) -> None:
