@@ -100,6 +100,20 @@ def gpus() -> list[str]:
     return names
 
 
+@cache
+def compute_capability() -> float | None:
+    """Return the lowest compute capability of the NVIDIA devices, without starting CUDA.
+
+    ``None`` where the driver does not tell.
+    """
+    asked = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30)
+        return min((float(line) for line in told.stdout.split()), default=None)
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+
+
 def _cpu_model() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.cpu import has_bfloat16_units
+from harness.environment import compute_capability
 from harness.models.checkpoint import Checkpoint
 
 AUTO = "auto"
 """The dtype that a checkpoint itself names, as vLLM spells it."""
 _SHORT_NAMES = {"half": "float16", "float": "float32"}
 _IN_SAFETENSORS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float32"}
+_AMPERE = 8.0  # the first compute capability with bfloat16
 # vLLM refuses float16 for these: their activations overflow (vllm/config/model.py).
 _NO_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
 
@@ -27,7 +29,8 @@ def resolved_dtype(checkpoint: Checkpoint, given: object, *, on_cpu: bool) -> tu
 
     A CPU without bfloat16 units computes in float32, and so does any CPU where the checkpoint is in
     float16, of which CPUs have few units and float32 holds every value. Quantised checkpoints keep
-    the dtype that their kernels were made for.
+    the dtype that their kernels were made for. A GPU older than Ampere has no bfloat16 and computes
+    in float16, or in float32 where a model's activations overflow that.
 
     Args:
         checkpoint: What is to be served.
@@ -37,10 +40,13 @@ def resolved_dtype(checkpoint: Checkpoint, given: object, *, on_cpu: bool) -> tu
     if given is not None and given != AUTO:
         return _SHORT_NAMES.get(str(given), str(given)), str(given)
     own = own_dtype(checkpoint)
+    if not on_cpu and own == "bfloat16" and (compute_capability() or _AMPERE) < _AMPERE:
+        other = "float32" if checkpoint.config.get("model_type") in _NO_FLOAT16 else "float16"
+        return other, other
     if given == AUTO:
         return own, AUTO
     slow = own == "float16" or not has_bfloat16_units()
-    if on_cpu and slow and "quantization_config" not in checkpoint.config:
+    if on_cpu and slow and not checkpoint.is_quantised:
         return "float32", "float32"
     return own, AUTO
 

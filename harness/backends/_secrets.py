@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 _MARK = "…"
-# A shorter key is a placeholder ("EMPTY", "test"): a word that any answer may hold.
+# A shorter key is a placeholder ("EMPTY", "test"), as is a word ("placeholder", "anything"): any
+# answer may hold it.
 _SHORTEST = 8
+_LONGEST_WORD = 15
 _FEWEST_DIFFERENT = 4
 # Servers show the ends of a key, as in `sk-abc***xyz`.
 _MASKED = re.compile(r"([\w+/.-]*)(?:\*{2,}|•+|…|\.{3,})([\w+/.-]*)")
@@ -23,7 +25,7 @@ class Secret:
     Whole, and in runs of 8 characters and more, it is taken out of texts; so are its base64 (with
     whatever stands before and after it, such as ``Bearer``), hexadecimal, percent-encoded, escaped
     and reversed forms. Runs that are a word or a number are left alone. A key of fewer than 8
-    characters is none.
+    characters is none, nor is a word of up to 15 letters.
 
     Args:
         key: The key; empty for none.
@@ -35,7 +37,7 @@ class Secret:
     def __init__(self, key: str) -> None:
         self.found = False
         self._key = key
-        forms = [key, key[::-1], *_encoded(key)] if len(key) >= _SHORTEST else []
+        forms = [] if _is_placeholder(key) else [key, key[::-1], *_encoded(key)]
         self._forms = [form for form in dict.fromkeys(forms) if len(form) >= _SHORTEST]
         self._runs = [
             (form, at)
@@ -86,6 +88,14 @@ class Secret:
         return _MARK if shown else found[0]
 
 
+def _is_placeholder(key: str) -> bool:
+    return len(key) < _SHORTEST or (len(key) <= _LONGEST_WORD and _is_word(key))
+
+
+def _is_word(text: str) -> bool:
+    return text.isalpha() and (text.islower() or text.isupper())
+
+
 def _encoded(key: str) -> list[str]:
     """Return what base64, hexadecimal digits, addresses and JSON make of a key."""
     content = key.encode()
@@ -105,8 +115,7 @@ def _encoded(key: str) -> list[str]:
 
 def _is_telling(run: str) -> bool:
     """Say whether a run of a key is neither a number, nor a word, nor a rule."""
-    is_word = run.isalpha() and (run.islower() or run.isupper())
-    return not (run.isdigit() or is_word or len(set(run)) < _FEWEST_DIFFERENT)
+    return not (run.isdigit() or _is_word(run) or len(set(run)) < _FEWEST_DIFFERENT)
 
 
 def _cut(text: str, form: str, at: int) -> str:

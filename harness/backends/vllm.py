@@ -153,8 +153,7 @@ class VllmBackend:
     ) -> Mapping[str, Any]:
         checkpoint = _checkpoint(model)
         settings = self.settings(checkpoint, requests, longest)
-        if self._on_cpu:
-            self._announce(checkpoint, requests, settings["dtype"])
+        self._announce(checkpoint, requests, settings["dtype"])
         if not self._serves(checkpoint, settings):
             self.close()
             self._load(checkpoint, settings)
@@ -169,13 +168,17 @@ class VllmBackend:
         return self._settings
 
     def _announce(self, checkpoint: Checkpoint, requests: Sequence[Request], dtype: str) -> None:
-        """Say which dtype a CPU computes in where it is not the checkpoint's, and how long."""
+        """Say which dtype is computed in where it is not the checkpoint's; on a CPU, how long."""
         own = own_dtype(checkpoint)
         if dtype != own and "dtype" not in self._engine_args:
-            self._tell(
-                f"{checkpoint.name} is computed in {dtype}, not {own}, which this CPU multiplies "
-                f"several times slower; --engine-arg dtype={own} insists on it."
+            why = (
+                f"this CPU multiplies several times slower; --engine-arg dtype={own} insists on it"
+                if self._on_cpu
+                else "this GPU lacks"
             )
+            self._tell(f"{checkpoint.name} is computed in {dtype}, not {own}, which {why}.")
+        if not self._on_cpu:
+            return
         forecast = cpu_forecast(checkpoint.parameters or 0, requests, dtype)
         if forecast:
             self._tell(forecast)

@@ -36,7 +36,7 @@ _LETTER = re.compile(r"\(?([A-Z])\)?\.?")
 _ANSWER_MARK = "####"
 _CALCULATION = re.compile(r"<<[^<>]*>>")
 # Or on a last line of its own, as OpenAI's model solutions have it.
-_ANSWER_LINE = re.compile(r"(?:A|Answer|The answer is)\s*:?\s*(\S.*)")
+_ANSWER_LINE = re.compile(r"(?:(?:A|Answer)\s*:|The answer is\s*:?)\s*(\S.*)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 _LONGEST_GOLD = 200
 
@@ -295,7 +295,7 @@ def short_gold(gold: str) -> str:
     *before, last = text.strip().split("\n")
     if before and (found := _ANSWER_LINE.fullmatch(last.strip())):
         return _THOUSANDS.sub("", found[1])
-    return text
+    return gold
 
 
 def right_or_wrong(value: object) -> bool | None:

@@ -20,12 +20,17 @@ class TooCostly(Exception):
 
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
-    """Bound CPU time and memory of what is done within, where this thread and system allow it.
+    """Bound CPU time and memory of what the main thread does within, where the system allows it.
 
     Raises:
         TooCostly: It took more than ten seconds of CPU time.
         MemoryError: It asked for more than 2 GiB.
     """
+    # Python runs handlers in the main thread alone, and a limit on memory is the whole process's:
+    # a second thread would put back the first one's.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     with _cpu_time(), _memory():
         yield
 
@@ -36,10 +41,6 @@ def _too_costly(signum: int, frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def _cpu_time() -> Iterator[None]:
-    # Python runs handlers in the main thread alone.
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = signal.signal(signal.SIGVTALRM, _too_costly)
     signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
     try:
@@ -59,6 +60,9 @@ def _memory() -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     with open("/proc/self/statm") as statm:
         in_use = int(statm.read().split()[5]) * resource.getpagesize()
+    if not in_use:  # a sandbox that leaves it out
+        yield
+        return
     most = in_use + _MORE_BYTES
     if soft != resource.RLIM_INFINITY:
         most = min(most, soft)

@@ -24,13 +24,15 @@ _TOKENIZER_FILES = (
     *("tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "chat_template", "tekken"),
     "processor_config",
 )
+# Where AWQ, GPTQ and ModelOpt say how they packed the weights, if not in config.json.
+_QUANTISERS_FILES = ("quant_config.json", "quantize_config.json", "hf_quant_config.json")
 # What else a loader reads beside the weights; by name, and by suffix where tokenizers of many kinds
 # name their vocabulary as they like.
 _READ_NAMES = (
     *("config.json", "generation_config.json", "params.json", "model.safetensors.index.json"),
     *("consolidated.safetensors.index.json", "preprocessor_config.json"),
-    *("video_preprocessor_config.json", "quantize_config.json", "quant_config.json"),
-    "hf_quant_config.json",
+    "video_preprocessor_config.json",
+    *_QUANTISERS_FILES,
 )
 _READ_SUFFIXES = (".model", ".tiktoken", ".jinja")
 # What earlier versions hashed: everything small of these kinds, whether a loader reads it or not.
@@ -80,7 +82,7 @@ class Checkpoint(Model):
                 f"{path} has no tokenizer (tokenizer.json or tokenizer.model).",
                 "Save the tokenizer beside the weights: tokenizer.save_pretrained(folder).",
             )
-        beside = _read_by_loaders(path, config)
+        beside = [file for file in _read_by_loaders(path, config) if file not in weights]
         once = {file for file in path.iterdir() if file.suffix in _ONCE_HASHED and file.is_file()}
         facts = facts_of([*weights, *sorted(once.union(beside))])
         hashes = {file: known.sha256 for file, known in facts.items()}
@@ -97,7 +99,7 @@ class Checkpoint(Model):
             earlier_fingerprint=earlier if earlier != contents else None,
             contents_sha256=contents,
             layout_sha256=digest([_layout(tensors), sorted(hashes[file] for file in beside)]),
-            not_finite=tuple(name for file in weights for name in facts[file].not_finite),
+            not_finite=tuple(name for found in facts.values() for name in found.not_finite),
             tokenizer_sha256=_digest_of(
                 {file: hashes[file] for file in beside if _of_the_tokenizer(file)}, path
             ),
@@ -105,6 +107,16 @@ class Checkpoint(Model):
             parameters=sum(prod(tensor.shape) for tensor in tensors),
             chat_template_sha256=hashes.get(path / "chat_template.jinja") or _own_template(path),
             max_context=_max_context(config),
+        )
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether the weights are packed: their names, shapes and dtype are the quantiser's."""
+        parts = [self.config, self.config.get("text_config")]
+        return any((self.path / name).is_file() for name in _QUANTISERS_FILES) or any(
+            isinstance(part, Mapping)
+            and bool(part.get("quantization_config") or part.get("compression_config"))
+            for part in parts
         )
 
     def same_files(self, other: Checkpoint) -> bool:
@@ -127,6 +139,7 @@ def _read_by_loaders(folder: Path, config: Mapping[str, Any]) -> list[Path]:
         and (
             file.name in _READ_NAMES
             or file.suffix in _READ_SUFFIXES
+            or file.match("consolidated*.safetensors")  # vLLM takes them before all others
             or (file.suffix in (".json", ".txt") and file.name.startswith(_TOKENIZER_FILES))
             or (own_code and file.suffix == ".py")
         )

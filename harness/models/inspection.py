@@ -62,6 +62,11 @@ def inspected(checkpoint: Checkpoint, *, trust_remote_code: bool = False) -> Che
             f"The weights of {checkpoint.name} were not compared with what its architecture "
             f"needs: {found['not_compared']}."
         )
+    if _has_both_formats(checkpoint):
+        notices.append(
+            f"{checkpoint.name} has weights in consolidated*.safetensors, which vLLM reads in "
+            "place of its other weight files: remove them if they are of another model."
+        )
     fault = found.get("template")
     if fault in _FAULTS:
         notices.append(f"{checkpoint.name} {_FAULTS[fault]}")
@@ -108,7 +113,7 @@ def _remembered(memory: Path) -> dict[str, Any]:
 
 def _look(checkpoint: Checkpoint, *, trust_remote_code: bool) -> dict[str, Any]:
     """Run the child, and return its result."""
-    compare = not _is_quantised(checkpoint.config) and not _is_in_mistral_format(checkpoint)
+    compare = not checkpoint.is_quantised and not _consolidated(checkpoint)
     command = [sys.executable, "-P", "-m", "harness.models._inspect", str(checkpoint.path)]
     command += [str(int(trust_remote_code)), str(int(compare))]
     quiet = {
@@ -133,6 +138,12 @@ def _look(checkpoint: Checkpoint, *, trust_remote_code: bool) -> dict[str, Any]:
         return result
     if child.returncode == -signal.SIGXCPU:
         raise _too_much(checkpoint, stage, f"{CPU_SECONDS[stage]} seconds")
+    if child.returncode == -signal.SIGKILL:
+        raise HarnessError(
+            f"{checkpoint.path} was not looked into: the system ended the process that does it, "
+            f"most likely for want of memory ({_DOING[stage]}).",
+            "Free some memory and try again; where there is enough, do not trust the checkpoint.",
+        )
     if child.returncode < 0:
         raise HarnessError(
             f"{checkpoint.path} ends the process that looks into it "
@@ -237,16 +248,11 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_LISTED]) + more
 
 
-def _is_quantised(config: Mapping[str, Any]) -> bool:
-    """Say whether the weights are packed: their names and shapes are the quantiser's then."""
-    parts = [config, config.get("text_config")]
-    return any(
-        isinstance(part, Mapping)
-        and (part.get("quantization_config") or part.get("compression_config"))
-        for part in parts
-    )
+def _consolidated(checkpoint: Checkpoint) -> list[Path]:
+    """Return the files that vLLM prefers to all others; their tensors have names of their own."""
+    return list(checkpoint.path.glob("consolidated*.safetensors"))
 
 
-def _is_in_mistral_format(checkpoint: Checkpoint) -> bool:
-    """Say whether an engine reads ``consolidated.safetensors``, which has names of its own."""
-    return any(file.name.startswith("consolidated") for file in checkpoint.weights)
+def _has_both_formats(checkpoint: Checkpoint) -> bool:
+    preferred = _consolidated(checkpoint)
+    return bool(preferred) and not set(checkpoint.weights) <= set(preferred)

@@ -15,6 +15,7 @@ from harness.backends import BackendOptions, _dtype
 from harness.backends._forecast import cpu_forecast
 from harness.backends.vllm import VllmBackend
 from harness.comparability import differences
+from harness.environment import compute_capability
 from harness.models import resolve_model
 from harness.models.checkpoint import Checkpoint
 from harness.plan import Settings, TaskPlan, plan_task
@@ -72,7 +73,12 @@ def test_keys_of_runs_stored_before_the_dtype_was_resolved_stay_what_they_were(
         ({"torch_dtype": "float32"}, None, True, "bfloat16"),
         ({"torch_dtype": "bfloat16"}, None, False, "float32"),
         ({"text_config": {"dtype": "float16"}}, None, True, "float32"),
-        ({"dtype": "float16", "quantization_config": {}}, None, False, "float16"),
+        (
+            {"dtype": "float16", "quantization_config": {"bits": 4}},
+            None,
+            False,
+            "float16",
+        ),
         ({"dtype": "float16", "model_type": "gemma2"}, None, True, "bfloat16"),
         ({"dtype": "bfloat16"}, "half", False, "float16"),
         ({}, None, True, "bfloat16"),  # the stored weights tell
@@ -132,6 +138,38 @@ def asking(count: int, max_tokens: int) -> list[Request]:
     return [
         Request(str(n), str(n), 0, Prompt(token_ids=(1,) * 60), sampling, 0) for n in range(count)
     ]
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "kind", "given", "chosen"),
+    [
+        ("8.0\n9.0", "llama", None, ("bfloat16", "auto")),
+        ("8.6\n7.5", "llama", None, ("float16", "float16")),
+        ("7.0", "gemma2", "auto", ("float32", "float32")),
+        ("7.5", "llama", "bfloat16", ("bfloat16", "bfloat16")),
+        ("[N/A]", "llama", None, ("bfloat16", "auto")),
+    ],
+)
+def test_a_gpu_without_bfloat16_computes_in_what_it_has(
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capabilities: str,
+    kind: str,
+    given: str | None,
+    chosen: tuple[str, str],
+) -> None:
+    driver = tmp_path / "bin" / "nvidia-smi"
+    driver.parent.mkdir()
+    driver.write_text(f"#!/bin/sh\necho '{capabilities}'\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{driver.parent}{os.pathsep}{os.environ['PATH']}")
+    compute_capability.cache_clear()
+    asked = replace(checkpoint, config={"dtype": "bfloat16", "model_type": kind})
+    try:
+        assert _dtype.resolved_dtype(asked, given, on_cpu=False) == chosen
+    finally:
+        compute_capability.cache_clear()
 
 
 def test_a_long_evaluation_on_a_cpu_says_so_before_it_starts() -> None:

@@ -216,8 +216,10 @@ def test_no_form_of_a_key_is_left(key: str) -> None:
 
 
 def test_texts_that_hold_no_key_stay_as_they_are() -> None:
-    text = "12345678 password 1/3 sk-learn std::vector *** … the answer\u00a0is \\boxed{5}"
-    for key in (KEY, "", "EMPTY", "7", "none", "my-password-12345678"):
+    text = (
+        "12345678 password placeholder 1/3 sk-learn std::vector *** … the answer\u00a0is \\boxed{5}"
+    )
+    for key in (KEY, "", "EMPTY", "7", "none", "placeholder", "my-password-12345678"):
         assert Secret(key).without({"a": [text, 1, None]}) == {"a": [text, 1, None]}
     assert Secret(KEY).without("a\ud800b") == "a\N{REPLACEMENT CHARACTER}b"
 

@@ -34,11 +34,16 @@ def _take(
         ("#### 1,234,567", "1234567"),
         ("He has 2<<1+1=2>>2\n#### $1,000", "$1000"),
         ("2/2=<<2/2=1>>1\nA: 3", "3"),
+        ("Two and two.\nAnswer: 1,004", "1004"),
+        ("Two and two.\nThe answer is 4", "4"),
+        ("Which fruit?\nApples", "Which fruit?\nApples"),
+        ("All of\nA) one\nAnd B", "All of\nA) one\nAnd B"),
         ("18", "18"),
         ("A: 3", "A: 3"),
         ("(1,234)", "(1,234)"),
         ("####", "####"),
         ("x \\ll y", "x \\ll y"),
+        ("a << b >> c", "a << b >> c"),
     ],
 )
 def test_a_gold_that_is_a_solution_is_cut_to_its_answer(gold: str, answer: str) -> None:

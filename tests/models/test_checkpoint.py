@@ -218,6 +218,19 @@ def test_what_a_loader_reads_makes_it_another_model(checkpoint: Path, name: str)
     assert _open(checkpoint).fingerprint != before
 
 
+def test_weights_that_an_engine_prefers_to_those_of_the_index_are_looked_at(
+    checkpoint: Path,
+) -> None:
+    index = {"weight_map": {"w": "model.safetensors"}}
+    (checkpoint / "model.safetensors.index.json").write_text(json.dumps(index))
+    before = _open(checkpoint)
+    preferred = checkpoint / "consolidated.safetensors"
+    _written(preferred, {"norm": ("BF16", [1], 0, 2)}, bytes([0xC0, 0x7F]))
+    opened = _open(checkpoint)
+    assert opened.fingerprint != before.fingerprint == opened.earlier_fingerprint
+    assert opened.not_finite == ("norm",) and opened.parameters == before.parameters
+
+
 def test_the_built_in_model_keeps_the_fingerprint_that_results_are_stored_under(
     model_folder: Path,
 ) -> None:
@@ -310,6 +323,20 @@ def test_more_layers_than_weights_are_refused_before_they_are_made(checkpoint: P
     (checkpoint / "config.json").write_text('{"num_hidden_layers": 1000000000}')
     with pytest.raises(HarnessError, match="promises 1,000,000,000 layers"):
         _open(checkpoint)
+
+
+@pytest.mark.parametrize("name", ["quant_config.json", "hf_quant_config.json", None])
+def test_weights_are_known_to_be_quantised_wherever_that_is_said(
+    checkpoint: Path, name: str | None
+) -> None:
+    assert not _open(checkpoint).is_quantised
+    if name is None:
+        config = json.loads((checkpoint / "config.json").read_text())
+        config["text_config"] = {"quantization_config": {"quant_method": "fp8"}}
+        (checkpoint / "config.json").write_text(json.dumps(config))
+    else:
+        (checkpoint / name).write_text("{}")
+    assert _open(checkpoint).is_quantised
 
 
 def test_an_unknown_name_gets_the_nearest_ones() -> None:

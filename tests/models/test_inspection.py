@@ -33,6 +33,10 @@ TINY: dict[str, Any] = {
     "pad_token_id": 0,
 }
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+ROUTED = {
+    **{"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16},
+    **{"n_group": 1, "topk_group": 1, "first_k_dense_replace": 1},
+}
 ASKS = TURNS + "{% if add_generation_prompt %}<assistant>{% endif %}"
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
 
@@ -75,7 +79,17 @@ def _old_buffers(tensors: dict[str, Any], _: dict[str, Any]) -> None:
     import torch
 
     for layer in range(2):
-        tensors[f"model.layers.{layer}.self_attn.rotary_emb.inv_freq"] = torch.ones(4)
+        for name in ("inv_freq", "cos_cached"):
+            tensors[f"model.layers.{layer}.self_attn.rotary_emb.{name}"] = torch.ones(4)
+
+
+def _guesses_ahead(tensors: dict[str, Any], config: dict[str, Any]) -> None:
+    """Add a layer for multi-token prediction, which an engine leaves out."""
+    config["num_nextn_predict_layers"] = 1
+    for name in list(tensors):
+        if name.startswith("model.layers.1."):
+            tensors[name.replace(".1.", ".2.", 1)] = tensors[name].clone()
+    tensors["model.layers.2.eh_proj.weight"] = tensors["model.norm.weight"].clone()
 
 
 @pytest.mark.parametrize(
@@ -90,6 +104,7 @@ def _old_buffers(tensors: dict[str, Any], _: dict[str, Any]) -> None:
         ("Gemma2", {}, None),
         ("Gemma3Text", {}, None),
         ("Qwen3Moe", EXPERTS, None),
+        ("Glm4Moe", ROUTED, _guesses_ahead),
         ("Qwen2", {"tie_word_embeddings": True}, None),
         ("Qwen2", {"tie_word_embeddings": True}, _head_of_its_own),
         ("Qwen2", {"vocab_size": 320}, None),
@@ -225,3 +240,15 @@ def test_what_was_found_sound_is_not_looked_into_again(
     monkeypatch.setattr(sys, "executable", "/nowhere")  # no process can be started
     again = resolve_model(str(opened["plain"][0]))
     assert again == opened["plain"][1]
+
+
+def test_a_machine_without_memory_does_not_make_a_checkpoint_damaged(
+    opened: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = tmp_path / "python"
+    ended.write_text("#!/bin/sh\nkill -9 $$\n")
+    ended.chmod(0o755)
+    monkeypatch.setenv("HARNESS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "executable", str(ended))
+    with pytest.raises(HarnessError, match="for want of memory .* Free some memory"):
+        resolve_model(str(opened["plain"][0]))
