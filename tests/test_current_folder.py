@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,22 @@ def test_grading_a_downloaded_file_runs_no_code_beside_it(hostile: Path) -> None
 def test_the_leaderboard_of_a_downloaded_file_runs_no_code_beside_it(hostile: Path) -> None:
     with serving(hostile / "results.duckdb", hostile):
         assert loaded(hostile) == ""
+
+
+def test_the_leaderboard_takes_no_settings_from_the_current_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "downloaded"
+    (folder / ".streamlit").mkdir(parents=True)
+    settings = "[server]\nenableCORS = false\nenableXsrfProtection = false\n"
+    (folder / ".streamlit" / "config.toml").write_text(settings)
+    with serving(Path("results.duckdb"), folder) as address:
+        upgrade = {
+            **{"Origin": "http://other.example", "Connection": "Upgrade", "Upgrade": "websocket"},
+            **{"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="},
+        }
+        connection = HTTPConnection(address.removeprefix("http://"), timeout=20)
+        connection.request("GET", "/_stcore/stream", headers=upgrade)
+        assert connection.getresponse().status == 403, "a page of another site gets in"
+        connection.close()
 
 
 def test_a_module_that_hides_our_tasks_is_named(tmp_path: Path) -> None:

@@ -160,8 +160,11 @@ def leaderboard(
             "all of it, and can store labels and reviews.",
             file=sys.stderr,
         )
-    os.environ["HARNESS_RESULTS"] = str(results)
+    os.environ["HARNESS_RESULTS"] = str(results.absolute())
     _tally(results)
+    # Streamlit takes settings (who may connect, what to fetch) and secrets from `.streamlit` in the
+    # current folder, which may be somebody else's.
+    os.chdir(app_file.parent)
     os.execv(sys.executable, arguments)
 
 

@@ -13,6 +13,7 @@ import hashlib
 import io
 import random
 import re
+import stat
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -34,6 +35,8 @@ WAIT_SECONDS = 20.0
 _FIRST_RETRY_SECONDS = 0.02
 _LONGEST_RETRY_SECONDS = 0.5
 _NO_SPACE = "No space left on device"
+# What DuckDB keeps beside a file, and reads, fills, cuts short and removes unasked.
+_BESIDE = (".wal", ".wal.checkpoint", ".wal.recovery", ".tmp")
 _HERE = Path(str(resources.files("harness.store")))
 PUBLISHED = _HERE / "published_scores.csv"
 """The published scores that come with this version of the harness."""
@@ -171,6 +174,7 @@ class Store:
         """Open the file, with ``_in_process`` held from then on, but not while waiting."""
         import duckdb
 
+        _refuse_odd_files(self.path)
         deadline = time.monotonic() + (self.wait_seconds if wait_seconds is None else wait_seconds)
         pause = _FIRST_RETRY_SECONDS
         while True:
@@ -284,6 +288,26 @@ def append_rows(
             f"INSERT INTO {table} ({columns}) SELECT {values}",
             [list(column) for column in zip(*some, strict=True)],
         )
+
+
+def _refuse_odd_files(path: Path) -> None:
+    """Refuse a pipe, and links in the places of DuckDB's own files, through which it would write.
+
+    The results file itself may be a link, which the user names; DuckDB goes by where that leads.
+    """
+    found = path.resolve()
+    beside = [found.with_name(found.name + suffix) for suffix in _BESIDE]
+    for file in (found, *beside):
+        try:
+            mode = file.lstat().st_mode
+        except OSError:
+            continue  # it is not there, or DuckDB says what is wrong
+        if not (stat.S_ISDIR(mode) if file == beside[-1] else stat.S_ISREG(mode)):
+            what = "a link" if stat.S_ISLNK(mode) else "a pipe, a device or a folder"
+            raise HarnessError(
+                f"{path if file == found else file} is {what}, which DuckDB is not let at.",
+                "Name another file with --results." if file == found else "Remove it.",
+            )
 
 
 def _locked(path: Path, error: Exception) -> StoreLocked:

@@ -13,9 +13,10 @@ from harness.errors import HarnessError
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     """Collect the commands that would have taken this process over."""
     found: list[list[str]] = []
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HARNESS_RESULTS", "")
     monkeypatch.setattr(os, "execv", lambda program, arguments: found.append(arguments))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -160,6 +161,29 @@ def test_an_open_results_file_reaches_no_other_file_and_stays_so(
     assert {file.name for file in tmp_path.iterdir()} == {
         "secret.txt", "results.duckdb", "out.csv"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".wal", ".wal.checkpoint", ".wal.recovery", ".tmp"])
+def test_no_link_beside_the_file_leads_a_write_to_another(path: Path, suffix: str) -> None:
+    link = path.with_name(path.name + suffix)
+    link.symlink_to("secret.txt")
+    with pytest.raises(HarnessError, match="is a link"), Journal(Store(path)) as journal:
+        journal.append("model", model())
+    assert path.with_name("secret.txt").read_text() == SECRET
+    assert list(path.with_name(path.name + ".journal").rglob("*.jsonl")), "the row is kept"
+    named = path.with_name("a link to the results")
+    named.symlink_to(path.name)
+    with pytest.raises(HarnessError, match="is a link"), Store(named).write():
+        pass
+
+
+@pytest.mark.parametrize("suffix", ["", ".wal"])
+def test_a_pipe_is_refused_and_not_waited_for(path: Path, suffix: str) -> None:
+    pipe = path.with_name(path.name + suffix)
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    with pytest.raises(HarnessError, match="is a pipe"), Store(path).read():
+        pass
 
 
 OLD_TRICKS = {
