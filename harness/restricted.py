@@ -16,7 +16,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from harness.tasks_api import Task
@@ -47,8 +47,12 @@ def guarded(task: Task, items: Sequence[Item]) -> Task:
     """
     if task.restricted:
         return task
-    texts = (text for item in items for text in _asked(task, item))
-    return replace(task, restricted=True) if is_restricted(texts) else task
+    return replace(task, restricted=True) if _holds_restricted(task, tuple(items)) else task
+
+
+@lru_cache(maxsize=64)  # asked for with each model of a sweep
+def _holds_restricted(task: Task, items: tuple[Item, ...]) -> bool:
+    return is_restricted(text for item in items for text in _asked(task, item))
 
 
 def hashes_of(question: str) -> list[str]:

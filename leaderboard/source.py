@@ -65,9 +65,12 @@ def results_path() -> Path:
 
 def store(*, patient: bool = True) -> Store:
     """Return the results file, to be waited for only briefly, or not at all."""
-    return Store(
-        results_path(), wait_seconds=_WAIT_SECONDS if patient else 0.0, memory_limit=_MEMORY
-    )
+    return _opened(results_path(), _WAIT_SECONDS if patient else 0.0)
+
+
+def _opened(path: Path, wait_seconds: float) -> Store:
+    # Pages only read; `harness leaderboard` has brought the file up to date.
+    return Store(path, wait_seconds=wait_seconds, memory_limit=_MEMORY, migrate=False)
 
 
 def snapshot(*, patient: bool = True) -> Snapshot:
@@ -140,7 +143,7 @@ def readable() -> bool:
 
 def _read(path: str, stamp: tuple[int, ...], _wait_seconds: float) -> Snapshot:
     # Streamlit leaves arguments with a leading underscore out of the key it caches under.
-    results = Store(Path(path), wait_seconds=_wait_seconds, memory_limit=_MEMORY)
+    results = _opened(Path(path), _wait_seconds)
     try:
         runs = queries.runs(results)
     except NoResults as error:
@@ -194,7 +197,7 @@ def changed(seen: Snapshot) -> bool:
 
 
 def _scores(path: str, known: str, _runs: Sequence[RunSummary]) -> dict[str, Floats]:
-    results = Store(Path(path), wait_seconds=_WAIT_SECONDS, memory_limit=_MEMORY)
+    results = _opened(Path(path), _WAIT_SECONDS)
     return queries.item_scores(results, [run.id for run in _runs])
 
 

@@ -90,7 +90,7 @@ def recording(
         with contextlib.suppress(StoreLocked):
             _tell_place(store, facts, out)
         with Journal(store) as journal:
-            with contextlib.suppress(StoreLocked):
+            with contextlib.suppress(StoreLocked, ResultsMoved):
                 journal.announce([("training", row)], wait_seconds=0.0)
             yield Record(str(facts["id"]), journal, writer, course.tokens_by_step())
         with contextlib.suppress(StoreLocked):

@@ -16,8 +16,11 @@ from harness.commands.options import (
     known_profile,
     recovered,
 )
+from harness.commands.stopping import stoppable
 from harness.errors import HarnessError
 from harness.types import DEFAULT_PROFILE
+
+_JUDGED = "Stopped. What was judged is kept."
 
 
 def compare(
@@ -65,7 +68,7 @@ def compare(
     asked = comparing.Asked(names, profile, only, allow_different)
     store, registry = recovered(results), TaskRegistry(tasks_dir)
     compared: comparing.Compared | comparing.Ranked
-    with Counting("grading") as counting:
+    with Counting("grading") as counting, stoppable(lambda: _JUDGED):
         if len(names) == 2:
             compared = comparing.compare(store, asked, registry, counting.told)
         else:

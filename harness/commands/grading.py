@@ -17,6 +17,7 @@ from harness.commands.options import (
     known_profile,
     recovered,
 )
+from harness.commands.stopping import stoppable
 from harness.types import DEFAULT_PROFILE
 
 
@@ -35,8 +36,9 @@ def grade_file(
     from harness.grading import profiles
 
     profiles.get(profile)
-    pairs = grading.read_pairs(file)
-    verdicts, seconds = grading.judge_pairs(pairs, profile=profile, workers=workers)
+    with stoppable(lambda: "Stopped. No verdicts were written."):
+        pairs = grading.read_pairs(file)
+        verdicts, seconds = grading.judge_pairs(pairs, profile=profile, workers=workers)
     if out is not None:
         grading.write_verdicts(out, pairs, verdicts)
     summary = grading.report(pairs, verdicts, seconds)
@@ -55,7 +57,6 @@ def regrade(
 ) -> None:
     """Judge a run's stored generations again, beside the grades they have."""
     from harness import display
-    from harness.commands.stopping import stoppable
     from harness.grading import profiles
     from harness.judging import regrade as carry_out
     from harness.progress import Counting
@@ -95,7 +96,8 @@ def score(
     known_profile(profile)
     store = recovered(results)
     run_id = queries.find_run(store, run).id
-    estimate = score_run(store, run_id, reducer, profile)
+    with stoppable(lambda: "Stopped. Nothing was changed."):
+        estimate = score_run(store, run_id, reducer, profile)
     if as_json:
         print(json.dumps({"run": run_id, "reducer": reducer} | asdict(estimate), indent=2))
     else:
@@ -155,7 +157,6 @@ def import_file(
     from dataclasses import asdict
 
     from harness import display, importing
-    from harness.commands.stopping import stoppable
     from harness.progress import Counting
     from harness.registry import TaskRegistry, load_importer
     from harness.store import Store, queries

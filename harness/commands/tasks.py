@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.commands.options import JsonOption, TasksDirOption
+from harness.commands.stopping import stoppable
 from harness.errors import HarnessError
 
 tasks_app = typer.Typer(help="List the tasks and suites, or check the tasks' gold answers.")
@@ -54,13 +55,14 @@ def check_tasks(
     registry = TaskRegistry(tasks_dir or given_dir)
     chosen = names or [entry.name for entry in registry.entries() if not entry.is_family]
     found, missing = [], []
-    for name in chosen:
-        try:
-            found.append(check_task(registry.load(name)))
-        except HarnessError as error:
-            if names:
-                raise
-            missing.append((name, error.message))
+    with stoppable(lambda: "Stopped. Nothing was changed."):
+        for name in chosen:
+            try:
+                found.append(check_task(registry.load(name)))
+            except HarnessError as error:
+                if names:
+                    raise
+                missing.append((name, error.message))
     if as_json:
         print(json.dumps([asdict(findings) for findings in found], indent=2))
     else:

@@ -59,6 +59,7 @@ class Store:
             :data:`WAIT_SECONDS`.
         memory_limit: How much DuckDB may take while the file is open, as in ``400MB``; its own
             default if empty.
+        migrate: Bring a file of an earlier version up to date where it is only to be read.
         schema_dir: Where ``schema.sql``, ``views.sql`` and ``migrations/`` are; for tests.
         schema_version: The version those files describe; for tests.
     """
@@ -69,6 +70,7 @@ class Store:
         *,
         wait_seconds: float | None = None,
         memory_limit: str = "",
+        migrate: bool = True,
         schema_dir: Path | None = None,
         schema_version: int = SCHEMA_VERSION,
     ) -> None:
@@ -79,6 +81,7 @@ class Store:
         self.path = path
         self.wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
         self._config = {"memory_limit": memory_limit} if memory_limit else {}
+        self._may_migrate = migrate
         self._schema_dir = schema_dir or _HERE
         self._schema_version = schema_version
         self._checked = False
@@ -136,6 +139,11 @@ class Store:
             if self._version(connection) == self._schema_version:
                 yield connection
                 return
+        if not self._may_migrate:
+            raise HarnessError(
+                f"{self.path.name} was made by an earlier version of the harness.",
+                f"`harness runs --results {self.path}` brings it up to date.",
+            )
         with self.write(wait_seconds=wait_seconds):
             pass
         with self._connect(True, wait_seconds, files) as connection:

@@ -20,6 +20,7 @@ from harness.commands.options import (
     listed,
     recovered,
 )
+from harness.commands.stopping import stoppable
 from harness.errors import HarnessError, nearest
 from harness.types import DEFAULT_PROFILE
 
@@ -95,7 +96,10 @@ def report(
         profile=profile,
         tasks_dir=tasks_dir,
     )
-    with Counting("grading") as counting:
+    with (
+        Counting("grading") as counting,
+        stoppable(lambda: "Stopped. What was judged is kept."),
+    ):
         found = reporting.report(asking, recovered(results), counting.told)
     if out is not None:
         _write(out, markdown(found))
