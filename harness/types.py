@@ -436,14 +436,15 @@ def is_credential(name: str) -> bool:
 
 def without_credentials(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return engine arguments as they may be stored and shown: without tokens and passwords."""
-    return {
-        name: _NOT_STORED
-        if is_credential(name) and not isinstance(value, bool | None)
-        else without_credentials(value)
-        if isinstance(value, Mapping)
-        else value
-        for name, value in arguments.items()
-    }
+    return {name: _shown(name, value) for name, value in arguments.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if is_credential(name) and not isinstance(value, bool | None):
+        return _NOT_STORED
+    if isinstance(value, Mapping):
+        return without_credentials(value)
+    return [_shown(name, one) for one in value] if isinstance(value, list) else value
 
 
 def flat(record: Any) -> dict[str, Any]:
