@@ -35,14 +35,15 @@ class Finished:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variable of the person who runs the tests may change what they see."""
-    for name in list(os.environ):
+def _clean_environment() -> Iterator[None]:
+    """No variable of whoever runs the tests, or of another test, may change what they see."""
+    before = dict(os.environ)
+    for name in before:
         if name.startswith("HARNESS_") and name not in ("HARNESS_CACHE_DIR", "HARNESS_DATA_DIR"):
-            monkeypatch.delenv(name)
-    # A command line that runs in this process sets it, for good.
-    monkeypatch.setenv("PYTHONSAFEPATH", "")
-    monkeypatch.delenv("PYTHONSAFEPATH")
+            del os.environ[name]
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def in_this_process(

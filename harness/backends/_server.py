@@ -16,6 +16,7 @@ import re
 import textwrap
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -263,7 +264,13 @@ class Server:
             ):
                 return await self.call(client, page, body)
 
-        return asyncio.run(look())
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(look())
+        # Within a notebook, for instance, where this thread has a loop already.
+        with ThreadPoolExecutor(1) as elsewhere:
+            return elsewhere.submit(asyncio.run, look()).result()
 
     def refusal(self, error: APIStatusError) -> EngineError:
         """Return what to raise for an answer that will stay the same."""

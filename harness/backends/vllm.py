@@ -216,6 +216,8 @@ class VllmBackend:
 
     def _load(self, checkpoint: Checkpoint, settings: dict[str, Any]) -> None:
         level = os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        # Standard output is for what scripts read.
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
         # vLLM warns while it is imported, before it has read that level itself.
         logging.getLogger("vllm").setLevel(level)
         with warnings.catch_warnings():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from contextlib import closing
@@ -177,3 +178,10 @@ def test_options_that_make_no_sense_are_refused(
         backend.open(MODEL, None)
     assert "hunter2" not in str(raised.value)
     assert KEY not in str(raised.value)
+
+
+def test_a_server_is_asked_from_within_a_running_event_loop_too(server: FakeServer) -> None:
+    async def in_a_notebook() -> int:
+        return len(complete(server))
+
+    assert asyncio.run(in_a_notebook()) == 1

@@ -54,8 +54,11 @@ def test_the_engine_ends_a_thought_at_its_budget(rows: list[dict[str, Any]]) -> 
     ended = [row for row in rows if row["answer"]]
     assert len(ended) > 8
     assert all(row["thought_tokens"] < row["completion_tokens"] for row in ended)
-    # Some stop within the thought by themselves: that is no answer, whatever it says.
-    assert all(row["truncated"] for row in rows if not row["answer"])
+    # Some stop within the thought by themselves, which is no answer whatever it says, and some say
+    # nothing behind it.
+    for row in rows:
+        silent = row["finish_reason"] == "stop" and row["thought_tokens"] < row["completion_tokens"]
+        assert row["answer"] or row["truncated"] or silent
 
 
 def test_the_engine_ends_a_loop_and_it_counts_as_cut_off(rows: list[dict[str, Any]]) -> None:
