@@ -186,6 +186,19 @@ def test_a_pipe_is_refused_and_not_waited_for(path: Path, suffix: str) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "protocol = '[1]'", "chat = '7'", f"machine = '{'[' * 900 + ']' * 900}'",
+        "created_at = '290000-01-01'", "created_at = '4000-01-01 (BC)'",
+    ],
+)  # fmt: skip
+def test_values_that_no_run_has_are_refused_in_a_sentence(path: Path, odd: str) -> None:
+    _change(path, f"UPDATE run SET {odd}")
+    with pytest.raises(HarnessError, match="is not read: "):
+        queries.runs(Store(path))
+
+
 OLD_TRICKS = {
     "a view in a table's place": _replaced(
         "generation", "SELECT * REPLACE ((SELECT content FROM read_text('SECRET')) AS answer)"
