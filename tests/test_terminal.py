@@ -71,6 +71,20 @@ def test_nothing_that_is_printed_is_a_command_to_a_ci_server(
     assert _commands(done.out) == _commands(done.err) == []
 
 
+def test_a_run_whose_id_is_an_escape_sequence_does_nothing_to_the_terminal(tmp_path: Path) -> None:
+    path, run_id = tmp_path / "results.duckdb", "\x1b[2Jaaaaaaaa"
+    with Journal(Store(path)) as journal:
+        journal.append("model", rows.model())
+        journal.append("run", rows.run(items=1, requests=1) | {"id": run_id})
+        journal.append("item", rows.item(0))
+        journal.append("request", rows.request(0) | {"run_id": run_id})
+        journal.append("generation", rows.generation(0))
+        journal.append("grade", rows.grade(0, correct=True))
+    done = run_harness("score", run_id, "--results", str(path))
+    assert "aaaaaaaa  mean" in done.out
+    assert "\x1b" not in done.out
+
+
 def test_cleaned_text_holds_no_command() -> None:
     assert _commands(clean(f"::x::{ATTACK}##vso[task.x]")) == []
     assert clean("std::vector, a::b\n- ## [link]") == "std::vector, a::b\n- ## [link]"

@@ -92,6 +92,7 @@ def score(
     from harness import display
     from harness.scoring import score_run
     from harness.store import queries
+    from harness.terminal import clean
 
     known_profile(profile)
     store = recovered(results)
@@ -101,7 +102,8 @@ def score(
     if as_json:
         print(json.dumps({"run": run_id, "reducer": reducer} | asdict(estimate), indent=2))
     else:
-        print(f"{run_id}  {reducer}  {display.percent_interval(estimate)}  n {estimate.items}")
+        interval = display.percent_interval(estimate)
+        print(f"{clean(run_id)}  {reducer}  {interval}  n {estimate.items}")
 
 
 def import_file(

@@ -6,6 +6,7 @@ A line is eight hexadecimal digits (the CRC-32 of the rest), a space, and ``{"ta
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -19,6 +20,8 @@ from harness.store.locks import open_plain
 
 Row = Mapping[str, Any]
 
+# A writer begins another file after 8 MiB, between two lines.
+_MOST_BYTES = 1 << 30
 # Where a line begins. Inside a text the quotes are escaped, so this can only be a line of its own
 # whose predecessor has lost its end.
 _BEGINS = re.compile(rb'(?:[0-9a-f]{8} )?\{"table": "')
@@ -37,9 +40,11 @@ def read(path: Path) -> tuple[list[Line], list[bytes]]:
     A last line that a crash left unfinished is neither: it had not been synced.
 
     Raises:
-        OSError: It cannot be read, or is a link.
+        OSError: It cannot be read, is a link, or is larger than any that a writer makes.
     """
     with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
+        if os.fstat(file.fileno()).st_size > _MOST_BYTES:
+            raise OSError(errno.EFBIG, f"{path} is larger than {_MOST_BYTES >> 20:,} MiB")
         *whole, torn = file.read().split(b"\n")
     sound: list[Line] = []
     damaged: list[bytes] = []

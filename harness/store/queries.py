@@ -249,7 +249,13 @@ def runs(
         )
         names = [column[0] for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return [_summary(row) for row in rows]
+    try:
+        return [_summary(row) for row in rows]
+    except ValueError as error:
+        raise HarnessError(
+            f"{store.path} is not read: {error}.",
+            "The harness writes no such run; name another file with --results.",
+        ) from error
 
 
 def item_scores(
@@ -356,6 +362,10 @@ def _judged_item(
 
 
 def _summary(row: dict[str, Any]) -> RunSummary:
+    for name in ("created_at", "finished_at", "graded_at"):
+        # DuckDB's times go further than Python's; what does not fit comes as a text.
+        if isinstance(row[name], str):
+            raise ValueError(f"the run {row['id']} is of {row[name]}")
     graded = int(row["graded"])
     estimate = bounds = None
     if graded:
@@ -389,8 +399,17 @@ def _summary(row: dict[str, Any]) -> RunSummary:
 
 @lru_cache(maxsize=512)
 def _parsed(text: str) -> dict[str, Any]:
-    """Parse what thousands of runs share word by word; nobody changes what is returned."""
-    parsed: dict[str, Any] = json.loads(text)
+    """Parse what thousands of runs share word by word; nobody changes what is returned.
+
+    Raises:
+        ValueError: It is no JSON object, or one too deep to be read.
+    """
+    try:
+        parsed = json.loads(text) or {}
+    except RecursionError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise ValueError(f"a run says {text[:40]!r} where an object belongs")
     return parsed
 
 

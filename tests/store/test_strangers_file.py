@@ -12,6 +12,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.store import SCHEMA_VERSION, Journal, Store, queries
+from harness.store.recovery import recover
 from harness.store.samples import of_run
 from tests.store.rows import generation, grade, item, model, request, run
 
@@ -184,6 +185,30 @@ def test_a_pipe_is_refused_and_not_waited_for(path: Path, suffix: str) -> None:
     os.mkfifo(pipe)
     with pytest.raises(HarnessError, match="is a pipe"), Store(path).read():
         pass
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "protocol = '[1]'", "chat = '7'", f"machine = '{'[' * 900 + ']' * 900}'",
+        "created_at = '290000-01-01'", "created_at = '4000-01-01 (BC)'",
+    ],
+)  # fmt: skip
+def test_values_that_no_run_has_are_refused_in_a_sentence(path: Path, odd: str) -> None:
+    _change(path, f"UPDATE run SET {odd}")
+    with pytest.raises(HarnessError, match="is not read: "):
+        queries.runs(Store(path))
+
+
+def test_a_journal_file_larger_than_any_is_refused_unread(path: Path) -> None:
+    folder = path.with_name(path.name + ".journal") / "0123456789ab"
+    folder.mkdir(parents=True)
+    (folder / "owner.lock").touch()
+    with (folder / "000001.jsonl").open("wb") as file:
+        file.truncate(20 << 30)  # takes no room
+    with pytest.raises(HarnessError, match="000001.jsonl is larger than 1,024 MiB"):
+        recover(Store(path))
+    assert (folder / "000001.jsonl").exists()
 
 
 OLD_TRICKS = {

@@ -66,6 +66,7 @@ def review(
 def _go_through(store: Store, waiting: list[CritiqueRow], total: int, reviewer: str) -> int:
     """Ask about one critique after the other until the end of the queue or of the input."""
     from harness.store.reviews import review_critique
+    from harness.terminal import clean
 
     done = 0
     for number, row in enumerate(waiting, start=1):
@@ -82,7 +83,8 @@ def _go_through(store: Store, waiting: list[CritiqueRow], total: int, reviewer: 
         )
         done += 1
         how = "stored" if stored else "it waits beside the results file, which is in use"
-        print(f"{how}; queued as {row.reason}, our grader said {_verdict(row.graded_right)}\n")
+        reason = clean(row.reason)
+        print(f"{how}; queued as {reason}, our grader said {_verdict(row.graded_right)}\n")
     return done
 
 
