@@ -37,6 +37,8 @@ class Finished:
 @pytest.fixture(autouse=True)
 def _clean_environment() -> Iterator[None]:
     """No variable of whoever runs the tests, or of another test, may change what they see."""
+    # A command line that ran in this process, for a fixture of many tests, has set it for good.
+    os.environ.pop("PYTHONSAFEPATH", None)
     before = dict(os.environ)
     for name in before:
         if name.startswith("HARNESS_") and name not in ("HARNESS_CACHE_DIR", "HARNESS_DATA_DIR"):

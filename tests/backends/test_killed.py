@@ -95,7 +95,7 @@ def killed_engine(folder: Path, seconds: float) -> tuple[int, int]:
 
 def test_answers_older_than_a_second_outlive_a_kill_early_on(tmp_path: Path) -> None:
     with ThreadPoolExecutor() as several:
-        runs = several.map(killed, (tmp_path / f"{i}.duckdb" for i in range(3)), (1.3, 2.2, 3.4))
+        runs = several.map(killed, (tmp_path / f"{i}.duckdb" for i in range(3)), (2.1, 2.8, 3.6))
         outcomes = list(runs)
     assert all(due for due, _ in outcomes)
     assert all(kept >= due for due, kept in outcomes), outcomes
