@@ -244,7 +244,8 @@ def _plan(
         _, twin = models.setdefault(model.fingerprint, (name, model))
         if twin is not model:
             observer.notice(f"{model.source} is the same as {twin.source}: evaluated once.")
-    observer.phase("rendering prompts")
+    if models:
+        observer.phase("rendering prompts")
     planned: list[_Planned] = []
     for name, model in models.values():
         try:

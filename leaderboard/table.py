@@ -173,7 +173,7 @@ def _origin(row: Row, task: str) -> str:
     cell = row.cells.get(task)
     if cell is None:
         return ""
-    told = f"{cell.run.engine}, {cell.run.device}" if cell.run else cell.source
+    told = cell.run.computed_by if cell.run else cell.source
     notes = [cell.note] + ([f"Doubtful: {cell.doubt}"] if cell.doubt else [])
     shown = "".join(f'<div class="note">{escaped(note)}</div>' for note in notes if note)
     return escaped(told) + shown

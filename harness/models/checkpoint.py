@@ -72,7 +72,8 @@ class Checkpoint(Model):
             HarnessError: No ``config.json``, no safetensors (pickled weights are refused), a shard
                 missing or damaged, or no tokenizer.
         """
-        refuse_special_files(path)
+        if (path / "config.json").exists():  # else it is no checkpoint, whatever lies there
+            refuse_special_files(path)
         config = read_json(path / "config.json", path)
         weights = weight_files(path)
         tensors = [tensor for file in weights for tensor in read_header(file)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -37,3 +38,11 @@ def test_the_remedy_fits_what_was_named(tmp_path: Path, files: list[str], said: 
     with pytest.raises(HarnessError) as refused:
         resolve_model(str(tmp_path))
     assert re.search(said, str(refused.value)), str(refused.value)
+
+
+def test_a_folder_without_a_checkpoint_is_said_to_be_none_whatever_lies_in_it(
+    tmp_path: Path,
+) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(HarnessError, match=r"no config\.json"):
+        resolve_model(str(tmp_path))
