@@ -140,7 +140,7 @@ def _run_row(run: MadeRun, protocol: Protocol) -> dict[str, Any]:
         "backend": "made-up-engine",
         "engine_version": "0.0",
         "device": "cpu",
-        "output_args": {},
+        "output_args": {"dtype": "auto", "resolved_dtype": "float32"},
         "libraries": {},
         "machine": {},
         "restricted": run.restricted,

@@ -54,7 +54,7 @@ def test_measured_rows_show_their_interval_and_published_ones_their_source(
     expect(measured.locator(".rank")).to_have_text("2")
     expect(measured.locator(".items")).to_have_text("60")
     expect(measured.locator(".date")).to_have_text("2030-01-02")
-    expect(measured.locator(".origin")).to_contain_text("made-up-engine 0.0, cpu")
+    expect(measured.locator(".origin")).to_contain_text("made-up-engine 0.0, cpu, float32")
 
     published = row(page, "Llama-3.1-70B-Instruct")
     expect(published.locator(".kind")).to_have_text("published")
