@@ -19,6 +19,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HARNESS = [sys.executable, "-m", "harness.cli"]
+# Where models, benchmark files and CI's pictures of pages are.
+_OF_THE_TESTS = ("HARNESS_CACHE_DIR", "HARNESS_DATA_DIR", "HARNESS_ARTIFACTS")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def _clean_environment() -> Iterator[None]:
     os.environ.pop("PYTHONSAFEPATH", None)
     before = dict(os.environ)
     for name in before:
-        if name.startswith("HARNESS_") and name not in ("HARNESS_CACHE_DIR", "HARNESS_DATA_DIR"):
+        if name.startswith("HARNESS_") and name not in _OF_THE_TESTS:
             del os.environ[name]
     yield
     os.environ.clear()

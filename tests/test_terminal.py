@@ -7,14 +7,17 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.store import Journal, Store
 from harness.terminal import clean
-from tests.conftest import HARNESS, run_harness
+from tests.conftest import HARNESS, Finished
 from tests.store import rows
+
+Harness = Callable[..., Finished]
 
 # What a runner does before it looks for a command: line ends are any of these, spaces are cut off.
 LINE = re.compile(r"\r\n|\r|\n")
@@ -61,17 +64,19 @@ def _commands(printed: str) -> list[str]:
     ],
 )
 def test_nothing_that_is_printed_is_a_command_to_a_ci_server(
-    hostile: Path, tmp_path: Path, command: list[str]
+    hostile: Path, tmp_path: Path, command: list[str], harness: Harness
 ) -> None:
     command = [part.format(tmp_path) for part in command]
     if "--results" not in command:
         command += ["--results", str(hostile)] if command[-1][:2] != "no" else []
-    done = run_harness(*command)
+    done = harness(*command)
     assert "add-mask" in done.out + done.err or command[0] in ("runs", "models"), done
     assert _commands(done.out) == _commands(done.err) == []
 
 
-def test_a_run_whose_id_is_an_escape_sequence_does_nothing_to_the_terminal(tmp_path: Path) -> None:
+def test_a_run_whose_id_is_an_escape_sequence_does_nothing_to_the_terminal(
+    tmp_path: Path, harness: Harness
+) -> None:
     path, run_id = tmp_path / "results.duckdb", "\x1b[2Jaaaaaaaa"
     with Journal(Store(path)) as journal:
         journal.append("model", rows.model())
@@ -80,7 +85,7 @@ def test_a_run_whose_id_is_an_escape_sequence_does_nothing_to_the_terminal(tmp_p
         journal.append("request", rows.request(0) | {"run_id": run_id})
         journal.append("generation", rows.generation(0))
         journal.append("grade", rows.grade(0, correct=True))
-    done = run_harness("score", run_id, "--results", str(path))
+    done = harness("score", run_id, "--results", str(path))
     assert "aaaaaaaa  mean" in done.out
     assert "\x1b" not in done.out
 

@@ -27,7 +27,9 @@ from harness.plan import Settings
 from harness.tasks_api import Task
 from harness.types import Chat, Request, Sampling
 from tests.backends.simulated import items
-from tests.conftest import REPOSITORY, run_harness
+from tests.conftest import REPOSITORY, Finished, run_harness
+
+Harness = Callable[..., Finished]
 
 ENGINE = "tests.backends.simulated:Simulated"
 # Ray leaves sockets and processes of a node that was killed to the garbage collector.
@@ -372,7 +374,7 @@ def test_an_address_where_no_ray_is(deaf_port: int, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_real_engine_gives_what_the_local_one_would_not_do_again(
-    tmp_path: Path, model_folder: Path
+    tmp_path: Path, model_folder: Path, harness: Harness
 ) -> None:
     results = tmp_path / "results.duckdb"
     command = ["eval", "--model", str(model_folder), "--tasks", "quick", "--limit", "16"]
@@ -381,18 +383,19 @@ def test_the_real_engine_gives_what_the_local_one_would_not_do_again(
     assert first.code == 0, first.err
     assert (first.json["generated"], first.json["stored"]) == (16, 0)
     assert "1 of 1 replicas" in first.err or first.json["runs"][0]["complete"]
-    local = run_harness(*command)
+    local = harness(*command)
     assert local.code == 0, local.err
     assert (local.json["generated"], local.json["stored"]) == (0, 16)
     assert local.json["runs"][0]["id"] == first.json["runs"][0]["id"]
 
 
 def test_a_command_line_with_what_the_cluster_has_not_got(
-    tmp_path: Path, model_folder: Path
+    cluster: TwoNodes, tmp_path: Path, model_folder: Path, harness: Harness
 ) -> None:
-    done = run_harness(
-        *("eval", "--model", str(model_folder), "--tasks", "quick", "--limit", "2"),
-        *("--backend", "ray", "--tensor-parallel", "2", "--results", tmp_path / "r.duckdb"),
+    done = harness(
+        *("eval", "--model", model_folder, "--tasks", "quick", "--limit", 2),
+        *("--backend", "ray", "--address", cluster.address, "--tensor-parallel", 2),
+        *("--results", tmp_path / "r.duckdb"),
     )
     assert done.code == 2
     assert "over 2 devices does not fit" in done.err and "Traceback" not in done.err

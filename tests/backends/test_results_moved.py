@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 
 from tests.backends.fake_server import Answer, FakeServer, completion
 from tests.backends.openai_calls import arguments
-from tests.conftest import HARNESS, run_harness
+from tests.conftest import HARNESS, Finished
 
 pytestmark = pytest.mark.usefixtures("openai_environment")
 
 
-def test_no_answer_is_lost_or_asked_for_again(server: FakeServer, tmp_path: Path) -> None:
+def test_no_answer_is_lost_or_asked_for_again(
+    server: FakeServer, tmp_path: Path, harness: Callable[..., Finished]
+) -> None:
     results, elsewhere = tmp_path / "results.duckdb", tmp_path / "elsewhere.duckdb"
     asked, release = threading.Event(), threading.Event()
 
@@ -41,6 +44,6 @@ def test_no_answer_is_lost_or_asked_for_again(server: FakeServer, tmp_path: Path
 
     elsewhere.rename(results)
     server.bodies.clear()
-    again = run_harness(*command)
+    again = harness(*command)
     assert (again.code, again.json["stored"], again.json["generated"]) == (0, 12, 0), again.err
     assert server.bodies == []

@@ -16,23 +16,39 @@ from tests.leaderboard.serving import serving
 PAGES = ("", "compare", "samples", "training", "gate", "engine")
 WIDTHS = (1280, 390)
 _TALLEST = 6000
-_STILL_MILLISECONDS = 1000
+_STILL_MILLISECONDS = 300
 _PATIENCE_MILLISECONDS = 90_000
+# Resolves once nothing in the page, nor the fonts it is written in, has changed for a while; a page
+# that keeps changing is taken as it is.
+_STILL = """
+([still, longest]) => new Promise(resolve => {
+  const finished = () => { observer.disconnect(); clearTimeout(end); resolve() }
+  let quiet = setTimeout(finished, still)
+  const end = setTimeout(() => { clearTimeout(quiet); finished() }, longest)
+  const observer = new MutationObserver(() => {
+    clearTimeout(quiet)
+    quiet = setTimeout(finished, still)
+  })
+  observer.observe(document, {subtree: true, childList: true, attributes: true,
+                              characterData: true})
+}).then(() => document.fonts.ready).then(() => null)
+"""
+_LONGEST_MILLISECONDS = 3000
 
 
 def take(page: Any, file: Path) -> None:
     """Take a picture of a whole page once it has stopped changing."""
     page.locator(".st-key-page h1").wait_for(timeout=_PATIENCE_MILLISECONDS)
-    running = page.get_by_test_id("stStatusWidget")
-    running.wait_for(state="detached", timeout=_PATIENCE_MILLISECONDS)
-    page.wait_for_timeout(_STILL_MILLISECONDS)
+    finished = page.locator("[data-testid=stApp][data-test-script-state=notRunning]")
+    finished.wait_for(timeout=_PATIENCE_MILLISECONDS)
+    page.evaluate(_STILL, [_STILL_MILLISECONDS, _LONGEST_MILLISECONDS])
     width = page.viewport_size["width"]
     # Streamlit scrolls within the page, so that a whole page must fit the window; what comes into
     # sight is drawn only then, and makes it longer.
     for _ in range(2):
         height = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
         page.set_viewport_size({"width": width, "height": min(_TALLEST, max(900, height))})
-        page.wait_for_timeout(_STILL_MILLISECONDS)
+        page.evaluate(_STILL, [_STILL_MILLISECONDS, _LONGEST_MILLISECONDS])
     file.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=str(file))
 

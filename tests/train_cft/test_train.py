@@ -161,7 +161,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
     (state,) = (tmp_path / "out" / "resume").iterdir()
 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, hard))
     try:
         full = train_cft(*arguments)
     finally:
@@ -348,6 +348,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     beyond = train_cft(*train_arguments(recipe, data, out, "--set", "length.max_tokens=4096"))
     assert "has a context of 512 tokens" in beyond.err
     often = ("--set", "schedule.epochs=20000", "--set", "save.snapshot_every=1")
+    often += ("--set", "batch.total=2")
     huge = train_cft(*train_arguments(recipe, data, out, *often))
     assert "The checkpoints take" in huge.err and "free" in huge.err
     assert not (out / "training.json").exists()

@@ -16,6 +16,8 @@ from train_cft import output
 from train_cft.examples import Example
 
 SAMPLES = 26  # of 4 a step: the last one of 7 is filled with blanks
+# Most of a step of so thin a model goes into the logits, which are as many as its tokens.
+_VOCABULARY = 8192
 
 RECIPE = """
 [model]
@@ -41,15 +43,15 @@ resume_every = 2
 
 
 def tiny_model(folder: Path, tokenizer_of: Path, *, layers: int = 2) -> Path:
-    """Write a Llama of two thin layers, new-born, beside SmolLM2's tokenizer and template."""
+    """Write a Llama of two thin layers, new-born, beside a part of SmolLM2's tokenizer."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(7)
     config = LlamaConfig(
-        vocab_size=49152,
-        hidden_size=64,
-        intermediate_size=128,
+        vocab_size=_VOCABULARY,
+        hidden_size=128,
+        intermediate_size=256,
         num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
@@ -63,7 +65,19 @@ def tiny_model(folder: Path, tokenizer_of: Path, *, layers: int = 2) -> Path:
     for file in tokenizer_of.iterdir():
         if file.name.startswith(("tokenizer", "chat_template")):
             shutil.copyfile(file, folder / file.name)
+    _cut_vocabulary(folder / "tokenizer.json")
     return folder
+
+
+def _cut_vocabulary(file: Path) -> None:
+    """Keep the tokens that byte-pair encoding merged first, and the merges that make them."""
+    tokenizer = json.loads(file.read_text())
+    model = tokenizer["model"]
+    model["vocab"] = {
+        text: number for text, number in model["vocab"].items() if number < _VOCABULARY
+    }
+    model["merges"] = [pair for pair in model["merges"] if "".join(pair) in model["vocab"]]
+    file.write_text(json.dumps(tokenizer))
 
 
 def examples(number: int) -> list[Example]:
