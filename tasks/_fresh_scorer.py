@@ -14,7 +14,7 @@ from typing import Any
 import reasoning_gym
 
 from harness.grading import extract
-from harness.grading.extract import EXPLICIT_RULES
+from harness.grading.extraction import EXPLICIT_RULES
 from harness.grading.parse import infer_type
 from harness.types import AnswerType, Status, Verdict
 from tasks._fresh_guard import GUARDS

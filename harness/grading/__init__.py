@@ -7,7 +7,8 @@ function that needs it.
 from __future__ import annotations
 
 from harness.grading.equivalence import grade, grade_response
-from harness.grading.extract import Extraction, extract
+from harness.grading.extract import extract
+from harness.grading.extraction import Extraction
 from harness.grading.pool import GraderPool
 from harness.grading.profiles import PROFILES
 from harness.grading.version import GRADER_VERSION

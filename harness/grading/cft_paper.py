@@ -11,22 +11,21 @@ from __future__ import annotations
 import math
 import re
 
-from harness.grading import numeric
-from harness.grading.extract import Extraction
+from harness.grading import identity, numeric
+from harness.grading.extraction import MAX_RESPONSE, Extraction
+from harness.grading.numerals import number_word
 from harness.grading.parse import balanced
 from harness.grading.parser import parse
-from harness.grading.reading import number_word
 from harness.grading.syntax import Node, Unreadable
 from harness.types import AnswerType, Status, Tolerance, Verdict
 
 _MINERVA = ("final answer is $", "$. I hope")
 _LAST_NUMBER = re.compile(r"-?\d*\.?\d+")
-_MAX_RESPONSE = 200_000
 
 
 def find(response: str, answer_type: AnswerType, gold: str) -> Extraction:
     """Extract in the evaluator's order: Minerva's phrase, box, "he answer is", last number."""
-    text = response[-_MAX_RESPONSE:]
+    text = response[-MAX_RESPONSE:]
     for line in text.split("\n"):
         _, said, after = line.partition(_MINERVA[0])
         answer, closed, _ = after.partition(_MINERVA[1])
@@ -84,7 +83,7 @@ def _strip(text: str) -> str:
         return str(words)
     text = text.replace(" ", "")
     text = re.sub(r"(?<![\d])\.(?=\d)", "0.", text)
-    return re.sub(r"(\d+)\.0+(?=\D|$)", r"\1", text)
+    return re.sub(r"(?<=\d)\.0+(?=\D|$)", "", text)
 
 
 def _digits(text: str) -> float | None:
@@ -158,7 +157,7 @@ def _equal_symbols(answer: str, gold: str) -> bool:
         ours, theirs = parse(gold), parse(answer)
     except Unreadable:
         return False
-    if numeric.same_value(ours, theirs):
+    if identity.same_value(ours, theirs):
         return True
     values = [_constant(node) for node in (ours, theirs)]
     if values[0] is None or values[1] is None:

@@ -6,32 +6,61 @@ Every function returns ``True``, ``False``, or ``None`` where it cannot tell.
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
-from harness.grading import equations, matrices, numeric, sets
-from harness.grading.conversion import converted, temperature, with_bare_unit
+from harness.grading import (
+    conditions,
+    congruences,
+    equations,
+    matrices,
+    numeric,
+    sequences,
+    set_comparison,
+    sets,
+    signs,
+)
+from harness.grading.attached import (
+    COLLECTIONS,
+    in_order_of_names,
+    labelled,
+    names_in_order,
+    quantities,
+    without_names,
+)
 from harness.grading.numeric import Reading
 from harness.grading.reading import Answer
 from harness.grading.scalars import Rules, same_scalars, substitute
-from harness.grading.syntax import Node
-from harness.grading.units import parse_unit
-from harness.grading.wording import same_words
+from harness.grading.settle import with_one_imaginary_unit
+from harness.grading.syntax import Node, number
+from harness.grading.wording import phrase, same_words
 from harness.types import Tolerance
 
+_T = TypeVar("_T")
 _MAX_PARTS = 400
-_MAX_EXPANDED = 64
 
 
 def same(gold: Answer, answer: Answer, tolerance: Tolerance | None = None) -> bool | None:
     """Compare an answer with the gold under every reading that the notation allows."""
-    rules = Rules(tolerance=tolerance, parameters=gold.parameters | answer.parameters)
-    verdict = _same(gold.tree, answer.tree, rules)
+    rules = Rules(
+        tolerance=tolerance,
+        whole=gold.whole | answer.whole,
+        ours=gold.domains,
+        theirs=answer.domains,
+    )
+    if not conditions.agree(gold, answer, lambda one, other: bool(_multisets(one, other, rules))):
+        return None
+    if conditions.count_alike(gold, answer):
+        said = [dict.fromkeys(conditions.names(side), "Z") for side in (gold, answer)]
+        rules = replace(rules, ours={**said[0], **rules.ours}, theirs={**said[1], **rules.theirs})
+    ours, theirs = with_one_imaginary_unit(gold.tree, answer.tree)
+    verdict = _same(ours, theirs, rules)
     if verdict:
         return True
-    for reading in _other_readings(gold.tree, answer.tree):
-        other = _same(gold.tree, answer.tree, replace(rules, reading=reading))
+    for reading in _other_readings(ours, theirs):
+        other = _same(ours, theirs, replace(rules, reading=reading))
         if other:
             return True
     return verdict
@@ -39,15 +68,43 @@ def same(gold: Answer, answer: Answer, tolerance: Tolerance | None = None) -> bo
 
 def _other_readings(gold: Node, answer: Node) -> Iterable[Reading]:
     """List further readings of the notation that one of the two sides uses."""
-    nodes = [gold.walk(), answer.walk()]
-    marks = [any(n.kind == "fn" and n.value in ("percent", "deg") for n in side) for side in nodes]
-    if marks[0] != marks[1]:
+    marks = [_marks(side) for side in (gold, answer)]
+    united = any(n.kind == "quantity" for n in (*gold.walk(), *answer.walk()))
+    if None not in marks and bool(marks[0]) != bool(marks[1]) and not united:
         yield Reading(plain_marks=True)
-    both = nodes[0] + nodes[1]
+    both = gold.walk() + answer.walk()
     if any(n.kind == "fn" and n.value == "log" and len(n.args) == 1 for n in both):
         yield Reading(log10=True)
-    if any(n.kind == "pow" and n.args[1].kind in ("div", "num") for n in both):
+    if any(n.kind == "pow" and _is_fraction(n.args[1]) for n in both):
         yield Reading(real_roots=True)
+
+
+def _marks(node: Node) -> set[str] | None:
+    """Name the signs of percent and degrees; ``None`` where one cannot have been left out.
+
+    20% of 50 is 10 and never 1000: percent may be missing only where it closes a value.
+    """
+    if node.kind == "fn" and node.value == "percent":
+        return None if _marks(node.args[0]) else {"percent"}
+    inside = [_marks(arg) for arg in node.args]
+    if None in inside:
+        return None
+    found = {mark for marks in inside for mark in marks or ()}
+    if "percent" in found and node.kind in COLLECTIONS:
+        parts = zip(node.args, inside, strict=True)
+        if any("percent" not in (marks or ()) and part != number(0) for part, marks in parts):
+            return None  # -3, 5 is not -3%, 5
+    if "percent" in found and node.kind in ("add", "mul", "div", "pow", "fn"):
+        return None
+    if "deg" in found and node.kind == "fn" and node.value != "deg":
+        return None  # sin 30 is not sin 30°
+    return found | ({"deg"} if node.kind == "fn" and node.value == "deg" else set())
+
+
+def _is_fraction(exponent: Node) -> bool:
+    if exponent.kind == "neg":
+        return _is_fraction(exponent.args[0])
+    return exponent.kind == "div" or (exponent.kind == "num" and exponent.value.denominator > 1)
 
 
 def _same(gold: Node, answer: Node, rules: Rules) -> bool | None:
@@ -55,151 +112,108 @@ def _same(gold: Node, answer: Node, rules: Rules) -> bool | None:
     gold, answer = _plain(gold), _plain(answer)
     if gold == answer:
         return True
-    if _has_pm(gold) or _has_pm(answer):
+    if gold.kind == "rel" and gold.value == ("=",):
+        verdict = _solutions(gold, answer, rules)
+        if verdict is not None:
+            return verdict
+    gold, answer = _excluded(gold), _excluded(answer)
+    if signs.occur(gold) or signs.occur(answer):
         return _expanded(gold, answer, rules)
+    if gold.kind == "congruent" or answer.kind == "congruent":
+        said = (rules.ours, rules.theirs)
+        if any(domain not in ("Z", "") for side in said for domain in side.values()):
+            return None
+        return congruences.same(gold, answer)
+    families = sets.family(gold), sets.family(answer)
+    if any(families):
+        return _families(gold, answer, families, rules)
     if gold.kind == "labelled" or answer.kind == "labelled":
         if sets.is_set_like(gold) or sets.is_set_like(answer):
-            verdict = _as_sets(gold, answer)
+            verdict = set_comparison.same(gold, answer, rules.whole)
             if verdict is not None:
                 return verdict
-        return _labelled(gold, answer, rules)
+        return labelled(gold, answer, rules, _same)
     if gold.kind == "quantity" or answer.kind == "quantity":
-        return _quantities(gold, answer, rules)
-    if gold.kind == "words" or answer.kind == "words":
+        return quantities(gold, answer, rules, _same)
+    if {gold.kind, answer.kind} == {"and", "or"} and any(
+        n.kind in ("words", "sym") for n in gold.args
+    ):
+        return False
+    if {"words", "property"} & {gold.kind, answer.kind}:
         return same_words(gold, answer)
     if sets.is_set_like(gold) or sets.is_set_like(answer):
         return _sets(gold, answer, rules)
     if matrices.occur(gold) or matrices.occur(answer):
         return _matrices(gold, answer, rules)
-    if gold.kind in _COLLECTIONS or answer.kind in _COLLECTIONS:
+    if gold.kind in COLLECTIONS or answer.kind in COLLECTIONS:
         return _collections(gold, answer, rules)
     if gold.kind == "ratio" or answer.kind == "ratio":
         return _ratios(gold, answer, rules)
-    if answer.kind == "rel" and gold.kind != "rel" and not numeric.symbols(answer):
-        return _same(gold, answer.args[-1], rules)  # 5 + 3 = 8
+    result = answer.kind == "rel" and answer.value == ("=",) and gold.kind != "rel"
+    if result and not numeric.symbols(gold) and not all(map(numeric.symbols, answer.args)):
+        return _calculation(gold, answer, rules)
     if gold.kind == "rel" or answer.kind == "rel":
         return equations.same(gold, answer, rules.reading)
     return same_scalars(gold, answer, rules)
 
 
-_COLLECTIONS = frozenset(("list", "tuple", "set", "and", "or", "realset"))
-
-
 def _plain(node: Node) -> Node:
-    """Unwrap brackets around a single thing."""
+    """Unwrap brackets around a single thing; name the sets that have a name in words."""
     while node.kind == "tuple" and len(node.args) == 1:
         node = node.args[0]
+    return phrase(node.value) or node if node.kind == "words" else node
+
+
+def _excluded(node: Node) -> Node:
+    """Read x != +-2, and a list of such relations, as conditions that hold together."""
+    if node.kind == "rel" and node.value == ("!=",) and signs.occur(node):
+        return Node("and", tuple(signs.expanded(node)))
+    if node.kind == "list" and all(n.kind == "rel" and n.value == ("!=",) for n in node.args):
+        return Node("and", node.args)
     return node
+
+
+def _solutions(gold: Node, answer: Node, rules: Rules) -> bool | None:
+    """Say whether an equation's solutions are given; ``None`` if the answer lists no numbers."""
+    count = sum(n.kind == "pm" for n in answer.walk())
+    if count > 1 or not (count or answer.kind in ("list", "or", "set")):
+        return None
+    values = signs.expanded(answer)
+    name = Node("sym", value=next(iter(numeric.symbols(gold)), ""))
+    numbers = [v.args[0] if v.kind == "labelled" and v.value == name else v for v in values]
+    if any(n.kind in COLLECTIONS or n.kind in ("rel", "labelled", "words") for n in numbers):
+        return None
+    solved = equations.of_solutions(gold, numbers)
+    return None if solved is None else equations.same(gold, solved, rules.reading)
+
+
+def _calculation(gold: Node, answer: Node, rules: Rules) -> bool | None:
+    """Take the result of ``5 + 3 = 8`` if it is one, or what is said of several names (m + n)."""
+    left, right = sorted(answer.args, key=lambda side: not numeric.symbols(side))
+    if numeric.symbols(left):
+        return _same(gold, right, rules) if _is_sought(left) else False
+    left, right = answer.args
+    if not same_scalars(right, left, rules):
+        return None
+    return _same(gold, right, rules)
 
 
 # -- plus-minus ------------------------------------------------------------------------------
 
 
-def _has_pm(node: Node) -> bool:
-    return any(n.kind == "pm" for n in node.walk())
-
-
 def _expanded(gold: Node, answer: Node, rules: Rules) -> bool | None:
-    """Write out both signs; several signs in one answer may go together or freely."""
-    verdict: bool | None = False
-    for together in itertools.product((True, False), repeat=2):
-        ours, theirs = (_signs(n, t) for n, t in zip((gold, answer), together, strict=True))
-        if len(ours) > _MAX_EXPANDED or len(theirs) > _MAX_EXPANDED:
-            return None
-        verdict = _multisets(ours, theirs, rules)
-        if verdict:
-            return True
-    return verdict
+    """Write out both signs; several signs in one answer are free, unless one is minus-plus."""
+    ours, theirs = signs.expanded(gold), signs.expanded(answer)
+    if len(ours) > signs.MOST or len(theirs) > signs.MOST:
+        return None
+    return _multisets(ours, theirs, rules)
 
 
-def _signs(node: Node, together: bool) -> list[Node]:
-    """Expand the plus-minus signs of an answer into a list of answers."""
-    if node.kind in ("list", "or", "set"):
-        return [found for arg in node.args for found in _signs(arg, together)]
-    count = sum(n.kind == "pm" for n in node.walk())
-    if count == 0:
-        return [node]
-    if count > 6:
-        return [node] * (_MAX_EXPANDED + 1)
-    choices = [(1,) * count, (-1,) * count]
-    if not together:
-        choices = list(itertools.product((1, -1), repeat=count))
-    return [_choose(node, iter(choice)) for choice in choices]
-
-
-def _choose(node: Node, signs: Iterable[int]) -> Node:
-    signs = iter(signs)
-    if node.kind == "pm":
-        left = _choose(node.args[0], signs)
-        positive = next(signs) * node.value > 0
-        right = _choose(node.args[1], signs)
-        return Node("add", (left, right if positive else Node("neg", (right,))))
-    if not node.args:
-        return node
-    return Node(node.kind, tuple(_choose(arg, signs) for arg in node.args), node.value)
-
-
-# -- labels, units, words --------------------------------------------------------------------
-
-
-def _labelled(gold: Node, answer: Node, rules: Rules) -> bool | None:
-    """Compare values with names: a name may be missing on one side, but not differ."""
-    if gold.kind == "labelled" and answer.kind == "labelled":
-        ours, theirs = gold.value, answer.value
-        if isinstance(ours, Node) and isinstance(theirs, Node):
-            answer, theirs = _same_argument(gold, answer)
-            if ours != theirs and not _same_name(ours, theirs):
-                return equations.same(_as_equation(gold), _as_equation(answer), rules.reading)
-        return _same(gold.args[0], answer.args[0], rules)
-    if gold.kind == "labelled":
-        if answer.kind == "rel" and isinstance(gold.value, Node):
-            return equations.same(_as_equation(gold), answer, rules.reading)
-        return _same(gold.args[0], answer, rules)
-    if gold.kind == "rel" and isinstance(answer.value, Node):
-        return equations.same(gold, _as_equation(answer), rules.reading)
-    if gold.kind == "list" and all(arg.kind == "labelled" for arg in gold.args):
-        # f(n) = n, g(n) = 1 against (f(n), g(n)) = (n, 1)
-        return _same(
-            Node("tuple", tuple(arg.args[0] for arg in gold.args), "(("), answer.args[0], rules
-        )
-    return _same(gold, answer.args[0], rules)
-
-
-def _same_name(ours: Node, theirs: Node) -> bool:
-    names = [re.sub(r"[\s{}]", "", str(n.value)) for n in (ours, theirs) if n.kind == "words"]
-    return len(names) == 2 and names[0].lower() == names[1].lower()
-
-
-def _same_argument(gold: Node, answer: Node) -> tuple[Node, Node]:
-    """Give a function's argument the gold's name: f(z) = z is f(x) = x."""
-    ours, theirs = gold.value, answer.value
-    for mine, other in zip(ours.args, theirs.args, strict=False):
-        same_function = ours.kind == theirs.kind and (
-            ours.value == theirs.value if ours.kind == "apply" else ours.args[0] == theirs.args[0]
-        )
-        if same_function and mine.kind == other.kind == "sym" and mine != other:
-            answer = substitute(answer, other.value, mine)
-    return answer, answer.value
-
-
-def _as_equation(node: Node) -> Node:
-    return Node("rel", (node.value, node.args[0]), ("=",))
-
-
-def _quantities(gold: Node, answer: Node, rules: Rules) -> bool | None:
-    """Compare values with units: known units must convert; a missing or unknown one is no error."""
-    gold, answer = with_bare_unit(gold, answer), with_bare_unit(answer, gold)
-    units = [parse_unit(n.value) if n.kind == "quantity" else None for n in (gold, answer)]
-    values = [n.args[0] if n.kind == "quantity" else n for n in (gold, answer)]
-    halves = {re.sub(r"[\W_]", "", n.value).lower() for n in (gold, answer) if n.kind == "quantity"}
-    if halves == {"am", "pm"}:
-        return False
-    if units[0] is None or units[1] is None:
-        return _same(values[0], values[1], rules)
-    if gold.value.strip() == answer.value.strip():
-        return _same(values[0], values[1], rules)
-    value = temperature(gold, answer) or converted(values[1], units[1], units[0])
-    return False if value is None else _same(values[0], value, rules)
+def _is_sought(node: Node) -> bool:
+    """Say whether an expression in several names is what a question may have asked for: m + n."""
+    return len(numeric.symbols(node)) > 1 and not any(
+        n.kind == "add" and any(arg.kind == "num" for arg in n.args) for n in node.walk()
+    )
 
 
 # -- collections -----------------------------------------------------------------------------
@@ -207,29 +221,51 @@ def _quantities(gold: Node, answer: Node, rules: Rules) -> bool | None:
 
 def _collections(gold: Node, answer: Node, rules: Rules) -> bool | None:
     """Compare lists and sets (unordered), tuples (ordered)."""
-    if gold.kind == "realset" or answer.kind == "realset":
-        return False
+    answer = without_names(gold, answer)
+    if sequences.has_dots(gold) or sequences.has_dots(answer):
+        return _dotted(gold, answer, rules)
     if gold.kind == "tuple" and answer.kind == "tuple":
         return _ordered(gold, answer, rules)
     if gold.kind == "tuple":
         # (a, b) may be written as bare "a, b" or "x = a, y = b", but is no set.
-        return False if answer.kind != "list" else _sequence(gold.args, answer.args, rules)
-    ours = gold.args if gold.kind in _COLLECTIONS else (gold,)
-    theirs = answer.args if answer.kind in _COLLECTIONS else (answer,)
+        if answer.kind not in ("list", "and") or (gold.value == "[[" and len(gold.args) == 2):
+            return False
+        if not in_order_of_names(answer.args):
+            return None
+        return _sequence(gold.args, answer.args, rules)
+    ours = gold.args if gold.kind in COLLECTIONS else (gold,)
+    theirs = answer.args if answer.kind in COLLECTIONS else (answer,)
     if gold.kind != "set" and answer.kind == "tuple":
         if answer.value != "[[" and gold.kind not in ("list", "and", "or"):
             return False
+        if answer.value == "[[" and len(theirs) == 2:
+            return False  # [1, 3] is an interval
         if answer.value == "((" and gold.kind == "list":
             return _sequence(ours, theirs, rules)
     elif answer.kind == "tuple":
         return False
     if "set" in (gold.kind, answer.kind):
-        return _multisets(_distinct(ours, rules), _distinct(theirs, rules), rules)
-    if _names_in_order(gold, answer):
+        return _multisets(_distinct(_flat(ours), rules), _distinct(_flat(theirs), rules), rules)
+    if names_in_order(gold, answer):
         return _sequence(ours, theirs, rules)
     if any(part.kind == "list" for part in (*ours, *theirs)) and _multisets(ours, theirs, rules):
         return True
     return _multisets(_flat(ours), _flat(theirs), rules)
+
+
+def _dotted(gold: Node, answer: Node, rules: Rules) -> bool | None:
+    """Compare lists with dots, in which order counts."""
+    gold, answer = sequences.written_out(gold), sequences.written_out(answer)
+    dots = sequences.has_dots(gold), sequences.has_dots(answer)
+    if not any(dots):
+        return _collections(gold, answer, rules)
+    kinds = {gold.kind, answer.kind}
+    if not all(dots) or kinds == {"set", "tuple"}:
+        return False
+    found = sequences.progression(gold), sequences.progression(answer)
+    if None not in found:
+        return found[0] == found[1]
+    return _sequence(gold.args, answer.args, rules)
 
 
 def _flat(parts: Iterable[Node]) -> list[Node]:
@@ -240,20 +276,10 @@ def _flat(parts: Iterable[Node]) -> list[Node]:
     return found
 
 
-def _names_in_order(gold: Node, answer: Node) -> bool:
-    """Say whether distinct names on the gold side only fix the order of the answer."""
-    if gold.kind != "list" or answer.kind not in ("list", "tuple"):
-        return False
-    names = [str(arg.value) for arg in gold.args if arg.kind == "labelled"]
-    named = any(arg.kind == "labelled" for arg in answer.args)
-    return len(names) == len(gold.args) == len(set(names)) and not named
-
-
 def _ordered(gold: Node, answer: Node, rules: Rules) -> bool | None:
-    if gold.value != answer.value and len(gold.args) == 2 and len(answer.args) == 2:
-        verdict = _as_sets(gold, answer)
-        if verdict is not None:
-            return verdict
+    """Compare tuples; of two parts they may be intervals, so that their brackets count."""
+    if gold.value != answer.value and len(gold.args) == len(answer.args) == 2:
+        return False
     return _sequence(gold.args, answer.args, rules)
 
 
@@ -265,7 +291,7 @@ def _sequence(gold: Iterable[Node], answer: Iterable[Node], rules: Rules) -> boo
 
 
 def _all(
-    test: Callable[[tuple[Node, Node]], bool | None], pairs: Iterable[tuple[Node, Node]]
+    test: Callable[[tuple[_T, _T]], bool | None], pairs: Iterable[tuple[_T, _T]]
 ) -> bool | None:
     verdict: bool | None = True
     for pair in pairs:
@@ -308,17 +334,39 @@ def _multisets(gold: Iterable[Node], answer: Iterable[Node], rules: Rules) -> bo
 def _ratios(gold: Node, answer: Node, rules: Rules) -> bool | None:
     """Compare a : b by its quotient, longer ratios and times of day part by part."""
     ours, theirs = _terms(gold), _terms(answer)
+    if len({side.kind == "ratio" and side.value == "time" for side in (gold, answer)}) > 1:
+        return False  # 3:04 is a time of day
     if len(ours) == len(theirs) > 1:
-        if all(same_scalars(a, b, rules) for a, b in zip(ours, theirs, strict=True)):
+        if all(a == b or same_scalars(a, b, rules) for a, b in zip(ours, theirs, strict=True)):
             return True
+        if _is_time(ours):
+            return False
         if any(numeric.approximate(term) == 0 for term in ours + theirs):
             return False  # 12:00 is a time of day
         pairs = zip(itertools.pairwise(ours), itertools.pairwise(theirs), strict=True)
         return all(same_scalars(_cross(a[0], b[1]), _cross(a[1], b[0]), rules) for a, b in pairs)
-    if len(ours) > 2 or len(theirs) > 2:
+    if len(ours) > 2 or len(theirs) > 2 or (len(ours) == 2 and _is_time(ours)):
+        return False
+    if any(numeric.approximate(term) == 0 for term in ours + theirs):
+        return False
+    if len(ours) == 2 and _is_time(ours):
         return False
     quotients = [Node("div", (t[0], t[1])) if len(t) == 2 else t[0] for t in (ours, theirs)]
     return same_scalars(quotients[0], quotients[1], rules)
+
+
+def _is_time(terms: list[Node]) -> bool:
+    """Say whether a : b may be a time of day: minutes have two digits."""
+    hours, minutes = (numeric.approximate(term) for term in terms[:2])
+    return (
+        len(terms) == 2
+        and hours is not None
+        and minutes is not None
+        and hours.denominator == minutes.denominator == 1
+        and 0 <= hours <= 24
+        and 10 <= minutes < 60
+        and math.gcd(int(hours), int(minutes)) > 1
+    )
 
 
 def _cross(left: Node, right: Node) -> Node:
@@ -334,106 +382,93 @@ def _terms(node: Node) -> list[Node]:
 def _matrices(gold: Node, answer: Node, rules: Rules) -> bool | None:
     """Compare matrices entry by entry; a vector may be written as a tuple."""
     gold, answer = (matrices.calculated(n) for n in (gold, answer))
-    rows = [n.args if n.kind == "matrix" else None for n in (gold, answer)]
+    if not matrices.occur(gold) and not matrices.occur(answer):
+        return _same(gold, answer, rules)
+    rows = [matrices.rows(n) for n in (gold, answer)]
     if rows[0] is not None and rows[1] is not None:
         if len(rows[0]) != len(rows[1]):
             return False
-        return _all(
-            lambda pair: _sequence(pair[0].args, pair[1].args, rules), zip(*rows, strict=True)
-        )
-    vectors = [_vector(n) for n in (gold, answer)]
+        pairs = zip(*rows, strict=True)
+        return _all(lambda pair: _sequence(pair[0], pair[1], rules), pairs)
+    if gold.kind == "tuple" and gold.value == "[[" and len(gold.args) == 2:
+        return False  # [1, 3] is an interval
+    vectors = [matrices.vector(n) for n in (gold, answer)]
     if vectors[0] is None or vectors[1] is None:
-        return False
+        return None if "matrix" not in (gold.kind, answer.kind) else False
     return _sequence(vectors[0], vectors[1], rules)
-
-
-def _vector(node: Node) -> tuple[Node, ...] | None:
-    if node.kind == "tuple":
-        return node.args
-    if node.kind != "matrix":
-        return None
-    if len(node.args) == 1:
-        return node.args[0].args
-    if all(len(row.args) == 1 for row in node.args):
-        return tuple(row.args[0] for row in node.args)
-    return None
 
 
 # -- sets of numbers -------------------------------------------------------------------------
 
 
 def _sets(gold: Node, answer: Node, rules: Rules) -> bool | None:
-    """Compare as sets of real numbers, else as conditions."""
-    verdict = _as_sets(gold, answer)
-    if verdict is not None:
-        return verdict
-    if gold.kind == answer.kind and len(gold.args) == len(answer.args):
-        if gold.kind in ("and", "or", "union", "inter"):
-            return _multisets(gold.args, answer.args, rules) or None
-        if gold.kind == "in":
-            return _sequence(gold.args, answer.args, rules) or None
-        if gold.kind == "tuple":
-            return gold.value == answer.value and _sequence(gold.args, answer.args, rules)
-    if gold.kind == "rel" or answer.kind == "rel":
+    """Compare as sets of real numbers, else part by part or as relations."""
+    if {gold.kind, answer.kind} & _OPERATIONS:  # TeX loses the braces of {1}
+        gold, answer = (Node("set", (n,)) if n.kind in _SINGLE else n for n in (gold, answer))
+    verdict = set_comparison.same(gold, answer, rules.whole)
+    if verdict:
+        return True
+    if _part_by_part(gold, answer, rules):
+        return True
+    if verdict is None and gold.kind == answer.kind == "rel":
         return equations.same(gold, answer, rules.reading)
+    return verdict
+
+
+_OPERATIONS = frozenset(("union", "inter", "minus", "add"))
+_SINGLE = frozenset(("num", "neg", "div"))
+
+
+def _families(
+    gold: Node, answer: Node, families: tuple[sets.Family | None, ...], rules: Rules
+) -> bool | None:
+    """Compare {k pi : k in Z} with another such set, or with "k pi, k in Z"."""
+    formulas, letters = [], []
+    for side, found, said in zip((gold, answer), families, (rules.ours, rules.theirs), strict=True):
+        integers = {name for name, domain in said.items() if domain == "Z"}
+        counting = {found.letter} if found else numeric.symbols(side) & integers
+        if not counting or (found is None and sets.is_set_like(side)):
+            return None
+        formulas.append(found.formula if found else side)
+        letters.append(counting)
+    for counting, formula, other in zip(letters, formulas[::-1], letters[::-1], strict=True):
+        if counting & numeric.symbols(formula) - other:
+            return None  # what runs on one side stands for one number on the other
+    names = frozenset(found.letter for found in families if found)
+    within = replace(
+        rules,
+        whole=rules.whole | names,
+        ours={**rules.ours, **dict.fromkeys(names, "Z")},
+        theirs={**rules.theirs, **dict.fromkeys(names, "Z")},
+    )
+    return _same(formulas[0], formulas[1], within)
+
+
+def _part_by_part(gold: Node, answer: Node, rules: Rules) -> bool | None:
+    """Compare what is written in the same way; ends of intervals have a number's tolerance."""
+    if gold.kind != answer.kind:
+        return None
+    match gold.kind:
+        case "and" | "or" | "union" | "inter":
+            ours, theirs = (list(_operands(n, gold.kind)) for n in (gold, answer))
+            return _multisets(ours, theirs, rules)
+        case "minus" | "in" | "notin":
+            return _sequence(gold.args, answer.args, rules)
+        case "tuple":
+            return gold.value == answer.value and _sequence(gold.args, answer.args, rules)
+        case "builder":
+            return _builders(gold, answer, rules)
     return None
 
 
-def _as_sets(gold: Node, answer: Node) -> bool | None:
-    for node in (gold, answer):
-        if node.kind == "labelled" and not isinstance(node.value, Node):
-            return None
-        if node.kind == "list" and not any(sets.is_set_like(arg) for arg in node.args):
-            return None
-    gold, answer = _unknowns_named(gold), _unknowns_named(answer)
-    variables = [_variable(n) for n in (gold, answer)]
-    names = [{n.value for n in side.walk() if n.kind == "sym"} for side in (gold, answer)]
-    if (
-        variables[0]
-        and variables[1]
-        and variables[0] != variables[1]
-        and not _builders(gold, answer)
-    ):
-        return False if len(names[0]) == len(names[1]) == 1 else None
-    parameters = (names[0] - {variables[0]}) | (names[1] - {variables[1]})
-    for point in sets.parameter_points(parameters):
-        try:
-            ours, theirs = sets.read_set(gold, point), sets.read_set(answer, point)
-        except sets.NotASet:
-            return None
-        if not sets.same_sets(ours, theirs):
-            return False
-    return True
+def _operands(node: Node, kind: str) -> Iterator[Node]:
+    for arg in node.args:
+        yield from _operands(arg, kind) if arg.kind == kind else (arg,)
 
 
-def _unknowns_named(node: Node) -> Node:
-    """Read ``0 < f(x) < 1`` as a condition on one unknown number."""
-    if node.kind == "apply":
-        return Node("sym", value=f"{node.value}()")
-    if not node.args:
-        return node
-    return Node(node.kind, tuple(_unknowns_named(arg) for arg in node.args), node.value)
-
-
-def _builders(gold: Node, answer: Node) -> bool:
-    return "builder" in (gold.kind, answer.kind)
-
-
-def _variable(node: Node) -> str:
-    """Name the variable a condition is about."""
-    for n in node.walk():
-        if n.kind == "in" and n.args[0].kind == "sym":
-            return str(n.args[0].value)
-        if n.kind == "builder":
-            inner = [m.value for m in n.args[0].walk() if m.kind == "sym"]
-            return str(inner[0]) if inner else ""
-    if node.kind == "labelled":
-        return str(node.value.value) if node.value.kind == "sym" else ""
-    for n in node.walk():
-        if n.kind == "rel":
-            alone = [arg.value for arg in n.args if arg.kind == "sym"]
-            symbols = sorted(numeric.symbols(n))
-            if alone or symbols:
-                middle = n.args[1] if len(n.args) == 3 and n.args[1].kind == "sym" else None
-                return str(middle.value if middle else alone[0] if alone else symbols[0])
-    return ""
+def _builders(gold: Node, answer: Node, rules: Rules) -> bool | None:
+    """Compare {2n : n in Z} with {2k : k in Z}: elements and conditions, under one name."""
+    names = [numeric.symbols(n) for n in (gold, answer)]
+    if len(names[0]) == len(names[1]) == 1:
+        answer = substitute(answer, names[1].pop(), Node("sym", value=names[0].pop()))
+    return _sequence(gold.args, answer.args, rules)

@@ -1,174 +1,292 @@
-"""Equations and inequalities: equal when they hold at the same points."""
+"""Equations and other relations, compared by proof.
+
+Two relations are the same if the difference of the sides of one is a constant multiple of the
+other's, or, for equations of polynomials and their quotients, if both have the same complex zeros.
+Real solutions alone would make all equations without any the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from fractions import Fraction
+from functools import reduce
 from typing import Any
 
-from harness.grading import numeric
-from harness.grading.floats import FLOATS, REALS, Undefined
+from harness.grading import identity, numeric
+from harness.grading.floats import REALS, Undefined, high_precision
 from harness.grading.numeric import Reading, TooLarge
-from harness.grading.syntax import Node
+from harness.grading.polynomials import UNKNOWN, NotPolynomial, Poly, quotient, zero_set
+from harness.grading.scalars import substitute
+from harness.grading.sets import is_modulus, with_values
+from harness.grading.syntax import Node, number
 
+_CONTAINED = ("subset", "supset", "subseteq", "supseteq")
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_Point = dict[str, float]
+_OF_SETS = frozenset(n + kind for n in ("", "n") for kind in _CONTAINED)
+#: Origins and directions of the lines on which equations in several unknowns are compared.
+_LINES = (
+    (3, -7, 11, 2, -13, 5, 17, -19),
+    (5, 2, -3, 7, 9, -11, 4, 13),
+    (-23, 8, 6, -5, 3, 14, -9, 10),
+    (1, 7, -4, -9, 12, 5, -2, 3),
+    (41, 29, -37, 31, 23, -47, 43, 19),
+    (-6, 11, 13, 8, -7, 3, 9, -17),
+)
+_ZERO = number(0)
 
 
 def same(gold: Node, answer: Node, reading: Reading) -> bool | None:
-    """Compare two relations, or an equation with the expression that solves it.
+    """Compare two relations, or an equation with what solves it.
 
     Returns:
-        Whether they hold at the same real points; ``None`` where that could not be found out.
+        Whether they are the same; ``None`` where neither could be proven.
     """
     if gold.kind == "rel" and answer.kind == "rel":
+        if _OF_SETS & {*gold.value, *answer.value}:
+            return _mirrored(gold) == _mirrored(answer)
         if len(gold.value) != 1 or len(answer.value) != 1:
-            return None
+            return _same_chains(gold, answer, reading)
         return _same_relations(gold, answer, reading)
     if gold.kind == "rel" and gold.value == ("=",):
         return _solved_by(gold, answer, reading)
     return False
 
 
+def _mirrored(relation: Node) -> Node:
+    """Write A contains B as B is contained in A."""
+    if len(relation.value) != 1 or "sup" not in relation.value[0]:
+        return relation
+    return Node("rel", relation.args[::-1], (relation.value[0].replace("sup", "sub"),))
+
+
+def _same_chains(gold: Node, answer: Node, reading: Reading) -> bool | None:
+    """Compare a < b < c with c > b > a link by link."""
+    links = _links(gold)
+    for others in (_links(answer), _links(answer)[::-1]):
+        if len(links) == len(others) and all(
+            _same_relations(one, other, reading) for one, other in zip(links, others, strict=True)
+        ):
+            return True
+    return None
+
+
+def _links(chain: Node) -> list[Node]:
+    pairs = itertools.pairwise(chain.args)
+    return [Node("rel", pair, (op,)) for pair, op in zip(pairs, chain.value, strict=True)]
+
+
+def of_solutions(equation: Node, values: list[Node]) -> Node | None:
+    """Write the solutions of an equation in one unknown as an equation of their own."""
+    names = numeric.symbols(equation)
+    if len(names) != 1 or any(numeric.symbols(value) for value in values):
+        return None
+    unknown = Node("sym", value=names.pop())
+    factors = [Node("add", (unknown, Node("neg", (value,)))) for value in values]
+    product = reduce(lambda left, right: Node("mul", (left, right)), factors)
+    return Node("rel", (product, _ZERO), ("=",))
+
+
 def _same_relations(gold: Node, answer: Node, reading: Reading) -> bool | None:
     ours, theirs = gold.value[0], answer.value[0]
+    inequality = ours in _FLIPPED
+    if ours != theirs and not (inequality and theirs in _FLIPPED):
+        return False
+    if gold.args == answer.args[::-1] and not inequality:
+        return True
     gold, answer = _with_values_named(gold), _with_values_named(answer)
-    if not numeric.symbols(gold) and not numeric.symbols(answer):
-        return (
-            _is_true(gold, reading) == _is_true(answer, reading) if ours == theirs == "=" else None
-        )
-    factor = _ratio(_residual(gold), _residual(answer), reading)
-    if ours in ("=", "!=", "~") or theirs in ("=", "!=", "~"):
-        if ours != theirs:
-            return False
-        if factor is not None:
-            return True
-        return _same_solutions(_residual(gold), _residual(answer), reading)
-    if factor is None or isinstance(factor, complex):
-        return None
-    return bool(theirs == (ours if factor > 0 else _FLIPPED[ours]))
+    if not (numeric.symbols(gold) and numeric.symbols(answer)):
+        return _same_sides(gold, answer, ours == theirs, reading)
+    left, right = _residual(gold), _residual(answer)
+    modulus = any(is_modulus(n) for side in (gold, answer) for n in side.walk())
+    if not inequality and not modulus:
+        verdict = _same_zeros(_squared(gold), _squared(answer), reading)
+        if verdict is not None:
+            return verdict
+        always = [identity.same_value(*_sides(relation), reading) for relation in (gold, answer)]
+        if any(always):
+            # What holds everywhere says nothing: x = x is no answer to sin^2 x + cos^2 x = 1.
+            return all(always) and _same_sides(gold, answer, True, reading)
+    if modulus and not all(any(map(is_modulus, side.walk())) for side in (gold, answer)):
+        return None  # many complex numbers have one size
+    factor = _factor(left, right, reading)
+    if inequality:
+        return theirs == (ours if factor > 0 else _FLIPPED[ours]) if factor else None
+    if factor is not None:
+        return True
+    return False if _counterexample(left, right, reading) else None
 
 
 def _with_values_named(node: Node) -> Node:
-    """Make symbols of the values f(2), f(3) of an unknown function."""
+    """Make symbols of the values f(2), f(3) of an unknown function, and of names in words."""
+    if node.kind == "words":
+        return Node("sym", value=f"text {node.value}")
     if node.kind == "apply" and not numeric.symbols(node):
         return Node("sym", value=f"{node.value}({node.args})")
     return Node(node.kind, tuple(_with_values_named(arg) for arg in node.args), node.value)
 
 
-def _is_true(relation: Node, reading: Reading) -> bool | None:
-    return numeric.same_value(relation.args[0], relation.args[1], reading)
+def _same_sides(gold: Node, answer: Node, swappable: bool, reading: Reading) -> bool | None:
+    """Compare relations side by side, as nothing else can be said of 1 = 2."""
+    swapped = (0, 1), (1, 0)
+    for order in swapped if swappable else swapped[:1]:
+        if all(
+            identity.same_value(gold.args[i], answer.args[k], reading)
+            for i, k in zip((0, 1), order, strict=True)
+        ):
+            return True
+    return False
+
+
+def _sides(relation: Node) -> tuple[Node, Node]:
+    return relation.args[0], relation.args[1]
 
 
 def _residual(relation: Node) -> Node:
-    left, right = relation.args
+    left, right = _sides(relation)
     return Node("add", (left, Node("neg", (right,))))
 
 
-def _ratio(left: Node, right: Node, reading: Reading) -> Any:
-    """Return the constant by which one residual is a multiple of the other."""
+def _squared(relation: Node) -> Node:
+    """Return the difference of the sides, or of their squares where both are absolute values."""
+    squares = [_square_of_size(side) for side in _sides(relation)]
+    if squares[0] is None or squares[1] is None:
+        return _residual(relation)
+    return Node("add", (squares[0], Node("neg", (squares[1],))))
+
+
+def _square_of_size(side: Node) -> Node | None:
+    """Return the square of an absolute value or of a positive number."""
+    if side.kind == "fn" and side.value == "abs":
+        side = side.args[0]
+    elif side.kind != "num" or side.value < 0:
+        return None
+    return Node("pow", (side, number(2)))
+
+
+# -- multiples of each other -----------------------------------------------------------------
+
+
+def _factor(left: Node, right: Node, reading: Reading) -> int | None:
+    """Say whether two residuals are multiples of each other by a constant.
+
+    Returns:
+        The sign of the constant, 0 if it is complex; ``None`` if there is none.
+    """
     names = numeric.symbols(left) | numeric.symbols(right)
-    found: list[Any] = []
     for point in numeric.points(names):
-        values = _pair(left, right, {k: float(v) for k, v in point.items()}, reading)
-        if values is None or not values[1]:
+        here = [with_values(side, point) for side in (left, right)]
+        values = [_value(side, reading) for side in here]
+        if values[0] is None or values[1] is None:
             continue
-        found.append(values[0] / values[1])
-    if len(found) < 3 or not found[0]:
-        return None
-    if any(abs(f - found[0]) > 1e-9 * abs(found[0]) for f in found):
-        return None
-    return found[0]
-
-
-def _pair(left: Node, right: Node, point: Mapping[str, float], reading: Reading) -> Any:
-    try:
-        return (
-            numeric.evaluate(left, point, reading, FLOATS),
-            numeric.evaluate(right, point, reading, FLOATS),
-        )
-    except (Undefined, TooLarge):
-        return None
-
-
-def _value(node: Node, point: Mapping[str, float], reading: Reading) -> Any:
-    try:
-        return numeric.evaluate(node, point, reading, REALS)
-    except (Undefined, TooLarge):
-        return None
-
-
-def _linear(residual: Node, name: str, point: _Point, reading: Reading) -> float | None:
-    """Solve a residual that is linear in one variable, the others being given."""
-    values = [_value(residual, {**point, name: x}, reading) for x in (0.25, 1.25, 2.25, 3.25)]
-    if any(v is None for v in values):
-        return None
-    slope = values[1] - values[0]
-    scale = max(1.0, *map(abs, values))
-    if abs(slope) < 1e-9 * scale:
-        return None
-    if any(abs(values[k] - values[0] - k * slope) > 1e-8 * scale for k in (2, 3)):
-        return None
-    return float(0.25 - values[0] / slope)
-
-
-def _solutions(residual: Node, names: set[str], reading: Reading) -> list[_Point] | None:
-    """List points that solve an equation, by way of a variable it is linear in."""
-    for name in sorted(numeric.symbols(residual), reverse=True):
-        found = []
-        for point in numeric.points(names):
-            rest = {k: float(v) for k, v in point.items()}
-            x = _linear(residual, name, rest, reading)
-            if x is not None:
-                found.append({**rest, name: x})
-        if len(found) >= 3:
-            return found
+        crossed = [Node("mul", (left, here[1])), Node("mul", (right, here[0]))]
+        if not identity.same_value(crossed[0], crossed[1], reading):
+            return None
+        ratio = values[0] / values[1]
+        return 0 if ratio.imag else -1 if ratio.real < 0 else 1
     return None
 
 
-def _same_solutions(gold: Node, answer: Node, reading: Reading) -> bool | None:
-    """Compare the solutions of two equations, each checked in the other."""
-    names = numeric.symbols(gold) | numeric.symbols(answer)
-    unsure = False
-    for one, other in ((gold, answer), (answer, gold)):
-        solutions = _solutions(one, names, reading)
-        if solutions is None:
-            unsure = True
-            continue
-        for point in solutions:
-            value = _value(other, point, reading)
-            if value is None or abs(value) > 1e-8 * _scale(other, point):
-                return False
-    return None if unsure else True
+def _value(node: Node, reading: Reading) -> Any:
+    """Compute a constant to 60 digits, or ``None`` if it is zero or has no value."""
+    try:
+        value = numeric.evaluate(node, {}, reading, high_precision(60))
+    except (Undefined, TooLarge):
+        return None
+    return value if abs(value) > 1e-30 else None
 
 
-def _scale(residual: Node, point: _Point) -> float:
-    """Return the size of what cancels in a residual."""
-    sizes = [1.0]
-    for side in residual.args:
-        value = _value(side, point, numeric.STANDARD)
-        if value is not None:
-            sizes.append(abs(value))
-    return max(sizes)
+# -- zeros -----------------------------------------------------------------------------------
+
+
+def _same_zeros(left: Node, right: Node, reading: Reading) -> bool | None:
+    """Compare the complex zeros of two quotients of polynomials.
+
+    In several unknowns the zeros on three lines in general position decide. Points where one side
+    divides by zero count in one unknown only: 1/x + 1/y = 2 is y = x/(2x-1).
+    """
+    names = sorted(numeric.symbols(left) | numeric.symbols(right))
+    if len(names) > len(_LINES[0]):
+        return None
+    for line in range(1 if len(names) == 1 else 3):
+        unknowns = {name: _on_line(line, i) for i, name in enumerate(names)}
+        if len(names) == 1:
+            unknowns = {names[0]: UNKNOWN}
+        try:
+            sides = [quotient(side, unknowns, reading) for side in (left, right)]
+            if not all(side.exact for side in sides) or not any(side.above for side in sides):
+                return None
+            if not all(side.above for side in sides):
+                return False  # one of them holds everywhere
+            zeros = [zero_set(side) for side in sides]
+        except NotPolynomial:
+            return None
+        if zeros[0] != zeros[1]:
+            return False
+        if len(zeros[0]) == 1:  # neither has any
+            return None
+    return True
+
+
+def _on_line(line: int, coordinate: int) -> Poly:
+    return (
+        Fraction(_LINES[2 * line][coordinate]),
+        Fraction(_LINES[2 * line + 1][coordinate]),
+    )
+
+
+def _counterexample(left: Node, right: Node, reading: Reading) -> bool:
+    """Look for a real point that solves one equation and not the other."""
+    names = numeric.symbols(left) | numeric.symbols(right)
+    for one, other in ((left, right), (right, left)):
+        for name in sorted(names):
+            solved = solved_for(one, name, reading)
+            if solved is None:
+                continue
+            for point in numeric.points(names - {name}):
+                solution = with_values(solved, point)
+                if not _holds(substitute(with_values(other, point), name, solution), reading):
+                    return True
+    return False
+
+
+def _holds(residual: Node, reading: Reading) -> bool:
+    """Say whether a constant may be a zero and is real on the way to it."""
+    try:
+        numeric.evaluate(residual, {}, reading, REALS)
+    except (Undefined, TooLarge):
+        return False
+    return identity.same_value(residual, _ZERO, reading) is not False
+
+
+# -- solved equations ------------------------------------------------------------------------
+
+
+def solved_for(residual: Node, name: str, reading: Reading) -> Node | None:
+    """Solve a residual for an unknown that it is linear in."""
+    if name not in numeric.symbols(residual):
+        return None
+    start, step = (substitute(residual, name, number(k)) for k in (0, 1))
+    slope = Node("add", (step, Node("neg", (start,))))
+    line = Node("add", (start, Node("mul", (slope, Node("sym", value=name)))))
+    if identity.same_value(residual, line, reading) is not True:
+        return None
+    if identity.same_value(slope, _ZERO, reading) is not False:
+        return None
+    return Node("neg", (Node("div", (start, slope)),))
 
 
 def _solved_by(gold: Node, answer: Node, reading: Reading) -> bool | None:
     """Say whether an expression is what an equation says its other variable is.
 
-    The gold ``xy = 6`` is answered by ``6/x``: put in for y it solves the equation, which is
-    linear in y, so that there is no other solution.
+    The gold ``xy = 6`` is answered by ``6/x``: the equation is linear in y, so that there is no
+    other solution.
     """
+    if not numeric.symbols(answer):
+        solved = of_solutions(gold, [answer])
+        return False if solved is None else _same_relations(gold, solved, reading)
     residual = _residual(gold)
     unknown = numeric.symbols(residual) - numeric.symbols(answer)
     if len(unknown) != 1:
         return False
-    name = unknown.pop()
-    used = 0
-    for point in numeric.points(numeric.symbols(residual) | numeric.symbols(answer)):
-        here = {k: float(v) for k, v in point.items()}
-        x, value = _linear(residual, name, here, reading), _value(answer, here, reading)
-        if x is None or value is None:
-            continue
-        if abs(x - value) > 1e-9 * max(abs(x), abs(value)):
-            return False
-        used += 1
-    return True if used >= 3 else None
+    solved = solved_for(residual, unknown.pop(), reading)
+    return None if solved is None else identity.same_value(solved, answer, reading)

@@ -1,4 +1,8 @@
-"""Comparing an answer with the gold, cheapest way first."""
+"""Where a response or an answer comes in: the rules of a profile find the answer and compare it.
+
+Both functions work in the calling process and know no deadline; model outputs go through
+``GraderPool``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import time
 from dataclasses import replace
 
 from harness.grading import profiles
-from harness.grading.extract import EXPLICIT_RULES, Extraction
+from harness.grading.extraction import EXPLICIT_RULES, Extraction
 from harness.types import AnswerType, Status, Tolerance, Verdict
 
 
@@ -40,7 +44,8 @@ def grade(
         verdict = rules.compare(gold, answer, answer_type, tolerance)
     except RecursionError:
         verdict = Verdict(correct=False, status=Status.UNPARSED, method="recursion")
-    return replace(verdict, extracted=answer, seconds=time.process_time() - started)
+    extracted = answer if rules.extracts else verdict.extracted
+    return replace(verdict, extracted=extracted, seconds=time.process_time() - started)
 
 
 def find_answer(

@@ -1,6 +1,8 @@
-"""The two arithmetics expressions are evaluated in: doubles, and mpmath's numbers.
+"""What expressions are evaluated in: doubles, real doubles only, or numbers of many digits.
 
 Real numbers stay real, so that no sign of a zero imaginary part picks the wrong branch of a root.
+The many-digit arithmetic also records the sizes of all it computes: from these the caller knows
+how many digits a comparison needs.
 """
 
 from __future__ import annotations
@@ -8,8 +10,6 @@ from __future__ import annotations
 import cmath
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache
 from typing import Any, Protocol
@@ -23,7 +23,11 @@ class Undefined(Exception):
 
 
 class Arithmetic(Protocol):
-    """What evaluation needs of a kind of number."""
+    """What evaluation needs of a kind of number.
+
+    Every operation raises ``Undefined`` where there is no value, and ``OverflowError`` where it is
+    too large to be computed.
+    """
 
     def number(self, value: Fraction) -> Any:
         """Convert a rational number."""
@@ -39,9 +43,6 @@ class Arithmetic(Protocol):
 
     def function(self, name: str, args: list[Any]) -> Any:
         """Apply a named function."""
-
-    def fraction(self, value: Any) -> Fraction | None:
-        """Convert a real number back."""
 
 
 class _Base(ABC):
@@ -95,6 +96,10 @@ class _Base(ABC):
                 return self.logarithm(first) / self.logarithm(args[1])
             case "abs":
                 return abs(first)
+            case "Re" | "Im":
+                return first.real if name == "Re" else first.imag
+            case "arg" if first != 0:
+                return lib.phase(first)
             case "min" | "max":
                 if not all(self.is_real(arg) for arg in args):
                     raise Undefined(name)
@@ -142,7 +147,9 @@ def _infinite(value: Any) -> bool:
 
 
 def _odd(value: Any) -> bool:
-    return not isinstance(value, complex) and value == int(value) and int(value) % 2 == 1
+    # Beyond 2^53 the digits of an index are no longer known, and may be too many to write out.
+    small = not isinstance(value, complex) and abs(value) < 2**53
+    return small and value == int(value) and int(value) % 2 == 1
 
 
 class _Floats(_Base):
@@ -172,9 +179,6 @@ class _Floats(_Base):
 
     def is_real(self, value: Any) -> bool:
         return not isinstance(value, complex)
-
-    def fraction(self, value: Any) -> Fraction | None:
-        return None if isinstance(value, complex) else Fraction(value)
 
     def square_root(self, value: Any) -> Any:
         return cmath.sqrt(value) if isinstance(value, complex) or value < 0 else math.sqrt(value)
@@ -231,14 +235,69 @@ def _real_power(base: float, exponent: float) -> float | None:
     return -size if ratio.numerator % 2 else size
 
 
-class _HighPrecision(_Base):
-    """An mpmath context."""
+#: Functions whose value near a zero is rounding noise rather than a small number.
+_WITH_ZEROS = frozenset(("sin", "cos", "tan", "cot", "ln", "log", "lg", "arccos", "sinh", "tanh"))
+#: Functions that grow as an exponential does, or decay so.
+_GROWING = frozenset(
+    ("sinh", "cosh", "tanh", "sech", "csch", "coth", "factorial", "factorial2", "binom")
+)
+#: Functions that mpmath computes slowly where an argument has many zeros behind the point.
+_GAMMA = frozenset(("factorial", "factorial2", "binom"))
+_MAX_GAMMA_DIGITS = 500
+_PERIODIC = frozenset(("sin", "cos", "tan", "sec", "csc", "cot"))
+#: Digits at the end of a many-digit number that rounding may have spoilt.
+GUARD_DIGITS = 20
 
-    def __init__(self, lib: Any) -> None:
+
+class HighPrecision(_Base):
+    """An mpmath context.
+
+    Attributes:
+        smallest: The least binary exponent of any number computed since ``reset``, zeros apart.
+        largest: The greatest one.
+    """
+
+    def __init__(self, lib: Any, real: bool) -> None:
         self.lib = lib
+        self._real = real
+        self._noise = lib.mpf(10) ** (GUARD_DIGITS - lib.dps)
+        self.smallest = self.largest = 0
+
+    def reset(self) -> None:
+        """Forget the sizes of earlier numbers."""
+        self.smallest = self.largest = 0
+
+    def span(self) -> int:
+        """Return how many decimal digits lie between the smallest and the largest number."""
+        return int((self.largest - self.smallest) * 0.30103) + 1
+
+    def combine(self, kind: str, args: list[Any]) -> Any:
+        value = super().combine(kind, args)
+        if kind == "add" and value and abs(value) <= self._noise * abs(args[0]):
+            return self.lib.mpf(0)  # everything has cancelled
+        return self._seen(value)
+
+    def function(self, name: str, args: list[Any]) -> Any:
+        # mpmath would write such arguments, or their exponentials, out in full.
+        limit = 50 if name in _GROWING else 4000 if name in _PERIODIC else None
+        for arg in args if limit else ():
+            size = self.lib.mag(arg) if arg and not _infinite(arg) else 0
+            if (limit and size > limit) or (name in _GAMMA and size < -_MAX_GAMMA_DIGITS):
+                raise OverflowError
+        value = super().function(name, args)
+        if name in _WITH_ZEROS and value and abs(value) <= self._noise * min(1, abs(args[0])):
+            return self.lib.mpf(0)
+        return self._seen(value)
+
+    def _seen(self, value: Any) -> Any:
+        if value and not _infinite(value):
+            size = int(self.lib.mag(value))
+            self.smallest = min(self.smallest, size)
+            self.largest = max(self.largest, size)
+        return value
 
     def number(self, value: Fraction) -> Any:
-        return self.lib.mpf(value.numerator) / value.denominator
+        return self._seen(self.lib.mpf(value.numerator) / value.denominator)
 
     def constant(self, name: str) -> Any:
         if name == "inf":
@@ -250,6 +309,8 @@ class _HighPrecision(_Base):
             # A product of conjugates leaves rounding noise that would pick a branch.
             small = abs(value.imag) <= abs(value.real) * self.lib.mpf(10) ** (5 - self.lib.dps)
             value = value.real if small else value
+            if self._real and not small:
+                raise Undefined("not real")
         if self.lib.isnan(value) or self.lib.isinf(value):
             raise Undefined("not a number")
         return value
@@ -258,6 +319,7 @@ class _HighPrecision(_Base):
         return not isinstance(value, self.lib.mpc)
 
     def fraction(self, value: Any) -> Fraction | None:
+        """Return a real number as it is held; ``None`` for any other, or one far too large."""
         if _infinite(value) or not self.is_real(value):
             return None
         if value and abs(self.lib.mag(value)) > 10_000:
@@ -285,8 +347,8 @@ class _HighPrecision(_Base):
         if real and self.is_real(base) and base < 0 and self.is_real(exponent):
             rooted = _real_power(-1.0, float(exponent))
             if rooted is not None:
-                return rooted * (-base) ** exponent
-        return self.tidy(base**exponent)
+                return self._seen(rooted * (-base) ** exponent)
+        return self._seen(self.tidy(base**exponent))
 
     def real_function(self, name: str, args: list[Any]) -> Any:
         lib, first = self.lib, args[0]
@@ -328,15 +390,10 @@ REALS: Arithmetic = _Reals()
 
 
 @cache
-def _context(digits: int) -> _HighPrecision:
+def high_precision(digits: int, *, real: bool = False) -> HighPrecision:
+    """Return the arithmetic of so many digits; if ``real``, what is not real is undefined."""
     import mpmath
 
     lib = mpmath.MPContext()
     lib.dps = digits
-    return _HighPrecision(lib)
-
-
-@contextmanager
-def high_precision(digits: int) -> Iterator[Arithmetic]:
-    """Lend an arithmetic of so many digits."""
-    yield _context(digits)
+    return HighPrecision(lib, real)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from harness.grading.extract import Extraction
+from harness.grading.extraction import Extraction
 from harness.types import AnswerType, Status, Tolerance, Verdict
 
 
@@ -20,20 +20,22 @@ def find(response: str, answer_type: AnswerType, gold: str) -> Extraction:
 def compare(
     gold: str, answer: str, answer_type: AnswerType, tolerance: Tolerance | None
 ) -> Verdict:
-    """Parse and verify as the library's own documentation does."""
+    """Parse and verify as the library's own documentation does.
+
+    Returns:
+        The verdict; ``extracted`` is the part of ``answer`` that the library read.
+    """
     from math_verify import parse, verify
-    from math_verify.errors import TimeoutException
 
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)
-    try:
-        expected = parse(f"${gold}$", parsing_timeout=None)
-        given = parse(_wrapped(answer), parsing_timeout=None)
-        if not given:
-            return Verdict(correct=False, status=Status.UNPARSED, method="math-verify")
-        correct = bool(verify(expected, given, timeout_seconds=None))
-    except TimeoutException:  # derives from BaseException; cannot happen with the time-outs off
-        return Verdict(correct=False, status=Status.TIMEOUT, method="math-verify")
-    return Verdict(correct=correct, status=Status.OK, method="math-verify")
+    expected = parse(f"${gold}$", parsing_timeout=None)
+    given = parse(_wrapped(answer), parsing_timeout=None)
+    if not given:
+        return Verdict(correct=False, status=Status.UNPARSED, method="math-verify")
+    correct = bool(verify(expected, given, timeout_seconds=None))
+    # Beside what it parsed, the library returns the text that it parsed, where there is one.
+    read = next((each for each in given if isinstance(each, str)), None) or str(given[0])
+    return Verdict(correct=correct, status=Status.OK, extracted=read, method="math-verify")
 
 
 def _wrapped(answer: str) -> str:

@@ -1,43 +1,123 @@
-"""Arithmetic of matrices on trees: sums, differences and products are written out."""
+"""Arithmetic of matrices on trees: sums, products, transposes and determinants are written out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
 
-from harness.grading.syntax import Node
+from harness.grading.syntax import Node, Unreadable, number
 
 _MAX_ENTRIES = 100
+_MAX_DETERMINANT = 5
+_MAX_POWER = 7
 
 
 def occur(node: Node) -> bool:
     """Say whether an expression has a matrix among its terms or factors."""
-    if node.kind in ("add", "mul", "neg", "div"):
+    if node.kind in ("add", "mul", "neg", "div", "pow") or node.value == "det":
         return any(occur(arg) for arg in node.args)
     return node.kind == "matrix"
 
 
 def calculated(node: Node) -> Node:
-    """Carry out sums and products of matrices; anything else stays as it is."""
+    """Carry out sums, products, powers, transposes and determinants; the rest stays as it is.
+
+    A matrix of one entry is that entry.
+    """
+    found = _calculated(node)
+    return found.args[0].args[0] if found.kind == "matrix" and _shape(found) == (1, 1) else found
+
+
+def _calculated(node: Node) -> Node:
     if not occur(node) or node.kind == "matrix":
         return node
-    args = [calculated(arg) for arg in node.args]
-    if node.kind == "neg" and args[0].kind == "matrix":
-        return _mapped(args[0], lambda cell: Node("neg", (cell,)))
+    args = [_calculated(arg) for arg in node.args]
+    first = args[0]
+    if node.kind == "neg" and first.kind == "matrix":
+        return _mapped(first, lambda cell: Node("neg", (cell,)))
+    if node.kind == "fn" and first.kind == "matrix":
+        height, width = _shape(first)
+        square = height == width <= _MAX_DETERMINANT
+        return _determinant([list(row.args) for row in first.args]) if square else node
     if len(args) != 2:
         return node
     left, right = args
     if node.kind == "add" and left.kind == right.kind == "matrix" and _shape(left) == _shape(right):
         return _zipped(left, right)
+    if node.kind == "pow" and left.kind == "matrix":
+        return _power(left, right) or node
     if node.kind == "mul":
         if left.kind == right.kind == "matrix":
             return _product(left, right) if _shape(left)[1] == _shape(right)[0] else node
         if right.kind == "matrix":
             return _mapped(right, lambda cell: Node("mul", (left, cell)))
-        return _mapped(left, lambda cell: Node("mul", (right, cell)))
+        if left.kind == "matrix":
+            return _mapped(left, lambda cell: Node("mul", (right, cell)))
     if node.kind == "div" and left.kind == "matrix" and right.kind != "matrix":
         return _mapped(left, lambda cell: Node("div", (cell, right)))
-    return node
+    return Node(node.kind, tuple(args), node.value)
+
+
+def vector(node: Node) -> tuple[Node, ...] | None:
+    """List the entries of a vector: a row, a column or a tuple."""
+    if node.kind == "tuple":
+        return node.args
+    if node.kind != "matrix":
+        return None
+    if len(node.args) == 1:
+        return node.args[0].args
+    if all(len(row.args) == 1 for row in node.args):
+        return tuple(row.args[0] for row in node.args)
+    return None
+
+
+def norm(node: Node) -> Node:
+    """Write out the length of a vector.
+
+    Raises:
+        Unreadable: A matrix has norms of many kinds.
+    """
+    entries = vector(node)
+    if not entries:
+        raise Unreadable("the norm of a matrix")
+    squares = [Node("pow", (Node("fn", (entry,), "abs"), number(2))) for entry in entries]
+    return Node("fn", (reduce(lambda total, term: Node("add", (total, term)), squares),), "sqrt")
+
+
+def rows(node: Node) -> list[tuple[Node, ...]] | None:
+    """List the rows of a matrix, which may be written ``[[1, 2], [3, 4]]``."""
+    if node.kind == "matrix":
+        return [row.args for row in node.args]
+    nested = node.kind == "tuple" and node.value == "[[" and len(node.args) > 1
+    if nested and all(arg.kind == "tuple" and arg.value == "[[" for arg in node.args):
+        return [row.args for row in node.args]
+    return None
+
+
+def _power(matrix: Node, exponent: Node) -> Node | None:
+    """Transpose a matrix, or multiply it with itself."""
+    if exponent.kind == "sym" and exponent.value == "T":
+        return _rows([list(column) for column in zip(*(r.args for r in matrix.args), strict=True)])
+    height, width = _shape(matrix)
+    if exponent.kind != "num" or height != width or exponent.value not in range(1, _MAX_POWER):
+        return None
+    if height ** int(exponent.value) > _MAX_ENTRIES:
+        return None
+    return reduce(_product, [matrix] * int(exponent.value))
+
+
+def _determinant(cells: list[list[Node]]) -> Node:
+    """Expand a determinant by its first row."""
+    if len(cells) == 1:
+        return cells[0][0]
+    total: Node | None = None
+    for k, cell in enumerate(cells[0]):
+        minor = _determinant([row[:k] + row[k + 1 :] for row in cells[1:]])
+        term = Node("mul", (cell, minor))
+        term = Node("neg", (term,)) if k % 2 else term
+        total = term if total is None else Node("add", (total, term))
+    assert total is not None
+    return total
 
 
 def _shape(matrix: Node) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""From answer text to normalised text, exact rationals and an inferred type.
+"""What is told from an answer's text alone: its normalised form, its plain value, its type.
 
 Nothing here evaluates text: numbers are recognised by regular expressions and built from their
 digits.
@@ -7,6 +7,7 @@ digits.
 from __future__ import annotations
 
 import re
+import unicodedata
 from fractions import Fraction
 from functools import lru_cache
 
@@ -54,61 +55,133 @@ def balanced(text: str, start: int) -> int:
 
 
 _SPACE_COMMANDS = re.compile(
-    r"(?<!\\)\\(?:[,;:!> ]|q?quad|(?:thinspace|enspace|hfill|noindent|forall)\b)|(?<!\\)\\\Z|~"
+    r"(?<!\\)\\(?:[,;:>\s]|q?quad|(?:thinspace|enspace|medspace|thickspace|hfill"
+    r"|noindent|displaystyle|textstyle|scriptstyle|nonumber|notag|strut|mathstrut)(?![a-zA-Z])"
+    r"|(?:hspace|vspace|mspace|label|tag)\*?\s*\{[^{}]*\})|(?<!\\)\\\Z"
 )
 _SIZE_COMMANDS = re.compile(
-    r"\\(?:left|right|bigl|bigr|Bigl|Bigr|biggl|biggr|Biggl|Biggr|big|Big|bigg|Bigg|displaystyle"
-    r"|textstyle|limits|nolimits|middle)(?![a-zA-Z])\.?"
+    r"\\(?:left|right|bigl|bigr|Bigl|Bigr|biggl|biggr|Biggl|Biggr|big|Big|bigg|Bigg|limits"
+    r"|nolimits|middle)(?![a-zA-Z])"
 )
+#: A delimiter that is not there, and angle brackets that are no relations.
+_NO_DELIMITER = re.compile(r"\\(?:left|right|middle)\s*\.")
+_ANGLE = re.compile(r"\\(left|right)\s*([<>])")
 _DOUBLED = re.compile(
-    r"(?<!\\)\\\\(?=(?:d?t?frac|sqrt|text|math[a-z]+|pi|left|right|circ|begin|end|times|cdot|pm"
+    r"(?<!\\)\\\\(?=(?:d?t?c?frac|[dt]?binom|overline|operatorname|lfloor|lceil|sqrt"
+    r"|text|math[a-z]+|pi|left|right|circ|begin|end|times|cdot|pm"
     r"|infty|cup|cap|in|le|ge|leq|geq|neq|ne|sin|cos|tan|log|ln|theta|alpha|beta|boxed|%|\$|\{|\})"
     r"(?![a-zA-Z]))"
 )
 #: Thousands separators nobody can mistake for commas of a list.
-_LATEX_THOUSANDS = re.compile(r"(?<=\d)(?:,\\!\s*|\{,\}\s*|\\,\s*)(?=\d{3}(?!\d))")
+_LATEX_THOUSANDS = re.compile(
+    r"(?<![\d.,^_])[1-9]\d{0,2}(?:(?:,\\!\s*\d{3})+|(?:,\s?\\!\d{3})+|(?:\{,\}\s*\d{3})+"
+    r"|(?:\\,\s?\d{3})+)(?!\d)"
+)
+#: "3{,}14": a comma in braces stands inside one number.
+_BRACED_COMMA = re.compile(r"(?<![\d.,])(\d+)\{,\}(?=\d+(?![\d.,{]))")
+_LINE_SKIP = re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]")
+#: An environment that only places what is in it.
+_ONE_LINE = re.compile(
+    r"\s*\\begin\{((?:aligned|align|gathered|gather|split|equation|displaymath|math)\*?)\}"
+    r"(?:\[[tbc]\])?(.*)\\end\{\1\}\s*\Z",
+    re.S,
+)
+_MATHS_DELIMITER = re.compile(r"(?<!\\)\\[()\[\]]")
+_MARKDOWN = re.compile(r"\A(\*\*|`+|\\?\")(?!\1)([^`\"]+)\1\Z")
 _CHARACTERS = str.maketrans(
     {
-        "\u2212": "-",
-        "\u2013": "-",
-        "\u2010": "-",
-        "\u2011": "-",
-        "\ufe63": "-",
-        "\uff0d": "-",
-        "\u00a0": " ",
-        "\u2009": " ",
-        "\u202f": " ",
-        "\u3000": " ",
-        "\uff0c": ",",
-        "\uff1a": ":",
-        "\uff1d": "=",
-        "\uff08": "(",
-        "\uff09": ")",
-        "\u2032": "'",
-        "\u2019": "'",
+        **dict.fromkeys("\u2212\u2010\u2011\ufe63", "-"),
+        **dict.fromkeys("\u2032\u2019\u02b9", "'"),
+        "\u2033": "''",
+        "\u2034": "'''",
+        "\u3001": ", ",
+        "\u3002": ".",
+        "\u2026": "...",
+        "\u2200": " for all ",
     }
 )
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+#: Between digits an en dash is a range.
+_EN_DASH = re.compile(r"(?<!\d)\u2013|\u2013(?!\d)")
+
+
+def _plain_character(match: re.Match[str]) -> str:
+    """Give a full-width character or another script's digit its ASCII form."""
+    char = match[0]
+    digit = unicodedata.decimal(char, None)
+    if digit is not None:
+        return str(digit)
+    return chr(ord(char) - 0xFEE0) if "\uff01" <= char <= "\uff5e" else char
 
 
 def normalise(text: str) -> str:
     """Remove what never changes the meaning: sizes, spaces, maths delimiters, doubled escapes."""
-    text = text.translate(_CHARACTERS)
-    text = _DOUBLED.sub(r"\\", text)
-    text = _LATEX_THOUSANDS.sub("", text).replace("\\!", "")
-    text = _SIZE_COMMANDS.sub("", text)
+    if not text.isascii():
+        text = _INVISIBLE.sub("", text.translate(_CHARACTERS))
+        text = re.sub(r"(?![0-9])\d|[\uff01-\uff5e]", _plain_character, _EN_DASH.sub("-", text))
+    text = _MARKDOWN.sub(r"\2", text.strip())
+    if "\\" in text:
+        text = _without_layout(text)
+    if "{,}" in text:
+        text = _BRACED_COMMA.sub(r"\1.", join_latex_thousands(text))
+    text = re.sub(r"(?<!\\)\\\$|\$|(?<!\\)~", " ", text)
+    text = re.sub(r"\s+", " ", text).strip()
+    # "0.333..." goes on; a single dot ends a sentence.
+    if text.endswith(".") and not text.endswith(("..", ". .")):
+        text = text[:-1].rstrip()
+    return text
+
+
+def _without_layout(text: str) -> str:
+    """Remove the commands of LaTeX that only place or size what is written."""
+    text = _LINE_SKIP.sub(r"\\\\", _DOUBLED.sub(r"\\", text))
+    text = join_latex_thousands(text)
+    text = re.sub(r"(?<=[a-zA-Z])\\!", " ", text)
+    text = re.sub(r"(?<!\\)\\!", "", text)
+    text = _ANGLE.sub(lambda m: "\\langle " if m[2] == "<" else "\\rangle ", text)
+    text = _SIZE_COMMANDS.sub("", _NO_DELIMITER.sub(" ", text))
+    text = re.sub(r"\\forall(?![a-zA-Z])", " for all ", text)
+    text = re.sub(r"\\text(?:normal|sf|sc|up|md|sl)(?![a-zA-Z])", r"\\text", text)
+    text = re.sub(r"\\(?:dfrac|tfrac|cfrac)(?![a-zA-Z])", r"\\frac", text)
     text = _SPACE_COMMANDS.sub(" ", text)
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
-    text = text.replace("\\$", "").replace("$", "").replace("\\(", "").replace("\\)", "")
-    text = text.replace("\\[", "").replace("\\]", "")
-    return re.sub(r"\s+", " ", text).strip().rstrip(".").strip()
+    line = _ONE_LINE.match(text)
+    if line is not None and "\\\\" not in line[2]:
+        text = line[2].replace("&", " ")
+    kinds = {m[0] for m in _MATHS_DELIMITER.finditer(text)}
+    # "\[1, 2\)" is an interval whose brackets were escaped for Markdown, not a displayed formula.
+    crossed = kinds in ({"\\[", "\\)"}, {"\\(", "\\]"})
+    return _MATHS_DELIMITER.sub(lambda m: m[0][1] if crossed else " ", text)
+
+
+def join_latex_thousands(text: str) -> str:
+    r"""Take out the separators of ``1{,}234`` and ``1\,234``."""
+    return _LATEX_THOUSANDS.sub(lambda m: re.sub(r"\D", "", m[0]), text)
+
+
+#: A space between letters or digits, behind a decimal point or a factorial, or before three digits
+#: that a comma would join, changes what is read.
+_FREE_SPACE = re.compile(r"(?<![\w.!]) (?<!\d, )|(?<![\w.!]) (?!\d{3}(?!\d))| (?![\w.!])")
+
+
+#: Braces around one sign of a script: "c^{2}".
+_SCRIPT_BRACES = re.compile(r"(?<=[\^_])\{(\w)\}(?!\w)")
+
+
+def _bare_text(text: str) -> str:
+    text = _FREE_SPACE.sub("", text)
+    return _SCRIPT_BRACES.sub(r"\1", text).replace("\u2013", "-")
 
 
 def same_text(gold: str, answer: str) -> bool:
-    """Compare two normalised texts without their spaces."""
-    return gold.replace(" ", "") == answer.replace(" ", "")
+    """Compare two normalised texts without the spaces that change nothing."""
+    if gold == answer:
+        return True
+    return _bare_text(gold) == _bare_text(answer)
 
 
-_NUMBER = r"(?:\d{1,3}(?:(?:,|\{,\}|\\,| )\d{3})+|\d+)?(?:\.\d*)?"
+_NUMBER = (
+    r"(?:[1-9]\d{0,2}(?:(?:,\d{3})+|(?:\{,\}\d{3})+|(?:\\,\d{3})+|(?: \d{3})+)|\d+)?(?:\.\d*)?"
+)
 _DECIMAL = re.compile(rf"([-+]?)\s*({_NUMBER})\Z")
 _SCIENTIFIC = re.compile(
     rf"([-+]?\s*{_NUMBER})\s*(?:[eE]([-+]?\d+)"
@@ -203,8 +276,11 @@ def _slash(text: str) -> Fraction | None:
     match = _SLASH.match(text)
     if not match:
         return None
-    numerator, denominator = decimal(match.group(1)), decimal(match.group(2).strip("()"))
-    if numerator is None or not denominator:
+    below = re.fullmatch(r"\(([^()]*)\)", match.group(2))
+    numerator = decimal(match.group(1))
+    denominator = decimal(below[1] if below else match.group(2))
+    # "4 100/3" is no 4100/3.
+    if numerator is None or not denominator or re.search(r"\d \d", text):
         return None
     return numerator / denominator
 

@@ -6,11 +6,15 @@ It builds trees and evaluates nothing. What it cannot read it refuses with
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
+from harness.grading.notation import prepare
 from harness.grading.parse import too_complex
-from harness.grading.primaries import END, Primaries
-from harness.grading.syntax import Node, Unreadable, number, prepare, tokenize
+from harness.grading.primaries import Primaries
+from harness.grading.settle import named_set, settled
+from harness.grading.structures import END
+from harness.grading.syntax import NORM, Node, Unreadable, number, tokenize
 
 _SET_OPERATIONS = {"union": 1, "inter": 2, "minus": 2}
 _MAX_TOKENS = 2000
@@ -34,11 +38,16 @@ def parse(text: str, *, thousands: bool = True) -> Node:
     tokens = tokenize(prepare(text, thousands=thousands))
     if not tokens or len(tokens) > _MAX_TOKENS:
         raise Unreadable("nothing to read, or too much")
+    if [token.value for token in tokens] == ["{", "}"]:
+        return Node("realset", value="empty")
     parser = _Parser(tokens)
-    node = parser.statement()
+    try:
+        node = parser.over(parser.statement())
+    except RecursionError:
+        raise Unreadable("too deep") from None
     if parser.peek() is not END:
         raise Unreadable(f"left over: {parser.peek().value!r}")
-    return node
+    return settled(node)
 
 
 class _Parser(Primaries):
@@ -59,6 +68,10 @@ class _Parser(Primaries):
                 elif commas and len(parts) > 1:
                     groups.append(Node("list", tuple(parts)))
                     parts, commas = [], False
+                continue
+            if self._is("dots"):
+                self._next()
+                parts.append(Node("sym", value="dots"))
                 continue
             parts.append(self._either())
             if not self._is_separator():
@@ -93,19 +106,39 @@ class _Parser(Primaries):
         return parts[0] if len(parts) == 1 else Node(word, tuple(parts))
 
     def _relation(self) -> Node:
+        if self._is("rel", "=") and self._at == 0:
+            self._next()  # "= 5"
         operands = [self._sets()]
         operators: list[str] = []
         while True:
-            if self._accept("in"):
-                return Node("in", (operands[-1], self._sets()))
+            if operators and self.peek().kind in ("in", "notin", "ni", "notni"):
+                raise Unreadable("a relation and a membership in one")
+            if self._is("in") or self._is("notin"):
+                if operators:
+                    raise Unreadable("a relation before a membership")
+                kind = self._next().kind
+                return Node(kind, (operands[-1], named_set(self._sets())))
+            if self._is("ni") or self._is("notni"):
+                kind = "in" if self._next().kind == "ni" else "notin"
+                return Node(kind, (self._sets(), named_set(operands[-1])))
             if self._is("rel"):
                 operators.append(self._next().value)
                 operands.append(self._sets())
             elif (self._is("op", ":") and not self._no_bar) or self._is("word", "to"):
                 self._next()
-                operands[-1] = Node("ratio", (operands[-1], self._sets()))
+                goes_on = self._accept("dots")
+                minutes = self._is("number") and re.fullmatch(r"0\d", self.peek().value)
+                term = Node("sym", value="dots") if goes_on else self._sets()
+                operands[-1] = Node("ratio", (operands[-1], term), "time" if minutes else None)
             else:
                 break
+        if self._accept("pmod"):
+            modulus = self._whole_argument()
+            if not operators:
+                return Node("residue", (operands[0], modulus))
+            if len(operators) > 1 or operators[0] not in ("≡", "="):
+                raise Unreadable("a congruence of several parts")
+            return Node("congruent", (*operands, modulus))
         if not operators:
             return operands[0]
         return Node("rel", tuple(operands), tuple(operators))
@@ -123,9 +156,9 @@ class _Parser(Primaries):
         node = self._signed()
         while True:
             if self._accept("op", "+"):
-                node = Node("add", (node, self._product()))
+                node = Node("add", (node, self._term()))
             elif self._accept("op", "-"):
-                node = Node("add", (node, Node("neg", (self._product(),))))
+                node = Node("add", (node, Node("neg", (self._term(),))))
             elif self._accept("op", "pm"):
                 node = Node("pm", (node, self._product()), 1)
             elif self._accept("op", "mp"):
@@ -133,22 +166,24 @@ class _Parser(Primaries):
             else:
                 return node
 
-    def _signed(self) -> Node:
+    def _term(self) -> Node:
+        """A term behind a sign, which may carry signs of its own: ``x + -y``."""
         if self._accept("op", "+"):
-            return self._signed()
+            return self._term()
         if self._accept("op", "-"):
-            return Node("neg", (self._signed_product(),))
+            return Node("neg", (self._term(),))
+        return self._product()
+
+    def _signed(self) -> Node:
         if self._accept("op", "pm"):
             return Node("pm", (number(0), self._product()), 1)
         if self._accept("op", "mp"):
             return Node("pm", (number(0), self._product()), -1)
-        return self._product()
-
-    def _signed_product(self) -> Node:
-        return self._signed() if self._is("op", "-") else self._product()
+        return self._term()
 
     def _product(self) -> Node:
-        node = self._power()
+        """Factors from left to right, so that ``1/2x`` is half of x."""
+        node = self._operand()
         while True:
             if self._accept("op", "*"):
                 node = Node("mul", (node, self._factor()))
@@ -167,12 +202,48 @@ class _Parser(Primaries):
             return Node("neg", (self._factor(),))
         if self._accept("op", "+"):
             return self._factor()
-        return self._power()
+        return self._operand()
+
+    def _operand(self) -> Node:
+        """Read a factor; a whole number before a proper fraction is a mixed number."""
+        whole = self.peek()
+        node = self._power()
+        if whole.kind != "number" or self._tokens[self._at - 1] is not whole:
+            return node
+        if self._is("number"):
+            return self._mixed(node)
+        if self._is("frac") and whole.value.isdigit():
+            part = self._proper_fraction()
+            if part is not None:
+                return number(node.value + part)
+        return node
+
+    def _proper_fraction(self) -> Fraction | None:
+        r"""Read ``\frac`` with two whole numbers, the first below the second; else read nothing."""
+        parts: list[str] = []
+        ahead = 1
+        while len(parts) < 2:
+            braced = self._is("group", "{", ahead) and self._is("group", "}", ahead + 2)
+            token = self.peek(ahead + braced)
+            alone = braced or len(token.value) == 1
+            if token.kind != "number" or not (alone or (len(token.value) == 2 and not parts)):
+                return None
+            # "\frac12" is cut into digits, as TeX does.
+            parts.extend([token.value] if alone else token.value)
+            ahead += 3 if braced else 1
+        if not all(map(str.isdigit, parts)) or max(map(len, parts)) > 500:
+            return None
+        above, below = map(int, parts)
+        if not 0 < above < below or self._is("op", "^", ahead) or self._is("op", "!", ahead):
+            return None
+        self._at += ahead
+        return Fraction(above, below)
 
     def _starts_factor(self) -> bool:
         token = self.peek()
         if token.kind == "op":
-            return token.value == "|" and not self._bars and not self._no_bar
+            bar = token.value in ("|", NORM)
+            return bar and not self._bars and not self._no_bar
         if token.kind == "group":
             return token.value == "{"
         return token.kind in (
@@ -180,37 +251,25 @@ class _Parser(Primaries):
         )  # fmt: skip
 
     def _juxtaposed(self, left: Node) -> Node:
-        """Multiply neighbours; a whole number before a proper fraction is a mixed number."""
-        after_number = self._tokens[self._at - 1].kind == "number"
-        if after_number and self._is("number"):
-            return self._mixed(left)
-        is_fraction = self._is("frac")
+        if self._tokens[self._at - 1].kind == "number" and self._is("number"):
+            raise Unreadable("two numbers side by side")
         opened = self._is("open", "(") and not self.peek().spaced
         right = self._power()
-        if after_number and is_fraction and left.kind in ("num", "neg") and right.kind == "div":
-            above, below = right.args
-            whole = left.args[0] if left.kind == "neg" else left
-            if (
-                above.kind == below.kind == whole.kind == "num"
-                and whole.value.denominator == 1
-                and 0 < above.value < below.value
-            ):
-                mixed = number(whole.value + above.value / below.value)
-                return Node("neg", (mixed,)) if left.kind == "neg" else mixed
-        called = left.kind == "sym" and opened
-        return Node("mul", (left, right), "call" if called else None)
+        return Node("mul", (left, right), "call" if left.kind == "sym" and opened else None)
 
     def _mixed(self, left: Node) -> Node:
         """Read ``1 1/2``; any other two numbers side by side mean nothing."""
-        plain = left.kind == "num" and self._is("op", "/", ahead=1) and self._is("number", ahead=2)
-        if not plain:
+        digits = [self.peek(ahead).value for ahead in (-1, 0, 2)]
+        slash = self._is("op", "/", ahead=1) and self._is("number", ahead=2)
+        if not slash or not all(map(str.isdigit, digits)):
             raise Unreadable("two numbers side by side")
-        above = self._number()
-        self._next()
-        below = self._number()
-        if not 0 < above.value < below.value:
+        if self._is("op", "^", ahead=3) or self._is("op", "!", ahead=3):
             raise Unreadable("two numbers side by side")
-        return number(left.value + above.value / below.value)
+        above, below = int(digits[1][:500]), int(digits[2][:500])
+        self._at += 3
+        if not 0 < above < below:
+            raise Unreadable("two numbers side by side")
+        return number(left.value + Fraction(above, below))
 
     def _power(self) -> Node:
         base = self._postfix(self._primary())
@@ -253,23 +312,30 @@ class _Parser(Primaries):
     def _postfix(self, node: Node) -> Node:
         while True:
             if self._accept("op", "!"):
-                double = self._accept("op", "!")
+                double = self._is("op", "!") and not self.peek().spaced
+                self._at += double
                 node = Node("fn", (node,), "factorial2" if double else "factorial")
             elif self._accept("op", "%"):
+                if self._is("number"):
+                    raise Unreadable("percent or a remainder")
                 node = Node("fn", (node,), "percent")
             elif self._accept("deg"):
                 node = Node("fn", (node,), "deg")
-            elif self._is("op", "'") and node.kind == "sym":
+            elif self._is("op", "'") and node.kind in ("sym", "apply"):
                 self._next()
-                node = Node("sym", value=node.value + "'")
+                node = Node(node.kind, node.args, node.value + "'")
+            elif self._is("op", "_") and node.kind == "sym" and "_" not in node.value:
+                self._next()
+                node = Node("sym", value=f"{node.value}_{self._subscript()}")
             elif self._is("op", "_") and node.kind == "num":
                 node = self._base_literal(node)
             else:
                 return node
 
     def _base_literal(self, digits: Node) -> Node:
-        """Read ``4210_5``: a numeral in the base its subscript names."""
-        written = self._tokens[self._at - 1].value
+        """Read ``(4210)_5``: a numeral in the base its subscript names."""
+        closed = self._tokens[self._at - 1].kind == "close"
+        written = self._tokens[self._at - (2 if closed else 1)].value
         self._next()
         base = self._subscript()
         if not base.isdigit() or not 2 <= int(base[:3]) <= 10 or not written.isdigit():

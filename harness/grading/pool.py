@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from harness.environment import usable_cores
-from harness.grading.extract import Extraction
+from harness.grading.extraction import Extraction
 from harness.grading.worker import Call, Worker, WorkerEnded, crash, start_server
 from harness.types import INFRASTRUCTURE_FAILURES, AnswerType, Status, Tolerance, Verdict
 

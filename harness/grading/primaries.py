@@ -1,87 +1,44 @@
-"""The smallest pieces of an answer: numbers, names, functions, brackets, matrices.
-
-What stands between brackets may be anything, so these readers call back into the parser proper.
-"""
+"""The smallest pieces of an answer: numbers, names, roots, functions."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from fractions import Fraction
 
-from harness.grading.syntax import Node, Token, Unreadable, Written, number
+from harness.grading.functions import DIRECT, called
+from harness.grading.structures import END, Structures
+from harness.grading.syntax import NORM, Node, Token, Unreadable, Written, number
 
-END = Token("end", "")
 #: Letters that are read as functions when a bracket follows them.
 _FUNCTION_LETTERS = frozenset("fghFGH")
+_GREEK_FUNCTIONS = frozenset(("Gamma", "zeta"))
+#: Letters beside which a capital I may be the imaginary unit.
+_BESIDE_I = frozenset((*"iexyzwE", "theta"))
+_NUMBER_SETS = {
+    **dict.fromkeys(("Z^+", "Z_+", "Z_>0", "N^*", "N_+", "N^+", "Z_>=1", "N_>0", "N_>=1"), "Z+"),
+    **dict.fromkeys(("Z_>=0", "N_0", "Z^+_0", "Z+_0", "N_>=0"), "Z0+"),
+    **dict.fromkeys(("R^+", "R_+", "R_>0"), "R+"),
+    **dict.fromkeys(("R_>=0", "R^+_0", "R+_0"), "R0+"),
+    **dict.fromkeys(("Z^-", "Z_-", "Z_<0"), "Z-"),
+    **dict.fromkeys(("R^-", "R_-", "R_<0"), "R-"),
+}  # fmt: skip
 
 
-class Cursor:
-    """A place among the tokens of an answer, and what is open there."""
-
-    def __init__(self, tokens: list[Token]) -> None:
-        self._tokens = tokens
-        self._at = 0
-        self._bars = 0  # open absolute values
-        self._no_bar = False  # inside a set, where "|" means "such that"
-        self._indices: frozenset[str] = frozenset()  # of the series that is being read
-
-    # -- tokens ------------------------------------------------------------------------------
-
-    def peek(self, ahead: int = 0) -> Token:
-        index = self._at + ahead
-        return self._tokens[index] if index < len(self._tokens) else END
-
-    def _next(self) -> Token:
-        token = self.peek()
-        self._at += 1
-        return token
-
-    def _is(self, kind: str, value: str | None = None, ahead: int = 0) -> bool:
-        token = self.peek(ahead)
-        return token.kind == kind and (value is None or token.value == value)
-
-    def _accept(self, kind: str, value: str | None = None) -> bool:
-        if self._is(kind, value):
-            self._at += 1
-            return True
-        return False
-
-    def _expect(self, kind: str, value: str | None = None) -> Token:
-        if not self._is(kind, value):
-            raise Unreadable(f"expected {value or kind}, found {self.peek().value!r}")
-        return self._next()
+def _conjugated(node: Node) -> Node:
+    """Conjugate an expression of complex numbers and unknowns."""
+    if node.kind == "sym":
+        return Node("sym", value=f"overline({node.value})")
+    if node.kind == "const" and node.value == "i":
+        return Node("neg", (node,))
+    if node.kind in ("num", "const"):
+        return node
+    whole = node.kind == "pow" and node.args[1].kind == "num"
+    if node.kind not in ("add", "mul", "div", "neg") and not whole:
+        raise Unreadable("a bar over something else")
+    return Node(node.kind, tuple(_conjugated(arg) for arg in node.args), node.value)
 
 
-class Primaries(Cursor):
+class Primaries(Structures):
     """Readers of the smallest pieces."""
-
-    @abstractmethod
-    def statement(self) -> Node:
-        """Read parts separated by commas."""
-
-    @abstractmethod
-    def _sum(self) -> Node:
-        """Read terms."""
-
-    @abstractmethod
-    def _product(self) -> Node:
-        """Read factors."""
-
-    @abstractmethod
-    def _power(self) -> Node:
-        """Read a primary with its exponents and postfixes."""
-
-    @abstractmethod
-    def _relation(self) -> Node:
-        """Read an expression or a relation of several."""
-
-    @abstractmethod
-    def _exponent(self) -> Node:
-        """Read what stands behind a power sign."""
-
-    @abstractmethod
-    def _starts_factor(self) -> bool:
-        """Say whether another factor follows without a sign."""
 
     def _number(self) -> Node:
         text = self._expect("number").value
@@ -96,12 +53,21 @@ class Primaries(Cursor):
                 return Node("mul", (Node("num", (), value), power))
         return Node("num", (), value)
 
+    def _is_complex(self) -> bool:
+        """Say whether a capital I is SymPy's imaginary unit; else it is a name, as in V = IR."""
+        letters = {token.value for token in self._tokens if token.kind == "sym"} - {"I"}
+        if letters <= _BESIDE_I:
+            return True
+        multiplied = self._is("op", "*") or self._is("op", "*", ahead=-2)
+        return multiplied and all(letter.islower() and len(letter) == 1 for letter in letters)
+
     def _float_exponent(self) -> int | None:
         """Read the ``e-07`` of ``3.54e-07``; "2e" alone is two times Euler's number."""
         sign = self.peek(1)
         signed = sign.kind == "op" and sign.value in "+-"
         digits = self.peek(2 if signed else 1)
-        if digits.kind != "number" or digits.spaced or not digits.value.isdigit():
+        spaced = digits.spaced or sign.spaced
+        if digits.kind != "number" or spaced or not digits.value.isdigit():
             return None
         if len(digits.value) > 4:
             raise Unreadable("exponent too large")
@@ -128,6 +94,12 @@ class Primaries(Cursor):
                 return self._root()
             case "fn":
                 return self._function()
+            case "conj":
+                return self._conjugate()
+            case "named":
+                return self._named_function()
+            case "int":
+                return self._integral()
             case "open":
                 return self._bracketed()
             case "group":
@@ -137,11 +109,10 @@ class Primaries(Cursor):
             case "begin":
                 return self._environment()
             case "realset":
-                self._next()
-                return Node("realset", value=token.value)
+                return self._number_set()
             case "text" | "word":
                 return self._words()
-            case "op" if token.value == "|":
+            case "op" if token.value in ("|", NORM):
                 return self._absolute()
         raise Unreadable(f"unexpected {token.value!r}")
 
@@ -153,15 +124,123 @@ class Primaries(Cursor):
 
     def _symbol(self) -> Node:
         name = self._next().value
-        if name in ("e", "i", "I") and not self._is("op", "_") and name not in self._indices:
+        unit = name in ("e", "i") or (name == "I" and self._is_complex())
+        if unit and not self._is("op", "_") and name not in self._indices:
             return Node("const", value="e" if name == "e" else "i")
+        letter = name.partition("(")[2][:1] or name
         if self._accept("op", "_"):
             name = f"{name}_{self._subscript()}"
-        if name[0] in _FUNCTION_LETTERS and self._is("open", "("):
+        if self._is("op", "^") and self._starred():
             self._next()
-            arguments = self._arguments("(")
-            return Node("apply", arguments, name)
+            name += f"^{self._subscript()}"
+        primes = self._primes()
+        name += primes
+        if letter in _FUNCTION_LETTERS and self._inverse_called():
+            name += "^{-1}"
+        if primes or letter in _FUNCTION_LETTERS or name in _GREEK_FUNCTIONS:
+            arguments = self._called_with()
+            if arguments:
+                return Node("apply", arguments, name)
+        if letter.isupper() and len(letter) == 1 and self._is("open", "("):
+            event = self._event()
+            if event:
+                return Node("apply", (Node("sym", value=event),), name)
         return Node("sym", value=name)
+
+    def _starred(self) -> bool:
+        """Say whether a star or mark follows the power sign, as part of a name."""
+        at = 2 if self._is("group", "{", ahead=1) else 1
+        star = self._is("op", "*", ahead=at) or self._is("mark", ahead=at)
+        return star and (at == 1 or self._is("group", "}", ahead=3))
+
+    def _called_with(self) -> tuple[Node, ...]:
+        r"""Read the arguments behind a name, in SymPy's braces too: ``f{\left(x\right)}``."""
+        braced = self._is("group", "{") and self._is("open", "(", ahead=1)
+        self._at += braced
+        if not self._accept("open", "("):
+            return ()
+        arguments = self._arguments("(")
+        if braced:
+            self._expect("group", "}")
+        return arguments
+
+    def _named_function(self) -> Node:
+        r"""Read ``\operatorname{erf}(x)``, a function known by its name alone."""
+        name = self._next().value
+        if self._accept("op", "_"):
+            name = f"{name}_{self._subscript()}"
+        arguments = self._called_with()
+        if arguments:
+            return Node("apply", arguments, name)
+        if not self._starts_factor():
+            return Node("words", value=name)
+        return Node("apply", (self._power(),), name)
+
+    def _primes(self) -> str:
+        r"""Read the strokes of ``f''`` and ``f^{\prime}``."""
+        start, primes = self._at, ""
+        raised = self._accept("op", "^")
+        group = raised and self._accept("group", "{")
+        while self._accept("op", "'"):
+            primes += "'"
+        if raised and (not primes or (group and not self._accept("group", "}"))):
+            self._at = start
+            return ""
+        return primes
+
+    def _inverse_called(self) -> bool:
+        r"""Skip the exponent of ``f^{-1}(x)``, which is no power."""
+        inverse = (("op", "^"), ("group", "{"), ("op", "-"), ("number", "1"), ("group", "}"))
+        for braces in (True, False):
+            signs = [sign for sign in inverse if braces or sign[0] != "group"]
+            if all(self._is(kind, value, ahead) for ahead, (kind, value) in enumerate(signs)):
+                if not self._is("open", "(", ahead=len(signs)):
+                    return False
+                self._at += len(signs)
+                return True
+        return False
+
+    def _event(self) -> str:
+        """Read what stands in ``P(X = 2)`` or ``P(A|B)``: no factor, but the name of an event."""
+        depth, end = 0, self._at
+        while True:
+            token = self._tokens[end] if end < len(self._tokens) else END
+            if token is END:
+                return ""
+            depth += (token.kind == "open") - (token.kind == "close")
+            end += 1
+            if depth == 0:
+                break
+        content = self._tokens[self._at + 1 : end - 1]
+        bars = sum(token.value == "|" for token in content)
+        if bars != 1 and not any(token.kind in ("rel", "setop") for token in content):
+            return ""
+        self._at = end
+        return " ".join(token.value or token.kind for token in content)
+
+    def _number_set(self) -> Node:
+        r"""Read the name of a set of numbers with its signs: ``\mathbb{Z}^+``."""
+        name = self._next().value
+        for sign in ("^", "_"):
+            if self._accept("op", sign):
+                part = self._subscript().replace(" ", "")
+                name = _NUMBER_SETS.get(name + sign + part, f"{name}{sign}{part}")
+        return Node("realset", value=name)
+
+    def _conjugate(self) -> Node:
+        r"""Read ``\overline{AB}``, a segment, or the conjugate of a complex number."""
+        self._next()
+        start = self._at
+        node = self._tex_argument()
+        inner = [t for t in self._tokens[start : self._at] if t.kind != "group"]
+        if all(t.kind == "sym" and len(t.value) == 1 for t in inner) and len(inner) > 1:
+            if all(t.value.isupper() for t in inner):
+                return node
+            return Node("sym", value="overline(" + "".join(t.value for t in inner) + ")")
+        numeral = all(t.kind in ("number", "sym", "const") for t in inner)
+        if not inner or numeral and (len(inner) > 1 or inner[0].kind == "number"):
+            raise Unreadable("a numeral under a bar")
+        return _conjugated(node)
 
     def _subscript(self) -> str:
         if not self._accept("group", "{"):
@@ -176,7 +255,9 @@ class Primaries(Cursor):
                 depth += 1 if token.value == "{" else -1
                 if depth == 0:
                     return "".join(parts)
-            parts.append(token.value)
+            # Two numbers side by side are no longer one.
+            apart = token.spaced and token.kind == "number" and parts and parts[-1].isdigit()
+            parts.append((" " if apart else "") + (token.value or token.kind))
 
     def _tex_argument(self) -> Node:
         """Read a braced argument, or the single token or digit TeX would take."""
@@ -187,7 +268,13 @@ class Primaries(Cursor):
             # "\frac12": TeX takes one digit and leaves the rest.
             self._tokens[self._at] = Token("number", token.value[1:])
             return number(int(token.value[0])) if token.value[0].isdigit() else self._number()
-        if token.kind == "number":
+        return self._whole_argument()
+
+    def _whole_argument(self) -> Node:
+        """Read a braced argument, a whole number or another single thing."""
+        if self._is("group", "{"):
+            return self._group()
+        if self._is("number"):
             return self._number()
         return self._primary()
 
@@ -197,165 +284,84 @@ class Primaries(Cursor):
             self._next()
             index = self._sum()
             self._expect("close", "[")
-            return Node("fn", (self._tex_argument(), index), "root")
-        return Node("fn", (self._tex_argument(),), "sqrt")
+            return Node("fn", (self._radicand(), index), "root")
+        return Node("fn", (self._radicand(),), "sqrt")
 
-    def _group(self) -> Node:
-        self._expect("group", "{")
-        if self._accept("group", "}"):
-            raise Unreadable("empty group")
-        bars, self._bars = self._bars, 0
-        node = self.statement()
-        self._expect("group", "}")
-        self._bars = bars
-        # Braces typed without backslashes around several things are a set all the same.
-        return Node("set", node.args) if node.kind == "list" else node
-
-    def _arguments(self, closing: str) -> tuple[Node, ...]:
-        arguments = [self._sum()]
-        while self._accept("op", ",") or self._accept("op", ";"):
-            arguments.append(self._sum())
-        self._expect("close", closing)
-        return tuple(arguments)
+    def _radicand(self) -> Node:
+        r"""Read what a root without a bar covers: one number (``\sqrt12``) or one thing."""
+        if self._accept("op", "-"):
+            return Node("neg", (self._radicand(),))
+        return self._whole_argument()
 
     def _function(self) -> Node:
         name = self._next().value
         base: Node | None = None
         power: Node | None = None
+        if name == "log" and self._is("base"):
+            base = self._joined_base()
         for _ in range(2):
             if self._accept("op", "^"):
                 power = self._exponent()
             elif self._accept("op", "_"):
-                base = self._group() if self._is("group", "{") else self._tex_argument()
-        arguments = self._function_arguments()
-        if name in ("sqrt", "cbrt") and base is None:
-            root = (arguments[0],) if name == "sqrt" else (arguments[0], number(3))
-            node = Node("fn", root, "sqrt" if name == "sqrt" else "root")
-        elif base is not None:
-            if name != "log":
+                base = self._log_base()
+        arguments = (
+            (self._radicand(),)
+            if name in ("sqrt", "cbrt") and not self._is("open")
+            else self._function_arguments(name)
+        )
+        if base is not None:
+            if name != "log" or len(arguments) != 1:
                 raise Unreadable(f"a subscript at {name}")
             node = Node("fn", (arguments[0], base), "log")
         else:
-            node = Node("fn", arguments, name)
+            node = called(name, arguments)
         if power is None:
             return node
         inverse = power.kind == "neg" and power.args[0].value == 1
-        if inverse and name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh"):
-            return Node("fn", arguments, "arc" + name)
+        if inverse and name in DIRECT:
+            return called("arc" + name, arguments)
         return Node("pow", (node, power))
 
-    def _function_arguments(self) -> tuple[Node, ...]:
-        if self._is("open", "("):
-            self._next()
-            return self._arguments("(")
+    def _joined_base(self) -> Node:
+        """Read the base of ``log2(8)`` or ``log10 x``; ``log2`` alone is the logarithm of 2."""
+        token = self._next()
+        if self._is("open") or (self.peek().spaced and self._starts_factor()):
+            return number(int(token.value))
+        if self._starts_factor():
+            raise Unreadable("a logarithm whose base or argument is unclear")
+        self._at -= 1
+        self._tokens[self._at] = Token("number", token.value)
+        return Node("const", value="e")
+
+    def _log_base(self) -> Node:
+        r"""Read a base; ``\log_25`` is to the base 2, ``\log_10 5`` to the base 10."""
+        token = self.peek()
+        following = self.peek(1).kind in ("number", "open", "sym", "const", "frac", "sqrt", "group")
+        if token.kind == "number" and len(token.value) > 1 and not following:
+            return self._tex_argument()
+        return self._whole_argument()
+
+    def _function_arguments(self, name: str) -> tuple[Node, ...]:
+        if self._is("open", "(") or self._is("open", "["):
+            opening = self._next().value
+            bars, self._bars = self._bars, 0
+            arguments = self._arguments(opening)
+            self._bars = bars
+            return arguments
         if self._is("group", "{") or self._is("open", "{"):
             node = self._group() if self._is("group") else self._bracketed()
-            return node.args if node.kind == "set" else (node,)
+            return node.args if node.kind in ("set", "tuple") else (node,)
         if self._accept("op", "-"):
-            return (Node("neg", (self._function_arguments()[0],)),)
+            return (Node("neg", (self._function_arguments(name)[0],)),)
         node = self._power()
         while self._starts_factor() and not self._is("fn") and not self._is("open"):
             node = Node("mul", (node, self._power()))
-        if self._is("op", "/") and self._is("number", ahead=1) and node.kind != "fn":
-            # "\sin \pi/6" means the sine of a sixth of pi.
-            self._next()
-            node = Node("div", (node, self._power()))
+        trigonometric = name in DIRECT or name.startswith("arc")
+        if trigonometric and self._is("op", "/") and self._is("number", ahead=1):
+            # "\sin \pi/6" is the sine of a sixth of pi; "\ln 2/2" is half a logarithm.
+            if name in DIRECT and not any(n.kind in ("const", "sym") for n in node.walk()):
+                raise Unreadable("a quotient in a function or of it")
+            if node.kind != "fn":
+                self._next()
+                node = Node("div", (node, self._power()))
         return (node,)
-
-    def _absolute(self) -> Node:
-        self._next()
-        self._bars += 1
-        no_bar, self._no_bar = self._no_bar, False
-        node = self._sum()
-        self._expect("op", "|")
-        self._bars -= 1
-        self._no_bar = no_bar
-        return Node("fn", (node,), "abs")
-
-    def _bracketed(self) -> Node:
-        opening = self._next().value
-        bars, self._bars = self._bars, 0
-        no_bar, self._no_bar = self._no_bar, opening == "{"
-        try:
-            if opening in ("floor", "ceil"):
-                node = self._sum()
-                self._expect("close", opening)
-                return Node("fn", (node,), opening)
-            if opening == "{":
-                return self._set()
-            return self._parenthesis(opening)
-        finally:
-            self._bars, self._no_bar = bars, no_bar
-
-    def _parenthesis(self, opening: str) -> Node:
-        if self._is("close"):
-            raise Unreadable("empty brackets")
-        inner = self.statement()
-        closing = self._expect("close").value
-        if inner.kind == "list":
-            return Node("tuple", inner.args, opening + closing)
-        if opening != closing:
-            raise Unreadable("brackets that do not match")
-        if inner.kind == "words" and not self._starts_factor():
-            return inner
-        return Node("tuple", (inner,), "[[") if opening == "[" else inner
-
-    def _set(self) -> Node:
-        if self._accept("close", "{"):
-            return Node("realset", value="empty")
-        inner = self.statement()
-        if self._is("op", "|") or self._is("op", ":"):
-            self._next()
-            self._no_bar = False
-            condition = self.statement()
-            self._expect("close", "{")
-            return Node("builder", (inner, condition))
-        self._expect("close", "{")
-        return Node("set", inner.args if inner.kind == "list" else (inner,))
-
-    def _series(self) -> Node:
-        kind = self._next().value
-        bounds: dict[str, Node] = {}
-        for _ in range(2):
-            if self._accept("op", "_"):
-                bounds["_"] = self._group()
-            elif self._accept("op", "^"):
-                bounds["^"] = self._exponent()
-        start = bounds.get("_")
-        if start is None or "^" not in bounds or start.kind != "rel" or start.value != ("=",):
-            raise Unreadable("a sum without bounds")
-        variable, first = start.args
-        if variable.kind == "const":  # "i" as an index
-            variable = Node("sym", value=str(variable.value))
-        outer = self._indices
-        self._indices = outer | {str(variable.value)}
-        body = self._product()
-        self._indices = outer
-        return Node("series", (variable, first, bounds["^"], body), kind)
-
-    def _environment(self) -> Node:
-        name = self._next().value
-        if name == "array":
-            self._group()
-        elif not name.endswith("matrix"):
-            raise Unreadable(f"environment {name}")
-        rows: list[Node] = []
-        cells: list[Node] = []
-        while True:
-            if self._is("end") and self.peek() is not END:
-                break
-            if self._accept("op", "&"):
-                continue
-            if self._accept("op", "\\\\"):
-                if cells:
-                    rows.append(Node("tuple", tuple(cells), "(("))
-                cells = []
-                continue
-            cells.append(self._relation())
-        self._next()
-        if cells:
-            rows.append(Node("tuple", tuple(cells), "(("))
-        if not rows or len({len(row.args) for row in rows}) != 1:
-            raise Unreadable("a ragged matrix")
-        matrix = Node("matrix", tuple(rows))
-        return Node("fn", (matrix,), "det") if name == "vmatrix" else matrix

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from harness.errors import HarnessError, nearest
-from harness.grading.extract import Extraction
+from harness.grading.extraction import Extraction
 from harness.types import AnswerType, Tolerance, Verdict
 
 Find = Callable[[str, AnswerType, str], Extraction]
@@ -26,11 +26,14 @@ class Profile:
         name: As given on the command line.
         module: Where its ``find`` and ``compare`` live, imported at first use.
         summary: One line for ``--help``.
+        extracts: ``find`` returns the answer itself; otherwise it returns the whole response, and
+            the verdict of ``compare`` says what was read in it.
     """
 
     name: str
     module: str
     summary: str
+    extracts: bool = True
 
     @property
     def find(self) -> Find:
@@ -50,7 +53,9 @@ PROFILES: dict[str, Profile] = {
     for profile in (
         Profile("strict", "harness.grading.strict", "mathematically right (default)"),
         Profile("cft-paper", "harness.grading.cft_paper", "the CFT paper's lenient evaluator"),
-        Profile("math-verify", "harness.grading.library", "the bare math-verify library"),
+        Profile(
+            "math-verify", "harness.grading.library", "the bare math-verify library", extracts=False
+        ),
     )
 }
 

@@ -7,13 +7,21 @@ What an answer carries beside its mathematics is kept, not thrown away: a unit b
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
+from harness.grading import identity, numeric
+from harness.grading.notation import prepare
+from harness.grading.numerals import number_word, scale, spelled_number
 from harness.grading.parse import normalise, split_top_level
 from harness.grading.parser import parse
+from harness.grading.qualifiers import split_qualifiers
+from harness.grading.scalars import substitute
 from harness.grading.sets import is_set_like
-from harness.grading.syntax import FUNCTIONS, Node, Unreadable, number, prepare, words
-from harness.grading.units import split_unit
+from harness.grading.syntax import FUNCTIONS, Node, Unreadable, number
+from harness.grading.units import Split, in_one_unit, split_unit
+from harness.grading.wording import denies, phrase, without_remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,54 +30,41 @@ class Answer:
 
     Attributes:
         tree: What is compared.
-        parameters: Names said to be arbitrary ("for any integer k").
+        whole: Names said to be whole numbers ("for any integer k").
+        domains: The sets of numbers that names are said to be from.
+        conditions: What else is said of names ("for n ≥ 1").
     """
 
     tree: Node
-    parameters: frozenset[str] = field(default_factory=frozenset)
+    whole: frozenset[str] = field(default_factory=frozenset)
+    domains: Mapping[str, str] = field(default_factory=dict)
+    conditions: tuple[Node, ...] = ()
 
 
-_OPEN = r"[\s,;:.]*[({]?\s*(?:\\(?:text|mathrm|textrm|mbox)\s*\{)?[\s,(]*"
-_LEAD = (
-    r"(?:(?:for|where|with|and|all|some|any|every|each|an?|arbitrary|positive|negative"
-    r"|non-?negative|real)\s+)*"
-)
-_NAMES = r"(?<![A-Za-z\\])(?P<names>[a-zA-Z](?:\s*,\s*[a-zA-Z])*)"
-_KIND = r"(?:integers?|numbers?|constants?|naturals?|reals?)"
-_CONDITIONS = tuple(
-    re.compile(r"(?P<core>.*?[^\s,;:.({])" + _OPEN + _LEAD + condition + r"\s*[)}.]*\s*\Z", re.S)
-    for condition in (
-        _NAMES
-        + r"\s*(?:\\in|∈)\s*(?:\\(?:mathbb|mathbf|mathrm|Bbb)\s*\{?\s*[ZNQR]\s*\}?|[ZNQRℤℕℝ])"
-        r"(?:[_^+*\s]|\{?[+*]\}?)*",
-        _KIND + r"\s*\}?\s*" + _NAMES,
-        _NAMES
-        + r"\s*\}?\s*(?:\\text\s*\{)?\s*(?:is|are)?\s*(?:an?\s+|arbitrary\s+|any\s+)*"
-        + _KIND,
-    )
-)
 #: "10:30 a.m."
 _HALF_DAY = re.compile(r"(?<=\d)(\s*(?:\\text\{\s*)?)([apAP])\.\s?[mM]\b\.?")
 _LABEL_WORDS = re.compile(
-    r"\A\s*(?:\\text\{)?([A-Za-z]{3,}(?: [A-Za-z]+)*)\s*(?::|=)\s*\}?\s*(?=\S)"
+    r"\A\s*(?:\\text\{)?\s*([A-Za-z]{3,}(?: [A-Za-z]+){0,3})\s*\}?\s*(?::|=)\s*\}?\s*(?=\S)"
 )
-
-
-def split_condition(text: str) -> tuple[str, frozenset[str]]:
-    r"""Take a closing "for all integers k" or ", k \in \mathbb{Z}" off a text."""
-    if not re.search(r"\\in|∈|integer|constant|number|natural|real", text[-80:]):
-        return text, frozenset()
-    if len(text) > 1000:
-        return text, frozenset()
-    for condition in _CONDITIONS:
-        match = condition.match(text)
-        if match is None:
-            continue
-        core = match["core"].rstrip(" ,;:(")
-        # "{x | x \\in R}" and the like are sets, not conditions behind an answer.
-        if not core.endswith(("\\in", "{", "|", "\\mid")) and core.count("{") == core.count("}"):
-            return core, frozenset(re.findall(r"[a-zA-Z]", match["names"]))
-    return text, frozenset()
+#: Lines of a display, with marks of alignment.
+_ALIGNED = re.compile(r"\\begin\{(aligned|align\*?|gathered|split)\}(.*)\\end\{\1\}\s*\Z", re.S)
+#: A sign of equality, or the word "only", in front of all.
+_LEADING = re.compile(
+    r"\A\s*(?:=|\\approx(?![a-zA-Z])|≈|(?:\\text\{\s*)?(?:only|exactly)\b\s*\}?)\s*(?=\S)", re.I
+)
+#: "all real numbers except 2"
+_EXCEPT = re.compile(
+    r"\A\s*(?:\\text\{\s*)?(?:all |any |every )?real (?:numbers?|values?)(?: of)?(?: [a-z])?\s*"
+    r"(?:except|other than|excluding|but)(?: for)?\b\s*\}?\s*(?:[a-z]\s*=\s*)?(?=[-\d\\])(.+)\Z",
+    re.I,
+)
+#: Words and signs under which a value, a set or an equation is not what is claimed.
+_NEGATED = re.compile(
+    r"(?<![A-Za-z\\])(?:not|never|neither|nor|except|excluding|anything but|unless|without|wrong"
+    r"|incorrect|false|isn't|aren't|cannot|can't|at least|at most|more than|less than|fewer than)"
+    r"(?![A-Za-z])|\\(?:neg|lnot|not)(?![A-Za-z])",
+    re.I,
+)
 
 
 def read(text: str, *, thousands: bool = True) -> Answer:
@@ -82,39 +77,37 @@ def read(text: str, *, thousands: bool = True) -> Answer:
     Raises:
         Unreadable: It is not mathematics this grader knows.
     """
-    core, parameters = split_condition(_HALF_DAY.sub(r"\1\2m", normalise(text)))
-    counted = number_word(core)
+    text = re.sub(r"(?<=\d)\s*μ(?=[A-Za-zΩ])", " µ", normalise(text))  # micro, not the symbol
+    text = _ALIGNED.sub(lambda m: m[2].replace("&", " "), text)
+    text = _LEADING.sub("", _HALF_DAY.sub(r"\1\2m", text))
+    text = _EXCEPT.sub(r"\\mathbb{R}\\setminus\\{\1\\}", text)
+    named = phrase(text)
+    if named is not None:
+        domain = {"mul": "Z", "pow": "N"}.get(named.kind)
+        index = frozenset("k") if domain else frozenset()
+        return Answer(named, index, {"k": domain} if domain else {})
+    text = in_one_unit(without_remark(text))
+    if _NEGATED.search(text):
+        raise Unreadable("a text that denies or bounds something")
+    said = split_qualifiers(text)
+    counted = number_word(said.core)
     if counted is not None:
-        return Answer(number(counted), parameters)
-    return Answer(_without_remark(label(_tree(core, thousands))), parameters)
+        return Answer(number(counted))
+    tree = _without_excluded(label(_tree(spelled_number(said.core), thousands)))
+    for name, value in said.definitions:
+        tree = substitute(tree, name, value)
+    return Answer(tree, said.whole, said.domains, said.relations)
 
 
-def _without_remark(node: Node) -> Node:
+def _without_excluded(node: Node) -> Node:
     r"""Drop the remark of ``1/x, x \ne 0``, which only names what is excluded anyway."""
     if node.kind == "list" and len(node.args) == 2:
         first, last = node.args
         excluded = last.kind == "rel" and last.value == ("!=",)
+        excluded = excluded and set() < numeric.symbols(last) <= numeric.symbols(first)
         if excluded and first.kind not in ("rel", "words", "in") and not is_set_like(first):
             return first
     return node
-
-
-_ONES = words(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-)
-_TENS = words("twenty thirty forty fifty sixty seventy eighty ninety")
-
-
-def number_word(text: str) -> int | None:
-    """Read a number below a hundred in words."""
-    bare = re.sub(r"\\(?:text|mathrm|textbf|mbox)\b|[{}.]", " ", text[:60]).strip().lower()
-    if bare in _ONES:
-        return _ONES.index(bare)
-    tens, _, ones = bare.replace(" ", "-").partition("-")
-    if tens not in _TENS or (ones and ones not in _ONES[1:10]):
-        return None
-    return 20 + 10 * _TENS.index(tens) + (_ONES.index(ones) if ones else 0)
 
 
 def _tree(text: str, thousands: bool) -> Node:
@@ -122,36 +115,58 @@ def _tree(text: str, thousands: bool) -> Node:
     if len(parts) > 40:
         return parse(text, thousands=thousands)
     split = [_split_part(part) for part in parts]
-    if not any(
-        unit or noun or core != part for part, (noun, core, unit) in zip(parts, split, strict=True)
-    ):
+    if all(found == ("", Split(part)) for part, found in zip(parts, split, strict=True)):
         return parse(text, thousands=thousands)
     nodes = []
-    for noun, core, unit in split:
-        node = parse(core, thousands=thousands)
-        if unit:
-            node = _with_unit(node, unit)
-        nodes.append(Node("labelled", (node,), noun) if noun else node)
+    for noun, found in split:
+        node = _with_unit(found, thousands)
+        nodes.append(Node("labelled", (label(node),), noun) if noun else node)
     if not nodes:
         raise Unreadable("empty")
     return nodes[0] if len(nodes) == 1 else Node("list", tuple(nodes))
 
 
-def _split_part(part: str) -> tuple[str, str, str]:
-    """Split a part into its label in words, its core and its unit."""
+def _split_part(part: str) -> tuple[str, Split]:
+    """Split a part into its label in words, and its core and unit."""
     noun = ""
     match = _LABEL_WORDS.match(part)
     if match and not match[1].startswith(tuple(FUNCTIONS)):
         noun, part = match[1], part[match.end() :]
-    core, unit = split_unit(part)
-    return noun, core, unit
+        if denies(noun):
+            raise Unreadable("a label that says what the answer is not")
+    return noun, split_unit(part)
 
 
-def _with_unit(node: Node, unit: str) -> Node:
+def _with_unit(found: Split, thousands: bool) -> Node:
     """Hang a unit on a value, below a label if it has one (``v = 5 m/s``)."""
+    node = parse(found.core, thousands=thousands)
+    factor, unit = scale(found.unit)
+    other = None
+    if not found.certain:
+        letters = " ".join(found.unit) if found.unit.isalpha() else found.unit
+        try:
+            other = parse(f"{found.core} {letters}", thousands=thousands)
+        except Unreadable:
+            other = None
+    if factor != 1 and _last_value(node).kind not in ("num", "neg"):
+        raise Unreadable("a number word behind no number")
+    return _hang(node, other, factor, unit)
+
+
+def _last_value(node: Node) -> Node:
+    return node.args[-1] if node.kind == "rel" else node
+
+
+def _hang(node: Node, other: Node | None, factor: int, unit: str) -> Node:
     if node.kind == "rel":
-        return Node("rel", (*node.args[:-1], _with_unit(node.args[-1], unit)), node.value)
-    return Node("quantity", (node,), unit)
+        other = other.args[-1] if other is not None and other.kind == "rel" else None
+        value = _hang(node.args[-1], other, factor, unit)
+        return Node("rel", (*node.args[:-1], value), node.value)
+    if factor != 1:
+        node = Node("mul", (number(Fraction(factor)), node))
+    if not unit:
+        return node
+    return Node("quantity", (node,) if other is None else (node, other), unit)
 
 
 def label(node: Node) -> Node:
@@ -161,6 +176,8 @@ def label(node: Node) -> Node:
     if node.kind == "ratio" and _is_name(node.args[0]) and node.args[0].kind == "words":
         return Node("labelled", (label(node.args[1]),), node.args[0].value)
     if node.kind != "rel" or any(op not in ("=", "~") for op in node.value):
+        if node.kind == "rel" and len(node.value) > 1 and {"=", "!="} & set(node.value):
+            raise Unreadable("a chain that says several things")
         return node
     values = list(node.args)
     # What stands behind an approximation sign repeats the exact value before it.
@@ -169,11 +186,42 @@ def label(node: Node) -> Node:
         values = values[:cut]
     if len(values) == 1:
         return values[0]
-    if _is_name(values[0]):
-        return Node("labelled", (values[-1],), values[0])
-    if len(values) > 2:
+    names = next((i for i, value in enumerate(values) if not _is_name(value)), len(values))
+    names = min(names, len(values) - 1)
+    if names == 0:
+        return _unnamed(values)
+    if not _agree(values[names:]):
+        raise Unreadable("a chain that says several things")
+    value = values[-1]
+    if values[0] == value:
+        raise Unreadable("x = x says nothing")
+    if names > 1 and all(name.kind == "sym" for name in values[:names]):  # a = b = 1
+        return Node("labelled", (value,), Node("list", tuple(values[:names])))
+    if values[0].kind == "sym" and values[0].value in numeric.symbols(value):
+        return Node("rel", (values[0], value), ("=",))
+    name = values[0]
+    return Node("labelled", (value,), name.value if name.kind == "words" else name)
+
+
+def _unnamed(values: list[Node]) -> Node:
+    """Read a chain that does not begin with a name."""
+    if len(values) == 2:
+        left, right = values
+        named = _is_name(right) and right.kind in ("sym", "apply", "mul")
+        if named and (right.kind != "sym" or right.value not in numeric.symbols(left)):
+            return Node("labelled", (left,), right)  # 5 = x
+        return Node("rel", (left, right), ("=",))
+    if _agree(values):
         return values[-1]
-    return Node("rel", tuple(values), ("=",))
+    if _agree(values[1:]):
+        return Node("rel", (values[0], values[-1]), ("=",))
+    raise Unreadable("a chain that says several things")
+
+
+def _agree(values: list[Node]) -> bool:
+    """Say whether all values of a chain are the same: ``5 = 7`` says several things."""
+    plain = [value.args[0] if value.kind == "quantity" else value for value in values]
+    return all(a == b or identity.same_value(a, b) for a, b in zip(plain, plain[1:], strict=False))
 
 
 def _is_name(node: Node) -> bool:
@@ -184,8 +232,15 @@ def _is_name(node: Node) -> bool:
             return bool(node.value == "i")
         case "apply":
             return True
-        case "mul" if node.value == "call":  # P(x)
-            return node.args[1].kind in ("sym", "num")
+        case "mul" if node.value == "call":  # P(x), u(x, t), P(X = 2)
+            inner = node.args[1]
+            if inner.kind == "tuple":
+                return all(arg.kind in ("sym", "num") for arg in inner.args)
+            return inner.kind in ("sym", "num") or (
+                _capital(node.args[0]) and inner.kind in ("rel", "inter", "union")
+            )
+        case "div" if _is_derivative(node):
+            return True
         case "mul" | "div":  # AB, AB/CD: segments and areas by their corners
             return all(_is_name(arg) and _capital(arg) for arg in node.args)
         case "fn":
@@ -195,6 +250,14 @@ def _is_name(node: Node) -> bool:
         case "ratio":
             return all(_is_name(arg) for arg in node.args)
     return False
+
+
+def _is_derivative(node: Node) -> bool:
+    """Recognise ``dy/dx``."""
+    return all(
+        arg.kind == "mul" and arg.args[0] == Node("sym", value="d") and arg.args[1].kind == "sym"
+        for arg in node.args
+    )
 
 
 def _capital(node: Node) -> bool:

@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 #: Stored with every grade; raised whenever a verdict may come out differently.
-GRADER_VERSION = "3"
+GRADER_VERSION = "4"

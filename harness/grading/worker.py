@@ -24,8 +24,8 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.grading import equivalence
-from harness.grading.extract import Extraction
+from harness.grading import equivalence, profiles
+from harness.grading.extraction import Extraction
 from harness.types import AnswerType, Status, Tolerance, Verdict
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def _judge_answer(call: Call, connection: Connection) -> Verdict:
         )
         if settled is not None:
             return settled
-    if call.announce:
+    if call.announce and profiles.get(call.profile).extracts:
         connection.send(found)
     judge = _remembered if len(found.answer) <= _MEMO_LENGTH else equivalence.grade
     hits = _remembered.cache_info().hits
@@ -278,7 +278,7 @@ def _judge_answer(call: Call, connection: Connection) -> Verdict:
     )
     if _remembered.cache_info().hits > hits:
         verdict = replace(verdict, seconds=0.0)
-    return replace(verdict, extracted=found.answer, extraction=found.rule)
+    return replace(verdict, extraction=found.rule)
 
 
 _remembered = lru_cache(maxsize=_MEMO_SIZE)(equivalence.grade)

@@ -109,3 +109,10 @@ def test_declared_types_decide_the_comparison() -> None:
     assert not grade(gold="1,2", answer="2,1", answer_type=AnswerType.TUPLE).correct
     assert grade(gold="1,2", answer="(1,2)", answer_type=AnswerType.TUPLE).correct
     assert grade(gold="(b)", answer="b").correct
+    for gold, answer in (
+        ("1.5 hours", "15 hours"),
+        ("x^2", "x2"),
+        ("50%", "50"),
+        ("3! ways", "3 ways"),
+    ):
+        assert not grade(gold=gold, answer=answer, answer_type=AnswerType.TEXT).correct

@@ -67,7 +67,7 @@ def test_a_power_tower_times_out_while_others_are_answered(bare: GraderPool) -> 
 
 
 def test_towers_on_every_worker_leave_the_pool_working(bare: GraderPool) -> None:
-    towers = [ask(bare, str(50 + i), TOWER) for i in range(4)]
+    towers = [ask(bare, str(50 + i), TOWER) for i in range(2)]
     easy = [ask(bare, str(i), str(i)) for i in range(50)]
     assert all(future.result(30).correct for future in easy)
     assert {future.result(30).status for future in towers} == {Status.TIMEOUT}
@@ -200,7 +200,7 @@ def test_workers_are_given_no_keys(tmp_path: Path) -> None:
 
 
 def test_a_response_that_takes_too_long_to_read_is_a_time_out() -> None:
-    response = "$" + "{" * 150_000
+    response = "The answer is not 5. " * 9_000  # takes some 70 ms
     with GraderPool(workers=1, cpu_seconds=0.002) as pool:
         verdict = pool.submit(gold="5", response=response, truncated=False).result(20)
     assert (verdict.status, verdict.method) == (Status.TIMEOUT, "cpu time")
