@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from harness.grading import GRADER_VERSION
 from harness.statistics.intervals import Estimate
 from harness.terminal import clean
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from harness.grade_file import Report
     from harness.importing import Agreement, Matched
     from harness.pipeline import Outcome
+    from harness.regrading import Regraded
     from harness.store.queries import RunSummary
     from harness.store.samples import Sample
 
@@ -46,8 +48,20 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console.print()
 
 
-def print_outcome(outcome: Outcome, summaries: Sequence[RunSummary], results: Path) -> None:
-    """Print the scores of the runs just evaluated, and what they cost."""
+def print_outcome(
+    outcome: Outcome,
+    summaries: Sequence[RunSummary],
+    results: Path,
+    unparsed: Mapping[str, int],
+) -> None:
+    """Print the scores of the runs just evaluated, and what they cost.
+
+    Args:
+        outcome: What the evaluation did.
+        summaries: Of its runs.
+        results: The results file.
+        unparsed: By run, how many answers the grader could not read or compare.
+    """
     console = _console()
     head = ("task", " score", " 95 % interval", " n", " truncated", " no answer", " loops")
     by_model: dict[str, list[RunSummary]] = {}
@@ -67,6 +81,7 @@ def print_outcome(outcome: Outcome, summaries: Sequence[RunSummary], results: Pa
         console.print(plain(f"cost ${phases.usage['cost_usd']:,.4f}"))
     for summary in summaries:
         _warn_of_infrastructure(console, summary)
+        _tell_of_unparsed(console, summary, unparsed[summary.id])
         if not summary.complete:
             missing = summary.requests - summary.graded
             text = f"{summary.task}: {missing} samples are missing; run the same command again."
@@ -110,6 +125,16 @@ def _warn_of_infrastructure(console: Console, summary: RunSummary) -> None:
     )
 
 
+def _tell_of_unparsed(console: Console, summary: RunSummary, unparsed: int) -> None:
+    if unparsed:
+        console.print(
+            plain(
+                f"{summary.task}: {unparsed} of {summary.graded} answers could not be read or "
+                "compared, and count as wrong (status unparsed)"
+            )
+        )
+
+
 def print_runs(summaries: Sequence[RunSummary]) -> None:
     """Print one line a run."""
     head = ("run", "model", "task", " score", " n", " done", "when")
@@ -126,10 +151,54 @@ def print_runs(summaries: Sequence[RunSummary]) -> None:
         for summary in summaries
     ]
     print_table(head, rows)
+    older = [summary for summary in summaries if _by_another_grader(summary)]
+    if older:
+        which = older[0].id if len(older) == 1 else "all"
+        versions = dict.fromkeys(_versions(summary) for summary in older)
+        print_note(
+            f"{len(older)} of these runs were judged by another version of the grader than "
+            f"{GRADER_VERSION} ({', '.join(versions)}); `harness regrade {which}` judges again"
+        )
 
 
-def print_samples(summary: RunSummary, samples: Sequence[Sample]) -> None:
-    """Print samples one under the other, every text of a model as plain text."""
+def _by_another_grader(summary: RunSummary) -> bool:
+    # Our own versions are whole numbers; other harnesses' judgements carry their names.
+    ours = [version for version in summary.grader_versions if version.isdigit()]
+    return any(version != GRADER_VERSION for version in ours)
+
+
+def _versions(summary: RunSummary) -> str:
+    return " and ".join(summary.grader_versions)
+
+
+def _tell_of_version(console: Console, summary: RunSummary) -> None:
+    if _by_another_grader(summary):
+        console.print(
+            plain(
+                f"judged by version {_versions(summary)} of the grader; `harness regrade "
+                f"{summary.id}` judges by version {GRADER_VERSION}"
+            )
+        )
+
+
+def print_score(summary: RunSummary, reducer: str, estimate: Estimate) -> None:
+    """Print a run's score by a reducer, and of how many of its items it is."""
+    missing = f" of {summary.items}" if estimate.items < summary.items else ""
+    console = _console()
+    console.print(
+        plain(f"{summary.id}  {reducer}  {percent_interval(estimate)}  n {estimate.items}{missing}")
+    )
+    _tell_of_version(console, summary)
+
+
+def print_samples(summary: RunSummary, samples: Sequence[Sample], unparsed: int) -> None:
+    """Print samples one under the other, every text of a model as plain text.
+
+    Args:
+        summary: Of their run.
+        samples: The samples.
+        unparsed: How many of the run's answers the grader could not read or compare.
+    """
     console = _console()
     for sample in samples:
         verdict = "right" if sample.correct else f"wrong ({sample.status or 'not graded yet'})"
@@ -144,6 +213,8 @@ def print_samples(summary: RunSummary, samples: Sequence[Sample]) -> None:
     fault = summary.made_with.chat.get("template_fault")
     if fault:
         console.print(plain(f"chat template of the model: {fault}"))
+    _tell_of_unparsed(console, summary, unparsed)
+    _tell_of_version(console, summary)
 
 
 def _texts(summary: RunSummary, sample: Sample) -> list[tuple[str, str]]:
@@ -258,6 +329,55 @@ def print_import(run_id: str, agreed: Agreement, notes: Sequence[str]) -> None:
             console.print(plain(f"`harness show {run_id} --disagree strict,source` shows them"))
     for note in notes:
         console.print(plain(note, style="yellow"))
+
+
+def print_regraded(done: Regraded, profile: str, *, list_changes: bool, hidden: bool) -> None:
+    """Print how many generations of a run were judged again, and what changed.
+
+    Args:
+        done: What was done.
+        profile: Whose rules judged.
+        list_changes: Print each sample whose verdict changed.
+        hidden: The run is restricted: of its answers nothing is shown.
+    """
+    console = _console()
+    before = [f"{count} by version {version}" for version, count in done.replaced.items()]
+    new = done.judged - sum(done.replaced.values())
+    before += [f"{new} not judged before"] if new else []
+    told = f" ({', '.join(before)})" if before else ""
+    changed = f": {done.gained} wrong → right, {done.lost} right → wrong" if done.replaced else ""
+    console.print(
+        plain(
+            f"{done.run_id}  {done.task}: {done.judged} generations judged by {profile}, version "
+            f"{GRADER_VERSION}{told}{changed}"
+        ),
+        soft_wrap=True,
+    )
+    from harness.importing import shortened
+
+    for change in done.changes if list_changes else ():
+        way = "wrong → right" if change.after.correct else "right → wrong"
+        texts = (change.before.extracted or "–", change.after.extracted or "–")
+        answers = "" if hidden else "  " + "  →  ".join(map(shortened, texts))
+        status = f"{change.before.status} → {change.after.status}"
+        console.print(
+            plain(f"  {change.item_id} · sample {change.sample_index}: {way} ({status}){answers}"),
+            soft_wrap=True,
+        )
+
+
+def regraded_json(done: Regraded, *, hidden: bool) -> dict[str, Any]:
+    """Return what judging a run again changed for a script; restricted answers are left out."""
+    told = asdict(done) | {"gained": done.gained, "lost": done.lost}
+    for change in told["changes"] if hidden else ():
+        for grade in (change["before"], change["after"]):
+            grade["extracted"] = None
+    return told
+
+
+def print_note(text: str) -> None:
+    """Print one line that the user should not miss."""
+    _console().print(plain(text, style="yellow"))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -331,7 +331,7 @@ def import_samples(
         for sample in kept:
             item = items[sample.item_id]
             key = digest([run_id, sample.item_id, sample.sample_index])[:32]
-            generation = _generation(key, sample, restricted=bool(task and task.restricted))
+            generation = generation_row(key, sample, restricted=bool(task and task.restricted))
             journal.append("request", _request(run_id, item, sample, key))
             journal.append("generation", generation)
             if sample.correct is not None:
@@ -449,16 +449,21 @@ def _request(run_id: str, item: Item, sample: ImportedSample, key: str) -> dict[
     }
 
 
-def _generation(key: str, sample: ImportedSample, *, restricted: bool) -> dict[str, Any]:
+def generation_row(key: str, sample: ImportedSample, *, restricted: bool) -> dict[str, Any]:
+    """Return what the store keeps about a response that was made elsewhere.
+
+    One that ends in a repetition, of which it is not told how it ended, counts as cut off.
+    """
     thought, answer = _thought_and_answer(sample)
-    cut_off = sample.finish_reason in _CUT_OFF
+    loop = sample.finish_reason == "repetition" or text_loops(thought + (answer or ""))
+    cut_off = sample.finish_reason in _CUT_OFF or (loop and sample.finish_reason == "unknown")
     return {
         "key": key,
         "thought": thought,
         "answer": answer or "",
         "finish_reason": sample.finish_reason,
         "truncated": answer is None or cut_off,
-        "loop": sample.finish_reason == "repetition" or text_loops(thought + (answer or "")),
+        "loop": loop,
         "prompt_tokens": sample.prompt_tokens,
         "completion_tokens": sample.completion_tokens,
         "thought_tokens": sample.thought_tokens,

@@ -7,17 +7,15 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from harness.errors import HarnessError
-from harness.grading import GraderPool
+from harness.grading import GRADER_VERSION, GraderPool
+from harness.importing import SOURCE_PROFILE
 from harness.statistics import intervals, reducers
 from harness.statistics.intervals import Estimate
-from harness.store import Store, samples
+from harness.store import Store, queries, samples
 from harness.store.samples import Sample
-from harness.types import AnswerType
-from harness.voting import answer_classes
+from harness.voting import answer_classes, check_answers
 
 _AT_K = re.compile(r"(pass|all|maj)@([1-9]\d*)")
-
-Reduce = Callable[[Sequence[Sample]], float]
 
 
 def score_run(store: Store, run_id: str, reducer: str, profile: str) -> Estimate:
@@ -30,8 +28,9 @@ def score_run(store: Store, run_id: str, reducer: str, profile: str) -> Estimate
         profile: Whose grades to take.
 
     Raises:
-        HarnessError: The reducer is unknown, an item has fewer samples than it takes, or this
-            profile has not judged the run.
+        HarnessError: The reducer is unknown, an item has fewer samples than it takes, this profile
+            has not judged the run, or votes cannot be counted: answers are not stored, or were
+            judged by another version of the grader than the one that would compare them.
     """
     judged = [
         sample
@@ -44,9 +43,7 @@ def score_run(store: Store, run_id: str, reducer: str, profile: str) -> Estimate
             f"Run `harness regrade {run_id} --profile {profile}` first.",
         )
     items = [list(group) for _, group in groupby(judged, key=lambda sample: sample.item_id)]
-    with GraderPool() as pool:
-        reduce = _reducer(reducer, min(map(len, items)), pool)
-        values = [reduce(group) for group in items]
+    values = _reduced(reducer, items, lambda: _voters(store, run_id, profile))
     if all(value in (0.0, 1.0) for value in values):
         return intervals.wilson(round(sum(values)), len(values))
     mean = sum(values) / len(values)
@@ -54,26 +51,44 @@ def score_run(store: Store, run_id: str, reducer: str, profile: str) -> Estimate
     return intervals.clustered(mean, variance, len(values))
 
 
-def _reducer(name: str, fewest: int, pool: GraderPool) -> Reduce:
+def _reduced(
+    name: str, items: Sequence[Sequence[Sample]], voters: Callable[[], GraderPool]
+) -> list[float]:
+    """Return one number for each item's samples."""
     if name == "mean":
-        return lambda group: reducers.mean([bool(sample.correct) for sample in group])
+        return [reducers.mean([bool(sample.correct) for sample in group]) for group in items]
     match = _AT_K.fullmatch(name)
     if match is None:
         raise HarnessError(f"There is no reducer {name!r}.", "Known: mean, pass@K, all@K, maj@K.")
-    k = int(match[2])
+    k, fewest = int(match[2]), min(map(len, items))
     if k > fewest:
         raise HarnessError(
             f"{name} needs {k} samples of each item; this run has {fewest}.",
             f"Evaluate with --n {k} first: only the missing samples are generated.",
         )
+    correct = [[bool(sample.correct) for sample in group] for group in items]
     if match[1] == "pass":
-        return lambda group: reducers.pass_at([bool(sample.correct) for sample in group], k)
+        return [reducers.pass_at(group, k) for group in correct]
     if match[1] == "all":
-        return lambda group: reducers.all_of([bool(sample.correct) for sample in group], k)
+        return [reducers.all_of(group, k) for group in correct]
+    voting = [group[:k] for group in items]
+    check_answers([sample for group in voting for sample in group], name)
+    with voters() as pool:
+        classes = [answer_classes(group, pool) for group in voting]
+    return [
+        reducers.majority(right[:k], same, k) for right, same in zip(correct, classes, strict=True)
+    ]
 
-    def vote(group: Sequence[Sample]) -> float:
-        first = group[:k]
-        classes = answer_classes(first, AnswerType(first[0].answer_type), pool)
-        return reducers.majority([bool(sample.correct) for sample in first], classes, k)
 
-    return vote
+def _voters(store: Store, run_id: str, profile: str) -> GraderPool:
+    """Return a pool that compares answers by the rules that judged them."""
+    if profile == SOURCE_PROFILE:  # its rules are not known
+        return GraderPool()
+    (versions,) = queries.grader_versions(store, [run_id], profile).values()
+    if versions != (GRADER_VERSION,):
+        raise HarnessError(
+            f"Run {run_id} was judged by version {' and '.join(versions)} of the grader, and its "
+            f"answers would be compared by version {GRADER_VERSION}.",
+            f"Run `harness regrade {run_id} --profile {profile}` first.",
+        )
+    return GraderPool(profile=profile)

@@ -36,6 +36,7 @@ _KEEP = {
     "truncated": "Truncated",
     "loop": "Loop",
     "no_answer": "No answer",
+    "unparsed": "Not decided",
     "grader_failed": "Grader failed",
     "disagree": "Profiles disagree",
     "labelled": "Labelled",

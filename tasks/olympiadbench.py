@@ -17,6 +17,9 @@ Oddities:
 - Nine rows are not what they are labelled (six are ordered, two are expressions, 1965 is one family
   of functions in words) and some golds are misspelt: see below. Row 2268 asks for minimum and
   maximum, and the gold has them the other way round: the set takes both.
+- Thirteen of the rows with several answers ask for values by name ("the values of b and c"): the
+  set takes them in any order, as the source does. The gold of 2498 is a product, written as two
+  answers. Notes on the items say so.
 - Four rows speak of a diagram that they do not have; they are asked as published, with a note.
 Published protocol (arXiv 2501.17703): zero-shot, greedy, 2,048 tokens, instruction as below.
 """
@@ -60,7 +63,12 @@ RESPELT = {
     2472: "(19, 0, 1)",
     2891: "(2+\\sqrt{2}, 1+\\sqrt{2})",
 }
-NO_FIGURE = (2614, 2615, 2625, 2626)
+NAMED = (2277, 2317, 2369, 2382, 2420, 2445, 2467, 2490, 2509, 2536, 2575, 2679, 2702)
+NOTES = (
+    dict.fromkeys((2614, 2615, 2625, 2626), "mentions a diagram that it does not have")
+    | dict.fromkeys(NAMED, "asks for values by name, and takes them in any order")
+    | {2498: "the gold is a product, written as two answers"}
+)
 
 
 def load() -> Iterator[Item]:
@@ -84,7 +92,7 @@ def load() -> Iterator[Item]:
             MISLABELLED.get(number, declared),
             Tolerance(absolute=float(row["error"])) if row["error"] else None,
             subject=row["subfield"],
-            note="mentions a diagram that it does not have" if number in NO_FIGURE else "",
+            note=NOTES.get(number, ""),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from harness.plan import item_row
 from harness.registry import TaskRegistry
 from harness.store import Journal, Store, queries
 from harness.types import DEFAULT_PROFILE, Item
-from tests.store.rows import generation, model, request, run
+from tests.conftest import Finished
+from tests.store.rows import generation, grade, model, request, run
 
 TASK = """
 from harness.tasks_api import Task
@@ -89,3 +91,47 @@ def test_a_restricted_run_is_judged_by_the_golds_of_its_task(
     (summary,) = queries.runs(store)
     assert (summary.graded, summary.grader_versions) == (2, (GRADER_VERSION,))
     assert summary.score and summary.score.value == 0.5
+
+
+def test_what_another_version_judged_is_told_and_what_judging_again_changed(
+    harness: Callable[..., Finished], tmp_path: Path, registry: TaskRegistry
+) -> None:
+    """Version 1 took item a's 2 for wrong, b's for right, and could not read c's."""
+    items = [Item("a", "?", "2"), Item("b", "?", "3"), Item("c", "?", "4"), Item("d", "?", "5")]
+    store = _store(tmp_path, *items)
+    with Journal(store) as journal:
+        for number, status in enumerate(("ok", "ok", "unparsed")):
+            old = grade(number, correct=number == 1, status=status)
+            journal.append("grade", old | {"gold_id": items[number].gold_id, "extracted": "old"})
+    where = ("--results", store.path)
+    shown = harness("show", "aaaa", *where).out
+    scored = harness("score", "aaaa", *where).out
+    assert "n 3 of 4" in scored
+    for said in (harness("runs", *where).out, shown, scored):
+        assert f"version {GRADER_VERSION}" in said or f"than {GRADER_VERSION} (1)" in said
+        assert "`harness regrade aaaaaaaaaaaa`" in said
+    assert "1 of 3 answers could not be read" in shown
+
+    done = harness("regrade", "all", "--list", "--tasks-dir", tmp_path / "tasks", *where)
+    assert done.code == 0, done.err
+    told = " ".join(done.out.split())
+    assert "(3 by version 1, 1 not judged before): 1 wrong → right, 1 right → wrong" in told
+    assert "a · sample 0: wrong → right (ok → ok) old → 2" in told
+    assert "another version" not in harness("runs", *where).out
+    again = harness("regrade", "aaaa", *where, "--json").json
+    assert (again["judged"], again["changes"], again["run"]["graded"]) == (0, [], 4)
+
+
+def test_of_a_restricted_run_no_answer_is_listed(
+    harness: Callable[..., Finished], tmp_path: Path, registry: TaskRegistry
+) -> None:
+    item = Item("a", "1 + 1?", "2")
+    store = _store(tmp_path, item, gold=None)
+    with Journal(store) as journal:
+        old = grade(0, correct=False) | {"gold_id": item.gold_id, "extracted": "secret"}
+        journal.append("grade", old)
+    with store.write() as connection:
+        connection.execute("UPDATE run SET restricted = true")
+    arguments = ("--list", "--tasks-dir", tmp_path / "tasks", "--results", store.path)
+    told = harness("regrade", "aaaa", *arguments, "--json").json
+    assert [change["before"]["extracted"] for change in told["changes"]] == [None]

@@ -31,6 +31,7 @@ from harness.commands.options import (
     listed,
 )
 from harness.errors import HarnessError
+from harness.types import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
     from harness.pipeline import Evaluation
@@ -144,7 +145,7 @@ def _carry_out(evaluation: Evaluation, *, as_json: bool) -> None:
     from harness.commands.stopping import stoppable
     from harness.pipeline import evaluate as carry_out
     from harness.progress import EvaluationProgress
-    from harness.store import Store, queries
+    from harness.store import Store, outcomes, queries
 
     with (
         EvaluationProgress() as progress,
@@ -157,7 +158,8 @@ def _carry_out(evaluation: Evaluation, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(display.outcome_json(outcome, summaries), indent=2))
     else:
-        display.print_outcome(outcome, summaries, evaluation.results)
+        unparsed = outcomes.unparsed(store, outcome.run_ids, DEFAULT_PROFILE)
+        display.print_outcome(outcome, summaries, evaluation.results, unparsed)
     if failed := outcome.failed:
         listed = " ".join(f"{one.model}: {one.error}" for one in failed)
         several = len(failed) + len(outcome.phases)

@@ -18,7 +18,10 @@ from harness.commands.options import (
     recovered,
 )
 from harness.commands.stopping import stoppable
+from harness.errors import HarnessError
 from harness.types import DEFAULT_PROFILE
+
+_EVERY_RUN = "all"
 
 
 def grade_file(
@@ -49,32 +52,56 @@ def grade_file(
 
 
 def regrade(
-    run: Annotated[str, typer.Argument(help="A run's id, or the beginning of it.")],
+    run: Annotated[
+        str, typer.Argument(help="A run's id, or the beginning of it; `all` for every run.")
+    ],
     profile: ProfileOption = DEFAULT_PROFILE,
+    list_changes: Annotated[
+        bool, typer.Option("--list", help="List the samples whose verdict changed.")
+    ] = False,
     tasks_dir: TasksDirOption = None,
     results: ResultsOption = RESULTS,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a run's stored generations again, beside the grades they have."""
+    """Judge stored generations again, beside the grades they have, and say what that changed."""
     from harness import display
     from harness.grading import profiles
-    from harness.judging import regrade as carry_out
     from harness.progress import Counting
     from harness.registry import TaskRegistry
+    from harness.regrading import regrade_run
     from harness.store import queries
 
     profiles.get(profile)
     store = recovered(results)
-    run_id = queries.find_run(store, run).id
+    every = run == _EVERY_RUN
+    found = queries.runs(store) if every else [queries.find_run(store, run)]
+    registry = TaskRegistry(tasks_dir)
+    done, left = [], []
     kept = "Stopped. What was judged is kept."
     with Counting("grading") as counting, stoppable(lambda: kept):
-        judged = carry_out(store, run_id, profile, counting.told, TaskRegistry(tasks_dir))
-    (summary,) = queries.runs(store, [run_id], profile=profile)
+        for one in found:
+            try:
+                done.append(regrade_run(store, one, profile, counting.told, registry))
+            except HarnessError as error:
+                if not every:
+                    raise
+                left.append((one.id, str(error)))
+    summaries = queries.runs(store, [one.run_id for one in done], profile=profile)
+    restricted = {one.id for one in found if one.restricted}
     if as_json:
-        print(json.dumps({"judged": judged, "run": display.run_json(summary)}, indent=2))
+        shown = [display.regraded_json(one, hidden=one.run_id in restricted) for one in done]
+        after = {summary.id: display.run_json(summary) for summary in summaries}
+        listed = [one | {"run": after[one["run_id"]]} for one in shown]
+        told = {"runs": listed, "left_out": dict(left)} if every else listed[0]
+        print(json.dumps(told, indent=2))
     else:
-        print(f"{judged} generations judged by {profile}")
-        display.print_runs([summary])
+        for again in done:
+            display.print_regraded(
+                again, profile, list_changes=list_changes, hidden=again.run_id in restricted
+            )
+        for run_id, why in left:
+            display.print_note(f"{run_id}: {why}")
+        display.print_runs(summaries)
 
 
 def score(
@@ -92,7 +119,6 @@ def score(
     from harness import display
     from harness.scoring import score_run
     from harness.store import queries
-    from harness.terminal import clean
 
     known_profile(profile)
     store = recovered(results)
@@ -102,8 +128,8 @@ def score(
     if as_json:
         print(json.dumps({"run": run_id, "reducer": reducer} | asdict(estimate), indent=2))
     else:
-        interval = display.percent_interval(estimate)
-        print(f"{clean(run_id)}  {reducer}  {interval}  n {estimate.items}")
+        (summary,) = queries.runs(store, [run_id], profile=profile)
+        display.print_score(summary, reducer, estimate)
 
 
 def import_file(

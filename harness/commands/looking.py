@@ -78,7 +78,7 @@ def show(
 ) -> None:
     """Show a run's samples: question, thought, answer, what was extracted, gold and grade."""
     from harness import display
-    from harness.store import queries, samples
+    from harness.store import outcomes, queries, samples
 
     known_profile(profile)
     store = recovered(results)
@@ -102,7 +102,9 @@ def show(
     if as_json:
         print(json.dumps(display.samples_json(summary, found), indent=2))
     else:
-        display.print_samples(summary, found)
+        unparsed = outcomes.unparsed(store, [summary.id], profile)[summary.id]
+        (summary,) = queries.runs(store, [summary.id], profile=profile)
+        display.print_samples(summary, found, unparsed)
 
 
 def doctor(

@@ -66,4 +66,6 @@ def majority(correct: Sequence[bool], classes: Sequence[int | None], k: int) -> 
     if not votes:
         return 0.0
     winner = max(votes, key=votes.__getitem__)  # the first of equals, in order of appearance
-    return float(correct[classes.index(winner)])
+    # The grader may have failed on one sample of an answer that is right in the others.
+    chosen = [right for right, name in zip(correct, classes, strict=True) if name == winner]
+    return float(any(chosen))

@@ -71,6 +71,48 @@ class SampleOutcome:
     completion_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """What counts as one sample's grade by a profile.
+
+    Attributes:
+        version: Of the grader.
+        correct: Whether the answer equals the gold.
+        status: What became of the grading.
+        extracted: The answer that was compared.
+    """
+
+    version: str
+    correct: bool
+    status: Status
+    extracted: str
+
+
+def grades(store: Store, run_id: str, profile: str) -> dict[tuple[str, int], Grade]:
+    """Return the newest grades of a run's samples by this profile, by item id and sample."""
+    with store.read() as connection:
+        rows = connection.execute(
+            f"{sample_of(connection, [run_id], profile)}"
+            "SELECT item_id, sample_index, grader_version, correct, status, extracted"
+            " FROM sample WHERE correct IS NOT NULL"
+        ).fetchall()
+    return {
+        (item, index): Grade(version, correct, Status(status), extracted)
+        for item, index, version, correct, status, extracted in rows
+    }
+
+
+def unparsed(store: Store, run_ids: Sequence[str], profile: str) -> dict[str, int]:
+    """Return, by run, how many answers could not be read or compared, which counts as wrong."""
+    with store.read() as connection:
+        rows = connection.execute(
+            f"{sample_of(connection, run_ids, profile)}"
+            "SELECT run_id, count(*) FROM sample WHERE status = ? GROUP BY run_id",
+            [Status.UNPARSED],
+        ).fetchall()
+    return dict.fromkeys(run_ids, 0) | dict(rows)
+
+
 def sample_outcomes(
     store: Store, run_ids: Sequence[str], grader_version: str, *, profile: str = DEFAULT_PROFILE
 ) -> list[SampleOutcome]:

@@ -34,6 +34,8 @@ class Sample:
     extracted: str | None
     extraction: str | None
     method: str | None
+    tolerance_absolute: float | None = None
+    tolerance_relative: float | None = None
 
 
 KEEP = {
@@ -43,6 +45,7 @@ KEEP = {
     "truncated": "truncated",
     "loop": "loop",
     "no_answer": "status = 'no_answer'",
+    "unparsed": "status = 'unparsed'",
     "grader_failed": "status IN ('timeout', 'memory', 'crash')",
     "disagree": "disagree",
     "labelled": "labelled",

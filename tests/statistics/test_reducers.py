@@ -70,3 +70,5 @@ def test_the_answer_with_most_votes_counts() -> None:
     assert majority(correct, [0, 1, 1, 2], 4) == 0
     assert majority(correct, [0, 1, 2, None], 4) == 1
     assert majority(correct[1:], [None, None, None], 3) == 0
+    # The grader failed on the first of two equal answers.
+    assert majority([False, True, False], [0, 0, 1], 3) == 1
