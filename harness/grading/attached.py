@@ -114,11 +114,15 @@ def without_names(gold: Node, answer: Node) -> Node:
     return Node(answer.kind, tuple(arg.args[0] for arg in answer.args), answer.value)
 
 
+#: How ``notation`` names dv/dt, which is no event.
+_DERIVATIVE = re.compile(r"\Ad\d+\(\w+\)/\w+\Z")
+
+
 def _names_event(node: Node) -> bool:
     """Say whether a name is about an event: P(X = 2) is not P(X = 3)."""
     return any(
         n.kind in ("rel", "inter", "union", "words")
-        or (n.kind == "sym" and re.search(r"[^\w']", n.value) is not None)
+        or (n.kind == "sym" and re.search(r"[^\w']", _DERIVATIVE.sub("", n.value)) is not None)
         for n in node.walk()
     )
 

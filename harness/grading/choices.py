@@ -95,9 +95,6 @@ _RETRACTION = re.compile(
 #: "The answer is a" was cut off before its noun.
 _CUT_OFF = re.compile(r"[^\W\d_]\s[ai]\s{0,4}\Z")
 _BARE_LETTER = re.compile(r"[*\"(\[_\s]{0,4}([A-Z])[*\")\]_.:\s]{0,4}")
-_BETWEEN = re.compile(
-    r"[)\]\"'*]{0,4}\s?(?:[/,&]|,?\s?(?:and|or))\s?(?:option\s)?[(\[\"'*]{0,4}", re.I
-)
 #: "A:" where an answer begins and not an option.
 _SPEAKER = re.compile(
     r"\AA:(?=\s{0,4}(?:let\b|we\b|i\b|to\s(?:find|solve|determine)|first\b|the\sanswer|so\b|sure|okay?\b|since\b|step\b))",

@@ -214,7 +214,9 @@ def _exchangeable(gold: Node, old: str, new: str, rules: Rules) -> bool:
         constant = theirs is None or same_domain(theirs, "")
         return constant and _FREE_IN_ANSWER.fullmatch(old) is not None
     if new == "c" and old[0] == "C" and _FREE.fullmatch(old):
-        return _is_term(gold, new)
+        others = numeric.symbols(gold) - {new}
+        in_a_sum = gold.kind == "add" and len(others) == 1 and others <= _VARIABLES
+        return in_a_sum or _is_term(gold, new)
     if "Z" in (ours, theirs):
         return _is_linear(gold, new)
     return old in INDICES and theirs is None and is_family(gold, new)

@@ -29,6 +29,9 @@ SAME = [
     ("y=Ce^{2x}", "y=Ae^{2x}, where A is a constant"),
     (r"c_1\cos x+c_2\sin x", r"A\cos x+B\sin x"),
     (r"\ln x+c", r"\ln x+C"),
+    (r"c x^{-3}-\frac{\sin x}{x^3}", r"-\frac{\sin x}{x^3}+\frac{C}{x^3}"),
+    # A derivative is an unknown like another.
+    (r"L \frac{dq}{dt}+R q=u", r"\frac{d q}{d t} = \frac{u}{L} - \frac{R}{L} q"),
     # What such formulas are usually for.
     (r"\frac{1}{2n}", r"\frac{1}{2n} \text{ for } n \ge 1"),
     (r"\frac{1}{2x}", r"\frac{1}{2x}, x \ne 0"),
@@ -58,6 +61,9 @@ SAME = [
     ("3", r"\log(8,2)"),
 ]
 DIFFERENT = [
+    ("x-ct", "x-Ct"),
+    ("mc^2", "mC^2"),
+    (r"L \frac{dq}{dt}+R q=u", r"\frac{dq}{dt} = \frac{u}{L} + \frac{R}{L} q"),
     # Letters of physics beside pi.
     (r"2\pi\sqrt{l/g}", r"2\pi\sqrt{n/g}"),
     (r"3\pi n^2", r"3\pi k^2"),
