@@ -32,21 +32,39 @@ class Estimate:
 def wilson(correct: int, items: int, *, confidence: float = 0.95) -> Estimate:
     """Return the share of right items with the Wilson score interval (Wilson 1927).
 
+    Near 0 and 1 it is widened: with few right answers, its lower limit is above the truth in up to
+    16 % of the cases, with any number of items. There the limit is that of the exact one-sided test
+    at ``1 - confidence`` instead, as Brown, Cai & DasGupta (2001, "Interval estimation for a
+    binomial proportion", section 4.1.1) do with a Poisson approximation.
+
     Raises:
         ValueError: ``items`` is not positive, or ``correct`` is outside [0, items].
     """
     if items < 1 or not 0 <= correct <= items:
         raise ValueError(f"{correct} of {items} is not a share")
     share = correct / items
-    return Estimate(share, *_wilson_limits(share, items, _normal_quantile(confidence)), items)
+    low, high = _wilson_limits(share, items, _normal_quantile(confidence), confidence)
+    return Estimate(share, low, high, items)
 
 
-def _wilson_limits(share: float, items: float, quantile: float) -> tuple[float, float]:
+def _wilson_limits(
+    share: float, items: float, quantile: float, confidence: float
+) -> tuple[float, float]:
     square = quantile * quantile
     scale = 1 + square / items
     centre = (share + square / (2 * items)) / scale
     half = quantile / scale * math.sqrt(share * (1 - share) / items + square / (4 * items * items))
-    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
+    low = min(centre - half, _exact_lower(share, items, confidence))
+    high = max(centre + half, 1 - _exact_lower(1 - share, items, confidence))
+    return min(share, max(0.0, low)), max(share, min(1.0, high))
+
+
+def _exact_lower(share: float, items: float, confidence: float) -> float:
+    """Return the one-sided lower limit of Clopper & Pearson (1934)."""
+    from scipy.special import betaincinv  # scipy.stats is slow to import, and this is asked mid-run
+
+    right = share * items
+    return float(betaincinv(right, items - right + 1, 1 - confidence)) if right > 0 else 0.0
 
 
 def clustered(mean: float, variance: float, items: int, *, confidence: float = 0.95) -> Estimate:
@@ -57,8 +75,9 @@ def clustered(mean: float, variance: float, items: int, *, confidence: float = 0
     Dean & Pagano 2015). That variance holds both the differences between items and what is left of
     the sampling noise within them, so that no further term is needed (Miller 2024, arXiv
     2411.00640, section 2). One tossed item (variance 1/4) is added to both sides, since few right
-    or few wrong answers say little about their own variance. Plain Student's covers 80 % at 30
-    items and a score of 0.05; this one at least 92 %.
+    or few wrong answers say little about their own variance. Near 0 and 1 it is widened as
+    :func:`wilson` is. Plain Student's covers 80 % at 30 items and a score of 0.05; this one at
+    least 92 %.
 
     Args:
         mean: Mean of the per-item means, in [0, 1].
@@ -73,12 +92,12 @@ def clustered(mean: float, variance: float, items: int, *, confidence: float = 0
         raise ValueError("no items")
     if items == 1:
         return Estimate(mean, 0.0, 1.0, 1)
-    from scipy.special import stdtrit  # scipy.stats is slow to import, and this is asked mid-run
+    from scipy.special import stdtrit
 
     single = mean * (1 - mean) * items
     design = min(1.0, ((items - 1) * variance + 0.25) / (single + 0.25))
     quantile = float(stdtrit(items - 1, (1 + confidence) / 2))
-    low, high = _wilson_limits(mean, items / design, quantile)
+    low, high = _wilson_limits(mean, items / design, quantile, confidence)
     return Estimate(mean, low, high, items)
 
 

@@ -6,7 +6,7 @@ therefore comes from the completed prefix of a seeded order only: an item that a
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Generic, TypeVar
 
@@ -29,7 +29,7 @@ def rounds(sizes: Mapping[Key, int]) -> list[dict[Key, range]]:
     There are as many rounds as the smallest task has items, and all tasks end in the last one.
 
     Args:
-        sizes: Number of items by task.
+        sizes: Number of items by task (or of whatever else it is read in).
 
     Returns:
         For each round, the positions in each task's own seeded order, none empty.
@@ -49,12 +49,33 @@ def rounds(sizes: Mapping[Key, int]) -> list[dict[Key, range]]:
     ]
 
 
+def whole_weight(
+    divided: Sequence[Mapping[Key, range]], widths: Mapping[Key, int] | None = None
+) -> int:
+    """Return the weight of all rounds as ``SuiteEvidence`` weighs them: every task alike in each.
+
+    Args:
+        divided: The rounds.
+        widths: Differences in each position of a task; one if left out.
+    """
+
+    def fewest(spans: Mapping[Key, range]) -> int:
+        return min(len(span) * (widths[task] if widths else 1) for task, span in spans.items())
+
+    return sum(len(spans) * fewest(spans) for spans in divided)
+
+
 class CompletedPrefix(Generic[T]):
     """Holds back what arrives early, and releases results in the order that was fixed before."""
 
     def __init__(self) -> None:
         self._waiting: dict[int, T] = {}
         self._next = 0
+
+    @property
+    def waiting(self) -> Mapping[int, T]:
+        """What has arrived early, by position."""
+        return self._waiting
 
     def arrive(self, position: int, result: T) -> list[T]:
         """Take in the result at a position; return those that can now be read, in order.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.statistics.betting import Bets, Floats, Wealth
-from harness.statistics.sequential import Rule
+from harness.statistics.betting import Floats, Wealth
+from harness.statistics.sequential import Rule, bets_of
 
 # The next differences of the gates named by number: those at steps first to last, the last
 # excluded; shape (gates, steps).
@@ -18,6 +19,9 @@ Draw = Callable[[NDArray[np.intp], int, int], Floats]
 
 # Numbers drawn at a time: as much as keeps the arrays in the cache.
 _BLOCK = 8_000
+# How often a simulated gate of ``simulate_gate`` looks; more looks change its chances by less than
+# a point.
+_LOOKS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +38,8 @@ class Simulated:
     passed: NDArray[np.bool_]
     items: NDArray[np.intp]
 
-    def within(self, budget: int) -> Simulated:
-        """Return what the same gates had said with a smaller budget."""
-        in_time = self.items <= budget
-        return Simulated(
-            self.failed & in_time, self.passed & in_time, np.minimum(self.items, budget)
-        )
 
-
-def simulate(draw: Draw, rule: Rule, *, gates: int, budget: int) -> Simulated:
+def simulate(draw: Draw, rule: Rule, *, gates: int, budget: int, planned: bool = True) -> Simulated:
     """Run many gates, each looking after every item, with the evidence of ``sequential.Evidence``.
 
     Args:
@@ -50,9 +47,11 @@ def simulate(draw: Draw, rule: Rule, *, gates: int, budget: int) -> Simulated:
         rule: What they decide.
         gates: Their number.
         budget: The most items a gate may read.
+        planned: Whether its bets plan for that end.
     """
-    failing = Wealth(Bets.for_drop(rule.margin), [0.0], gates)
-    passing = Wealth(Bets.for_absence(rule.margin), [-rule.margin], gates)
+    fail, absence = bets_of(rule, budget if planned else None)
+    failing = Wealth(fail, [0.0], gates)
+    passing = Wealth(absence, [-rule.margin], gates)
     running = np.arange(gates)
     failed, passed = np.zeros(gates, dtype=bool), np.zeros(gates, dtype=bool)
     items = np.full(gates, budget)
@@ -77,7 +76,7 @@ def simulate(draw: Draw, rule: Rule, *, gates: int, budget: int) -> Simulated:
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """What a gate may hope for, if the candidate has dropped by so much.
+    """What a gate on one task may hope for, if the candidate has dropped by so much.
 
     Attributes:
         drop: The drop that is supposed.
@@ -92,41 +91,135 @@ class Prospect:
     items: float
 
     @property
-    def decided(self) -> float:
-        """Chance of a decision."""
-        return self.fails + self.passes
+    def right(self) -> float:
+        """Chance of the right verdict: a pass with no drop, else a fail."""
+        return self.fails if self.drop > 0 else self.passes
 
 
-def prospect(
-    rule: Rule, *, drop: float, square: float, budget: int, gates: int = 1000, seed: int = 0
-) -> Prospect:
-    """Say what a gate may hope for, before it starts; by simulation, within a second or so.
+class Differences(NamedTuple):
+    """What the difference of an item's scores can be, each in [-1, 1], and how likely each is."""
+
+    values: Floats
+    chances: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTask:
+    """One task of a gate that has not started.
+
+    Attributes:
+        rule: What is decided on it.
+        units: How many items there are to read, or rounds of them.
+        differences: What an item is supposed to show, or in each round one of these items.
+        width: Differences in a unit: one of an item, as many as items in a round.
+        in_suite: Whether it counts in the suite.
+    """
+
+    rule: Rule
+    units: int
+    differences: Differences
+    width: int = 1
+    in_suite: bool = True
+
+    @property
+    def size(self) -> int:
+        """How many differences there are; its budget."""
+        return self.units * self.width
+
+
+def simulate_gate(
+    tasks: Sequence[PlannedTask], suite: Rule | None = None, *, gates: int = 1000, seed: int = 0
+) -> list[Simulated]:
+    """Run many gates over several tasks, the evidence of each test read in some 200 looks.
+
+    Between two looks items are only counted, so that a task of any size takes the same time. The
+    bets are held meanwhile, which the real gate does not do; it looks after every item.
 
     Args:
-        rule: What it decides.
-        drop: The drop supposed, a share.
-        square: Mean squared difference of an item (``power.second_moment``); for single samples the
-            discordance. At least ``|drop|`` is taken, without which there is no such drop.
-        budget: The most items it may read.
-        gates: How many are simulated; a chance of .8 is then known to 2.5 points.
+        tasks: The tasks.
+        suite: What is decided on all of them together, if anything.
+        gates: Their number; with 1,000 a chance of .8 is known to 2.5 points (95 %).
         seed: Of the simulation.
+
+    Returns:
+        How each test ended, the tasks in their order and then the suite.
     """
     random = np.random.default_rng(seed)
-    flips = max(square, abs(drop))
+    together = [task for task in tasks if task.in_suite]
+    spans = min([_LOOKS, *(task.units for task in tasks)])
+    least = min((task.size for task in together), default=1)
+    ended, drawn, weights = [], [], []
+    for task in tasks:
+        looks = spans * math.ceil(min(task.units, _LOOKS) / spans)
+        fresh = np.diff(np.arange(looks + 1) * task.units // looks) * task.width
+        values = task.differences.values
+        seen = random.multinomial(fresh, task.differences.chances, size=(gates, looks))
+        ended.append(_ended(task.rule, task.size, values, seen, np.ones(len(values))))
+        if task.in_suite:
+            drawn.append(seen.reshape(gates, spans, looks // spans, -1).sum(2))
+            # In a suite the tasks weigh alike, whatever their size.
+            weights.append(np.full(len(values), least / task.size))
+    if suite is not None:
+        values = np.concatenate([task.differences.values for task in together])
+        counts = np.concatenate(drawn, axis=2)
+        budget = len(together) * least
+        ended.append(_ended(suite, budget, values, counts, np.concatenate(weights)))
+    return ended
 
-    def draw(running: NDArray[np.intp], first: int, last: int) -> Floats:
-        at = random.random((len(running), last - first))
-        return (at < (flips + drop) / 2).astype(float) - (at >= 1 - (flips - drop) / 2)
 
-    ended = simulate(draw, rule, gates=gates, budget=budget)
-    return Prospect(
-        drop, float(ended.failed.mean()), float(ended.passed.mean()), float(ended.items.mean())
+def combined(tests: Sequence[Simulated]) -> Simulated:
+    """Return how gates of several tests that all count end, as ``sequential.verdict`` has it.
+
+    Its items are those of the test that reads most.
+    """
+    return Simulated(
+        np.logical_or.reduce([test.failed for test in tests]),
+        np.logical_and.reduce([test.passed for test in tests]),
+        np.max([test.items for test in tests], axis=0),
     )
 
 
-def can_decide(rule: Rule, *, square: float, budget: int, power: float = 0.8) -> bool:
-    """Return whether the budget decides with this chance, both at no drop and at the margin."""
-    return all(
-        prospect(rule, drop=drop, square=square, budget=budget).decided >= power
-        for drop in (0.0, rule.margin)
-    )
+class _Counted(Wealth):
+    """Wealth that takes in how often each difference was seen, the bet held meanwhile."""
+
+    def observe_counts(self, values: Floats, counts: Floats, weights: Floats) -> None:
+        """Take in counts; shape (values, gates)."""
+        bet = self._bet(np.asarray(1.0))
+        for value, weight, count in zip(values, weights, counts, strict=True):
+            if (gains := weight * (value - self._nulls)).any():
+                self.log += count[:, None, None] * np.log1p(bet * gains)
+        self._squares = self._squares + (weights * values) ** 2 @ counts
+        self._count = self._count + weights @ counts
+
+
+def _ended(
+    rule: Rule, budget: int, values: Floats, counts: NDArray[np.int64], weights: Floats
+) -> Simulated:
+    """Follow one test; ``counts`` by gate, look and value, ``weights`` by value."""
+    gates, looks, _ = counts.shape
+    # By look, value and gate, as it is read; and no conversions in the loop.
+    by_look = np.ascontiguousarray(counts.transpose(1, 2, 0), dtype=float)
+    fail, absence = bets_of(rule, budget)
+    failing = _Counted(fail, [0.0], gates)
+    passing = _Counted(absence, [-rule.margin], gates)
+    running = np.arange(gates)
+    failed, passed = np.zeros(gates, dtype=bool), np.zeros(gates, dtype=bool)
+    items = np.full(gates, budget)
+    read = np.cumsum(by_look[:, :, 0].sum(1))
+    for look in range(looks):
+        seen = by_look[look][:, running]
+        failing.observe_counts(values, seen, weights)
+        passing.observe_counts(-values, seen, weights)
+        fails = failing.log_evidence()[:, 0] >= -math.log(rule.alpha_fail)
+        over = fails | (passing.log_evidence()[:, 0] >= -math.log(rule.alpha_pass))
+        if not over.any():
+            continue
+        ending = running[over]
+        failed[ending], passed[ending] = fails[over], ~fails[over]
+        items[ending] = read[look]
+        running = running[~over]
+        if not len(running):
+            break
+        failing.keep(~over)
+        passing.keep(~over)
+    return Simulated(failed, passed, items)

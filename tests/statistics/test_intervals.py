@@ -11,26 +11,40 @@ from harness.statistics.intervals import Estimate, bootstrap, clustered, score, 
 
 
 @settings(deadline=None)
-@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_is_scipys(counts: tuple[int, int]) -> None:
+@given(
+    st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    st.sampled_from([0.9, 0.95, 0.995]),
+)
+def test_wilson_is_scipys_or_that_of_the_exact_test_near_0_and_1(
+    counts: tuple[int, int], confidence: float
+) -> None:
     from scipy.stats import binomtest
 
     correct, items = counts
-    ours = wilson(correct, items)
-    theirs = binomtest(correct, items).proportion_ci(method="wilson")
-    assert ours.low == pytest.approx(max(0.0, theirs.low), abs=1e-9)
-    assert ours.high == pytest.approx(min(1.0, theirs.high), abs=1e-9)
+    ours = wilson(correct, items, confidence=confidence)
+    both, below, above = (
+        binomtest(correct, items, alternative=side).proportion_ci(confidence, method=method)
+        for side, method in (("two-sided", "wilson"), ("greater", "exact"), ("less", "exact"))
+    )
+    assert ours.low == pytest.approx(max(0.0, min(both.low, below.low)), abs=1e-9)
+    assert ours.high == pytest.approx(min(1.0, max(both.high, above.high)), abs=1e-9)
     assert 0 <= ours.low <= ours.value <= ours.high <= 1
+    if 10 < correct < items - 10 and confidence == 0.95:
+        assert (ours.low, ours.high) == (pytest.approx(both.low), pytest.approx(both.high))
 
 
-@settings(deadline=None)
-@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_is_that_of_statsmodels(counts: tuple[int, int]) -> None:
-    from statsmodels.stats.proportion import proportion_confint
+@pytest.mark.parametrize("items", [10, 30, 100, 1319])
+def test_intervals_cover_every_score_near_0_and_1_too(items: int) -> None:
+    """Wilson's alone covers 84 % in the worst of these, a score of 0.18 of one item."""
+    from scipy.stats import binom
 
-    ours = wilson(*counts)
-    low, high = proportion_confint(*counts, method="wilson")
-    assert (ours.low, ours.high) == (pytest.approx(low, abs=1e-9), pytest.approx(high, abs=1e-9))
+    counts = np.arange(items + 1)
+    limits = [wilson(int(correct), items) for correct in counts]
+    low, high = (np.array([getattr(one, end) for one in limits]) for end in ("low", "high"))
+    near = np.linspace(1e-4, 1, 500) * min(1.0, 20 / items)
+    for share in (*near, *(1 - near)):
+        held = binom.pmf(counts, items, share)[(low <= share) & (share <= high)].sum()
+        assert held > 0.92
 
 
 def test_with_many_items_clustered_is_scipys_t_interval() -> None:
@@ -91,7 +105,7 @@ def test_clustered_intervals_cover_the_truth_as_often_as_they_say(samples: int) 
 def test_clustered_intervals_of_few_items_cover_too(samples: int) -> None:
     """Plain Student's covers 79 % in the worst of these, 16 samples of few solved items."""
     for spread in (0.3, 1, 10):
-        for share in (0.05, 0.2, 0.5, 0.95):
+        for share in (0.05, 0.2, 0.5, 0.95, 0.995):
             assert coverage(30, samples, spread, share, 1000) > 0.92
 
 

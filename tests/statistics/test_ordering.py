@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.statistics.ordering import CompletedPrefix, rounds, seeded_order
+from harness.statistics.ordering import CompletedPrefix, rounds, seeded_order, whole_weight
+from harness.statistics.sequential import Rule, SuiteEvidence
 
 names = st.lists(st.text(max_size=5), unique=True, max_size=30)
 
@@ -56,6 +57,15 @@ def test_rounds_hold_every_item_once_and_every_task_always(sizes: dict[str, int]
         assert [item for one in found for item in one[task]] == list(range(size))
         lengths = {len(one[task]) for one in found}
         assert min(lengths) >= 1 and max(lengths) - min(lengths) <= 1
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.dictionaries(st.text(max_size=3), st.integers(1, 20), min_size=1, max_size=4))
+def test_the_weight_of_all_rounds_is_what_a_suite_comes_to(sizes: dict[str, int]) -> None:
+    suite = SuiteEvidence(Rule(0.05))
+    for one in rounds(sizes):
+        suite.update_round({task: [0.0] * len(span) for task, span in one.items()})
+    assert suite.weight == pytest.approx(whole_weight(rounds(sizes)))
 
 
 def test_a_task_without_items_has_no_rounds() -> None:

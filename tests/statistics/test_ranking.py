@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.statistics.ranking import holm, simultaneous, standings
+from harness.statistics.paired import compare
+from harness.statistics.ranking import holm, simultaneous, standings, suite_standings
 
 
 @settings(deadline=None, max_examples=20)
@@ -40,6 +41,49 @@ def test_ranks_are_wrong_as_rarely_as_they_say() -> None:
                 wrong += 1
                 break
     assert wrong <= 0.05 * 200
+
+
+@pytest.mark.parametrize("samples", [(1, 1, 1, 1), (8, 8, 8, 8), (1, 1, 4, 6)])
+def test_ranks_are_told_by_the_same_tests_as_comparisons(samples: tuple[int, ...]) -> None:
+    random = np.random.default_rng(7)
+    for _ in range(20):
+        truth = random.beta(1, 1, 60)
+        rows = [
+            random.binomial(count, truth**power) / count
+            for count, power in zip(samples, random.uniform(0.6, 1.6, 4), strict=True)
+        ]
+        pairs = [(i, j) for i in range(4) for j in range(i + 1, 4)]
+        found = [compare(rows[i], rows[j]) for i, j in pairs]
+        better, worse = [0] * 4, [0] * 4
+        for (i, j), one, p in zip(pairs, found, holm([one.p for one in found]), strict=True):
+            if p <= 0.05:
+                winner, loser = (j, i) if one.effect > 0 else (i, j)
+                better[loser] += 1
+                worse[winner] += 1
+        for place, one in enumerate(standings(rows)):
+            assert (one.best_rank, one.worst_rank) == (1 + better[place], 4 - worse[place])
+
+
+def test_a_small_drop_on_every_item_of_two_tasks_is_seen_in_ranks() -> None:
+    random = np.random.default_rng(8)
+    told = []
+    for _ in range(100):
+        truth = random.uniform(0.1, 0.9, (2, 30))
+        tasks = [
+            [random.binomial(32, of_task - drop) / 32 for drop in (0, 0.05)] for of_task in truth
+        ]
+        told.append(suite_standings(tasks)[1].best_rank == 2)
+    assert np.mean(told) > 0.8
+
+
+def test_equal_models_are_told_apart_on_several_tasks_as_rarely_as_said() -> None:
+    random = np.random.default_rng(9)
+    wrong = 0
+    for _ in range(400):
+        tasks = [random.random((2, items)) < 0.93 for items in (30, 60)]
+        wrong += suite_standings([list(task) for task in tasks])[0].worst_rank == 1
+        wrong += suite_standings([list(task) for task in tasks])[1].worst_rank == 1
+    assert wrong <= 0.07 * 400
 
 
 def test_simultaneous_intervals_hold_together() -> None:

@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.statistics.betting import Bets, Floats, Wealth
-from harness.statistics.ordering import rounds
+from harness.statistics.betting import Bets, Floats, Plan, Wealth
+from harness.statistics.ordering import rounds, whole_weight
 from harness.statistics.sequential import (
     Evidence,
     Outcome,
     RateGuard,
     Rule,
     SuiteEvidence,
+    bets_of,
     decide,
     divide_alpha,
+    share_of_attempt,
     verdict,
 )
 from harness.statistics.simulation import Simulated, simulate
@@ -61,11 +63,20 @@ def test_each_error_has_its_own_alpha(alpha: float) -> None:
     assert alpha / 4 < passing.passed.mean() <= alpha + 2 * math.sqrt(alpha / 4000)
 
 
-def test_a_drop_of_ten_points_fails_within_15_percent_of_gsm8k() -> None:
+def test_a_drop_of_ten_points_fails_within_a_fifth_of_gsm8k() -> None:
     for discordance in (0.1, 0.2):
         ended = run(flips(0.10, discordance, (1000, 1319)), Rule(0.02))
-        assert np.median(ended.items) <= 0.15 * 1319
+        assert ended.items.mean() <= 0.2 * 1319
         assert ended.failed.mean() > 0.99
+
+
+def test_bets_that_plan_for_the_end_decide_more_of_the_gates_there() -> None:
+    rule, items = Rule(0.03), 1700
+    equal, dropped = flips(0, 0.2, (1000, items)), flips(0.03, 0.2, (1000, items), seed=1)
+    passed = run(equal, rule).passed.mean()
+    assert min(passed, run(dropped, rule).failed.mean()) > 0.78
+    open_ended = Wealth(Bets.for_absence(rule.margin), [-rule.margin], 1000).follow(-equal)
+    assert passed > (open_ended[..., 0].max(-1) >= math.log(20)).mean() + 0.08
 
 
 def test_stored_samples_of_the_baseline_save_samples_of_the_candidate() -> None:
@@ -109,7 +120,8 @@ def test_lower_bounds_are_at_or_below_the_mean_at_all_times_as_often_as_they_say
     mean: float,
 ) -> None:
     """A bound ever exceeds the mean just where the mean itself, taken as a null, is rejected."""
-    for bets in (Bets.for_drop(0.02), Bets.for_absence(0.02)):
+    planned = bets_of(Rule(0.02), 500)
+    for bets in (Bets.for_drop(0.02), Bets.for_absence(0.02), *planned):
         wealth = Wealth(bets, [mean], 2000)
         evidence = wealth.follow(flips(mean, 0.35, (2000, 500)))[..., 0]
         assert (evidence.max(-1) >= math.log(20)).mean() <= 0.055
@@ -119,7 +131,7 @@ def test_lower_bounds_are_at_or_below_the_mean_at_all_times_as_often_as_they_say
 @given(drops, st.sampled_from([0.02, 0.05, 0.2]))
 def test_one_gate_and_many_agree(values: list[float], margin: float) -> None:
     rule = Rule(margin, 0.2, 0.2)
-    alone = decide(values, rule)
+    alone = decide(values, rule, budget=len(values))
     many = run(np.array([values, values]).reshape(2, -1), rule)
     assert many.items.tolist() == [alone.items] * 2
     assert many.failed.tolist() == [alone.outcome is Outcome.FAIL] * 2
@@ -127,9 +139,9 @@ def test_one_gate_and_many_agree(values: list[float], margin: float) -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(drops)
-def test_the_interval_and_the_outcome_say_the_same(values: list[float]) -> None:
-    evidence = Evidence(Rule(0.1, 0.2, 0.2))
+@given(drops, st.booleans())
+def test_the_interval_and_the_outcome_say_the_same(values: list[float], planned: bool) -> None:
+    evidence = Evidence(Rule(0.1, 0.2, 0.2), len(values) if planned else None)
     low, high = -1.0, 1.0
     for value in values:
         before = evidence.outcome
@@ -143,6 +155,41 @@ def test_the_interval_and_the_outcome_say_the_same(values: list[float]) -> None:
             assert (outcome is Outcome.PASS) == (high <= 0.1 and low < 0)
     assert evidence.items == len(values)
     assert evidence.drop == pytest.approx(np.mean(values) if values else 0)
+
+
+@pytest.mark.parametrize("drop", [0.0, 0.037])
+def test_intervals_are_never_wrong_as_often_as_they_say(drop: float) -> None:
+    random = np.random.default_rng(7)
+    low, high = [], []
+    for _ in range(150):
+        evidence = Evidence(Rule(0.05, 0.1, 0.1), 80)
+        for value in random.binomial(4, 0.6 + drop, 80) / 4 - random.binomial(4, 0.6, 80) / 4:
+            evidence.update(float(value))
+        low.append(evidence.low > drop)  # the ends never turn back
+        high.append(evidence.high < drop)
+    assert np.mean(low) <= 0.1 + 2 * math.sqrt(0.09 / 150)
+    assert np.mean(high) <= 0.1 + 2 * math.sqrt(0.09 / 150)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.sampled_from([-1.0, -0.5, 0.0, 1.0]), min_size=1, max_size=60),
+    st.floats(0.001, 60),
+    st.sampled_from([0.001, 0.05, 0.5]),
+)
+def test_planned_bets_never_lose_everything_and_know_only_the_past(
+    values: list[float], budget: float, alpha: float
+) -> None:
+    """Also in rounds, after the end they plan for, and when the goal has been reached."""
+    nulls = [-0.98, -0.05, 0.0, 0.3, 0.98]
+    bets = Bets.for_drop(0.03, Plan(budget, 0.03, alpha))
+    rounded, alone = Wealth(bets, nulls), Wealth(bets, nulls)
+    evidence = Wealth(bets, nulls).follow(np.array(values))
+    for value, so_far in zip(values, evidence, strict=True):
+        rounded.observe(np.array([value, -1.0]), np.array([1.0, 0.25]))
+        alone.observe(np.array([value]))
+        assert (so_far == alone.log_evidence()).all()
+    assert np.isfinite(rounded.log).all() and np.isfinite(evidence).all()
 
 
 @given(drops, st.floats(0.01, 0.3))
@@ -185,7 +232,7 @@ def suite_gates(
 def test_a_suite_errs_as_rarely_as_it_says_though_its_tasks_move_apart() -> None:
     """One large task got worse and a small one better by as much: the suite has not dropped."""
     sizes = {"large": 400, "small": 60, "middle": 130}
-    bets = Bets.for_drop(0.05)
+    bets, _ = bets_of(Rule(0.05), whole_weight(rounds(sizes)))
     for means in ({"large": 0.3, "small": -0.3, "middle": 0.0}, dict.fromkeys(sizes, 0.0)):
         wealth = Wealth(bets, [0.0], 4000)
         crossed = np.zeros(4000, dtype=bool)
@@ -232,13 +279,36 @@ def test_a_guard_is_breached_by_a_loop_and_not_by_noise() -> None:
     assert (evidence.max(-1) >= math.log(20)).mean() <= 0.05
 
 
+def test_a_guard_that_is_not_breached_is_held_only_where_that_is_shown() -> None:
+    # From 10 to 14 % of single samples, 2 points tolerated: too little to be breached on 500 items.
+    risen, quiet = RateGuard(0.02, 0.0025), RateGuard(0.02, 0.0025)
+    for increase in flips(0.04, 0.24, (500,)):
+        risen.update(float(increase))
+    for _ in range(500):
+        quiet.update(0.0)
+    assert not risen.breached and not risen.held
+    assert risen.low < 0.02 < 0.04 < risen.high
+    assert quiet.held and quiet.low <= 0 <= quiet.high < 0.02
+    wealth = Wealth(Bets.for_absence(0.02), [-0.02], 4000)
+    evidence = wealth.follow(-flips(0.02, 0.24, (4000, 500)))[..., 0]
+    assert (evidence.max(-1) >= math.log(20)).mean() <= 0.05
+
+
 def test_alpha_is_divided_and_nothing_is_lost() -> None:
-    one = divide_alpha(0.05, tasks=1, guards=0)
+    one = divide_alpha(0.05, tests=1, guards=0)
     assert (one.test, one.guard) == (0.05, 0)
-    many = divide_alpha(0.05, tasks=3, guards=4)
+    many = divide_alpha(0.05, tests=4, guards=12)
     assert 4 * many.test + 12 * many.guard == pytest.approx(0.05)
-    with pytest.raises(ValueError, match="needs a task"):
-        divide_alpha(0.05, tasks=0, guards=1)
+    with pytest.raises(ValueError, match="needs a test"):
+        divide_alpha(0.05, tests=0, guards=1)
+
+
+def test_the_attempts_at_one_candidate_share_alpha() -> None:
+    shares = [share_of_attempt(number) for number in range(1, 2000)]
+    assert shares[:3] == [0.9, 0.05, 0.025]
+    assert sum(shares) <= 1 and min(shares) > 0
+    with pytest.raises(ValueError, match="count from 1"):
+        share_of_attempt(0)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +328,7 @@ def test_a_pass_needs_every_test_and_a_fail_one(
 
 
 def test_several_tasks_together_err_as_rarely_as_one() -> None:
-    shares = divide_alpha(0.05, tasks=3, guards=0)
+    shares = divide_alpha(0.05, tests=4, guards=0)
     rule = Rule(0.05, alpha_fail=shares.test)
     equal = [run(flips(0, 0.2, (3000, 400), seed), rule).failed for seed in range(3)]
     assert np.any(equal, axis=0).mean() <= 0.05
@@ -270,9 +340,9 @@ def test_several_tasks_together_err_as_rarely_as_one() -> None:
 
 
 def test_impossible_differences_and_rules_are_refused() -> None:
-    with pytest.raises(ValueError, match="within"):
+    with pytest.raises(ValueError, match="outside"):
         Evidence(Rule(0.05)).update(1.5)
-    with pytest.raises(ValueError, match="within"):
+    with pytest.raises(ValueError, match="outside"):
         Evidence(Rule(0.05)).update(math.nan)
     with pytest.raises(ValueError, match="within"):
         RateGuard(0.01, 0.05).update(-2)
