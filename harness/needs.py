@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import HarnessError
-from harness.statistics import noise, power
+from harness.statistics import planning
 from harness.statistics.sequential import Rule
-from harness.statistics.simulation import Prospect, prospect
+from harness.statistics.simulation import Prospect
 from harness.store.outcomes import ItemOutcome
 from harness.store.queries import RunSummary
+from harness.supposing import Earlier, suppose
 
 _CANDIDATE_SAMPLES = (1, 2, 4)
 _BASELINE_FACTORS = (1, 2, 4, 8)
@@ -26,7 +27,7 @@ class Question:
         power: Probability of the right one.
         samples: Samples an item by the candidate; none shows several numbers.
         discordance: Share of items on which a sample of the baseline and one of an equal candidate
-            disagree; none takes what the baseline's own samples tell.
+            disagree; none takes what the stored samples tell.
     """
 
     drop: float
@@ -67,8 +68,8 @@ class Need:
         square: Mean squared difference of an item that is to be expected, if dropped.
         fixed_items: Items that a test of a size fixed beforehand takes.
         fixed_tokens: New tokens of the candidate for it; ``None`` where nobody counted.
-        gate_items: Items that let the gate decide with the power asked for, both at no drop and at
-            the drop; it mostly stops before.
+        gate_items: Items that let the gate decide rightly with the power asked for, both at no drop
+            and at the drop; it mostly stops before.
         gate_tokens: New tokens of the candidate for all of them.
         equal: What the gate may hope for on the baseline's items, if the candidate is equal.
         dropped: And if it has dropped by as much as matters.
@@ -117,9 +118,15 @@ class Needs:
         tokens_per_sample: Its new tokens; ``None`` where nobody counted.
         question: What was asked.
         within: The sampling variance of one sample that the answer rests on.
-        basis: Where that comes from: ``measured``, ``given`` or ``worst case``.
-        detectable: The smallest drop that a test of a fixed size sees on these items.
-        margin: The smallest margin that the gate decides on these items.
+        basis: Where that comes from: ``measured``, ``given``, ``earlier`` or ``worst case``.
+        changes: Variance of the true differences between items of an equal candidate: the share of
+            items that it loses or gains outright.
+        changes_basis: Where that comes from: ``earlier``, ``given``, ``supposed``, or ``noise``
+            where single samples cannot tell it from the noise.
+        earlier_runs: How many runs of other models ``earlier`` rests on.
+        detectable: The smallest drop that a test of a fixed size sees on these items; ``None`` if
+            it sees none.
+        margin: The smallest margin that the gate decides on these items; ``None`` if there is none.
         needs: By samples of the candidate.
         savings: By samples of the baseline; none for greedy runs.
     """
@@ -133,19 +140,28 @@ class Needs:
     question: Question
     within: float
     basis: str
-    detectable: float
-    margin: float
+    changes: float
+    changes_basis: str
+    earlier_runs: int
+    detectable: float | None
+    margin: float | None
     needs: tuple[Need, ...]
     savings: tuple[Saving, ...]
 
 
-def needed(run: RunSummary, items: Sequence[ItemOutcome], question: Question) -> Needs:
+def needed(
+    run: RunSummary,
+    items: Sequence[ItemOutcome],
+    question: Question,
+    earlier: Earlier | None = None,
+) -> Needs:
     """Say what deciding about a drop against this baseline takes.
 
     Args:
         run: The baseline.
         items: Its graded items.
         question: What is to be decided.
+        earlier: What earlier comparisons with it show, if there are any.
 
     Raises:
         HarnessError: A value is out of range, nothing is graded, or a greedy run is to be sampled
@@ -160,12 +176,17 @@ def needed(run: RunSummary, items: Sequence[ItemOutcome], question: Question) ->
             f"Run {run.id} is greedy: {question.samples} samples of an item would all be the same.",
             "Leave out --samples, or take a baseline with a temperature above 0.",
         )
-    return _Reckoning(run, items, question, greedy).result()
+    return _Reckoning(run, items, question, greedy, earlier).result()
 
 
 class _Reckoning:
     def __init__(
-        self, run: RunSummary, items: Sequence[ItemOutcome], question: Question, greedy: bool
+        self,
+        run: RunSummary,
+        items: Sequence[ItemOutcome],
+        question: Question,
+        greedy: bool,
+        earlier: Earlier | None,
     ) -> None:
         self._run = run
         self._question = question
@@ -174,88 +195,74 @@ class _Reckoning:
         drawn = sum(item.samples for item in items)
         tokens = sum(item.completion_tokens for item in items)
         self._tokens = tokens / drawn if tokens else None
-        found = noise.decompose([item.correct for item in items], [item.samples for item in items])
-        self._stored = found.samples
-        self._score = sum(item.score for item in items) / self._items
-        self._within, self._basis = self._variance(found)
         self._greedy = greedy
+        several = (1,) if greedy else _CANDIDATE_SAMPLES
+        self._samples = several if question.samples is None else (question.samples,)
+        self._supposition = suppose(
+            items, self._samples[0], earlier=earlier, discordance=question.discordance
+        )
+        self._supposed = self._supposition.of_items
 
     def result(self) -> Needs:
-        asked = self._question
-        several = (1,) if self._greedy else _CANDIDATE_SAMPLES
-        samples = several if asked.samples is None else (asked.samples,)
-        square = self._square(self._stored, samples[0])
+        asked, supposed = self._question, self._supposed
+        needs = tuple(self._need(samples) for samples in self._samples)
         return Needs(
             run=self._run.id,
             model=self._run.model,
             task=self._run.task,
             items=self._items,
-            samples=self._stored,
+            samples=supposed.baseline_samples,
             tokens_per_sample=self._tokens,
             question=asked,
-            within=self._within,
-            basis=self._basis,
-            detectable=power.detectable_drop(
-                square - asked.drop**2, self._items, alpha=asked.alpha, power=asked.power
+            within=supposed.within,
+            basis=self._supposition.noise,
+            changes=supposed.changes,
+            changes_basis=self._supposition.changes,
+            earlier_runs=self._supposition.runs,
+            detectable=planning.detectable_drop(
+                supposed, self._items, alpha=asked.alpha, power=asked.power
             ),
-            margin=power.margin_decided(self._items, self._rule, square, power=asked.power),
-            needs=tuple(self._need(count) for count in samples),
-            savings=() if self._greedy else self._savings(samples[0]),
-        )
-
-    def _variance(self, found: noise.Noise) -> tuple[float, str]:
-        if self._question.discordance is not None:
-            # Two samples of one item disagree with twice the variance of one.
-            return self._question.discordance / 2, "given"
-        if found.within is not None:
-            return found.within, "measured"
-        return self._score * (1 - self._score), "worst case"
-
-    def _square(self, stored: float, samples: int) -> float:
-        return power.second_moment(
-            self._within,
-            baseline_samples=stored,
-            candidate_samples=samples,
-            drop=self._question.drop,
+            margin=planning.margin_decided(self._items, self._rule, supposed, power=asked.power),
+            needs=needs,
+            savings=() if self._greedy else self._savings(needs[0].gate_items),
         )
 
     def _need(self, samples: int) -> Need:
         asked = self._question
-        square = self._square(self._stored, samples)
-        fixed = power.fixed_items(
-            square - asked.drop**2, asked.drop, alpha=asked.alpha, power=asked.power
-        )
-        gate = power.items_needed(self._rule, square, power=asked.power)
-        same = power.second_moment(
-            self._within, baseline_samples=self._stored, candidate_samples=samples
+        supposed = replace(self._supposed, candidate_samples=samples)
+        fixed = planning.fixed_items(supposed, asked.drop, alpha=asked.alpha, power=asked.power)
+        gate = planning.items_needed(self._rule, supposed, power=asked.power)
+        same, dropped = (
+            planning.prospect(self._rule, supposed, drop=drop, budget=self._items)
+            for drop in (0.0, asked.drop)
         )
         return Need(
             candidate_samples=samples,
-            baseline_samples=self._stored,
-            square=square,
+            baseline_samples=supposed.baseline_samples,
+            square=supposed.square(asked.drop),
             fixed_items=fixed,
             fixed_tokens=self._cost(fixed * samples),
             gate_items=gate,
             gate_tokens=self._cost(gate * samples),
-            equal=prospect(self._rule, drop=0.0, square=same, budget=self._items),
-            dropped=prospect(self._rule, drop=asked.drop, square=square, budget=self._items),
+            equal=same,
+            dropped=dropped,
         )
 
-    def _savings(self, samples: int) -> tuple[Saving, ...]:
-        now = 0
+    def _savings(self, now: int) -> tuple[Saving, ...]:
+        stored, samples = self._supposed.baseline_samples, self._supposed.candidate_samples
+        square = self._supposed.square(self._question.drop)
         found = []
         for factor in _BASELINE_FACTORS:
-            square = self._square(factor * self._stored, samples)
-            gate = power.items_needed(self._rule, square, power=self._question.power)
-            now = now or gate
-            more = (factor - 1) * self._stored * self._items
+            supposed = replace(self._supposed, baseline_samples=factor * stored)
+            # What a gate needs is nearly in proportion to the mean square.
+            gate = max(1, round(now * supposed.square(self._question.drop) / square))
             found.append(
                 Saving(
-                    baseline_samples=factor * self._stored,
+                    baseline_samples=factor * stored,
                     gate_items=gate,
                     gate_tokens=self._cost(gate * samples),
                     saved=1 - gate / now,
-                    extra_tokens=self._cost(more),
+                    extra_tokens=self._cost((factor - 1) * stored * self._items),
                 )
             )
         return tuple(found)

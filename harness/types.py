@@ -20,6 +20,9 @@ from typing import Any, Literal, TypedDict
 # name in store/views.sql take it too.
 DEFAULT_PROFILE = "strict"
 
+# What a drop is about: questions like those of the task, or the very items of the task.
+NEW_ITEMS, THESE_ITEMS = "new items", "these items"
+
 
 @dataclass(frozen=True, slots=True)
 class ThoughtTags:

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.store.decisions import GateDecision
 from harness.store.queries import RunSummary
+from harness.types import NEW_ITEMS, THESE_ITEMS
 from leaderboard.figures import BLUE, GREY, ORANGE, framed, legend_of
 from leaderboard.grid import Column, Html, Line, badge, facts, grid, joined, link
 from leaderboard.text import escaped, percent, shortened
@@ -27,13 +28,20 @@ GUARDS = {
     "grader_failure": "the grader failed",
 }
 
+# Whether the test of a task counts for the verdict, by its tier.
+_COUNTS = {
+    "required": "yes",
+    "suite": "only in the tasks together",
+    "advisory": "no, advisory",
+}
+
 _LONGEST_REASON = 160
 _HISTORY = (
     Column("when", "Decided", "UTC; opens the decision"),
     Column("verdict", "Verdict"),
     Column("candidate", "Candidate"),
     Column("baseline", "Baseline"),
-    Column("drop", "Drop, points [interval]", "Baseline minus candidate, over the items read"),
+    Column("drop", "Drop, points [interval]", "Baseline minus candidate, over what was read"),
     Column("tokens", "New tokens", "With those that were cut off at the end", numeric=True),
     Column("saved", "Saved, %", "Of the whole evaluation's tokens; stored ones too", numeric=True),
     Column("seconds", "Seconds", "Wall clock", numeric=True),
@@ -44,6 +52,7 @@ _GUARD_TABLE = (
     Column("was", "Baseline, %", numeric=True),
     Column("is", "Candidate, %", numeric=True),
     Column("rise", "Risen by at least, points", "Lower bound at any time", numeric=True),
+    Column("most", "At most, points", "Upper bound at any time", numeric=True),
     Column("limit", "May rise by, points", numeric=True),
     Column("state", "State"),
 )
@@ -93,7 +102,7 @@ def _history_line(
     cells = {
         "when": link("gate", when, "Open this decision", **filters, decision=one.id),
         "verdict": verdict(one.outcome),
-        "candidate": name_of(one.candidate_name, one.candidate),
+        "candidate": name_of(one.candidate_name, one.candidate) + attempt(one),
         "baseline": "itself (A/A)" if one.aa else name_of(one.baseline_name, one.baseline),
         "drop": joined(_drop_of(task["task"], task) for task in one.tasks),
         "tokens": f"{one.tokens_spent:,}",
@@ -107,6 +116,8 @@ def _history_line(
 def _drop_of(name: str, test: Mapping[str, Any]) -> Html:
     interval = f"{percent(test['drop'])} [{percent(test['least'])}, {percent(test['most'])}]"
     told = interval if test["read"] else "nothing read"
+    if test.get("target") == THESE_ITEMS:
+        told += f" on {_about(test)}"
     return Html(f'<span class="task">{escaped(name)}</span> <span class="figures">{told}</span>')
 
 
@@ -121,7 +132,7 @@ def decision_facts(one: GateDecision) -> str:
     """Return what a decision took, and on whom it was."""
     full = "not known"
     if one.tokens_full:
-        read_all = all(task["read"] >= task["items"] for task in one.tasks)
+        read_all = all(number == there_are for number, there_are, _ in map(_extent, one.tasks))
         full = f"{'' if read_all else 'about '}{one.tokens_full:,}"
     share = saved(one)
     pairs = {
@@ -138,18 +149,41 @@ def decision_facts(one: GateDecision) -> str:
     return facts(pairs)
 
 
+def attempt(one: GateDecision) -> str:
+    """Return which attempt at its candidate a decision was; nothing for the first."""
+    number = (one.budget or {}).get("attempt", 1)
+    return f", attempt {number}" if number > 1 else ""
+
+
+def _extent(task: Mapping[str, Any]) -> tuple[int, int, str]:
+    """Return how much of a test was read, how much there is, and of what."""
+    if task.get("rounds") is not None:
+        return task["rounds_read"], task["rounds"], "rounds"
+    return task["read"], task["items"], "items"
+
+
+def _about(task: Mapping[str, Any]) -> str:
+    """Return what a drop is about; older decisions are all over new items."""
+    target = task.get("target", NEW_ITEMS)
+    return f"these {task['items']:,} items" if target == THESE_ITEMS else target
+
+
 def task_facts(task: Mapping[str, Any]) -> str:
     """Return how a task, or the suite, stood at the end."""
+    change = "Rise" if task.get("lower_is_better") else "Drop"
+    read, there_are, unit = _extent(task)
     pairs = {
         "Verdict": verdict(task["outcome"]),
-        "Drop, points": percent(task["drop"]),
+        "Counts": _COUNTS.get(task.get("tier", "required"), "yes"),
+        f"{change} on": _about(task),
+        f"{change}, points": percent(task["drop"]),
         f"at least ({_certainty(task['alpha_fail'])} at any time)": percent(task["least"]),
         f"at most ({_certainty(task['alpha_pass'])} at any time)": percent(task["most"]),
         "Margin, points": percent(task["margin"]),
-        "Items read": f"{task['read']:,} of {task['items']:,}",
+        f"{unit.capitalize()} read": f"{read:,} of {there_are:,}",
     }
     if task["decided_at"] is not None:
-        pairs["Decided after"] = f"{task['decided_at']:,} items"
+        pairs["Decided after"] = f"{task['decided_at']:,} {unit}"
     if "candidate_score" in task:
         pairs |= {
             "Baseline, %": percent(task["baseline_score"]),
@@ -175,42 +209,55 @@ def guard_table(tasks: Sequence[Mapping[str, Any]]) -> str:
     several = len(tasks) > 1
     lines = []
     for task in tasks:
+        counts = "" if task.get("tier") != "advisory" else " (advisory)"
         for guard in task["guards"] if task["read"] else ():
             about = GUARDS.get(guard["name"], guard["name"])
             of_task = f"{task['task']}: " if several else ""
-            state = badge("wrong", "✗ breached") if guard["breached"] else badge("right", "✓ held")
+            most = guard.get("at_most")  # decisions of earlier versions do not say
             cells = {
-                "guard": f"{of_task}{about}",
+                "guard": f"{of_task}{about}{counts}",
                 "was": percent(guard["baseline"]),
                 "is": percent(guard["candidate"]),
-                "rise": percent(guard["at_least"]),
+                "rise": percent(guard["at_least"], signed=True),
+                "most": "–" if most is None else percent(most, signed=True),
                 "limit": percent(guard["tolerance"]),
-                "state": state,
+                "state": _guard_state(guard),
             }
             lines.append(Line(cells))
     return grid("Guards", _GUARD_TABLE, lines)
 
 
+def _guard_state(guard: Mapping[str, Any]) -> Html:
+    if guard["breached"]:
+        return badge("wrong", "✗ breached")
+    if guard.get("held"):
+        return badge("right", "✓ shown to be held")
+    return badge("warning", "? not shown to be breached")
+
+
 def sequence_chart(task: Mapping[str, Any]) -> Any:
-    """Return the interval for the drop after each item, with the lines that decide."""
+    """Return the interval for the drop after each item or round, with the lines that decide."""
     import plotly.graph_objects as go
 
+    unit = _extent(task)[2]
     low, high = ([100 * value for value in task[end]] for end in ("low", "high"))
     read = list(range(1, len(low) + 1))
     margin = 100 * task["margin"]
     figure = go.Figure()
     figure.add_scatter(
         x=read, y=high, mode="lines", line={"color": BLUE, "width": 2, "shape": "hv"},
-        name="at most", hovertemplate="after %{x} items: at most %{y:.1f} points<extra></extra>",
+        name="at most",
+        hovertemplate=f"after %{{x}} {unit}: at most %{{y:.1f}} points<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
         x=read, y=low, mode="lines", fill="tonexty", fillcolor="rgba(0, 114, 178, 0.15)",
         line={"color": ORANGE, "width": 2, "shape": "hv", "dash": "dash"},
-        name="at least", hovertemplate="after %{x} items: at least %{y:.1f} points<extra></extra>",
+        name="at least",
+        hovertemplate=f"after %{{x}} {unit}: at least %{{y:.1f}} points<extra></extra>",
     )  # fmt: skip
     for value, words, where in (
         (0.0, "no drop: fails above", "bottom left"),
-        (margin, f"margin {margin:g}: passes below", "top left"),
+        (margin, f"margin {margin:.4g}: passes below", "top left"),
     ):
         figure.add_hline(
             y=value, line={"color": GREY, "width": 1.5, "dash": "dot"},
@@ -226,7 +273,7 @@ def sequence_chart(task: Mapping[str, Any]) -> Any:
         figure,
         height=320,
         top=28,
-        x={"title": "items read", "rangemode": "tozero"},
+        x={"title": f"{unit} read", "rangemode": "tozero"},
         y={
             "title": f"drop, percentage points<br>({_both(task)} at any time)",
             "range": _reach(low, high, margin),

@@ -95,13 +95,13 @@ def _opened(decision_id: str, decisions: list[GateDecision]) -> None:
         return
     (one,) = known
     with st.container(border=True, key="decision"):
-        title = "itself, sampled anew (A/A)" if one.aa else ""
+        title = "itself, with fresh samples (A/A)" if one.aa else ""
         against = title or gate.name_of(one.baseline_name, one.baseline)
         st.html(
             f'<div class="sample-head">{gate.verdict(one.outcome)}<span class="name">'
             f"{escaped(gate.name_of(one.candidate_name, one.candidate))}</span>"
             f'<span class="note">against</span><span class="name">{escaped(against)}</span>'
-            f'<span class="note">decision {escaped(one.id)}</span></div>'
+            f'<span class="note">decision {escaped(one.id)}{gate.attempt(one)}</span></div>'
             f'<p class="reason">{escaped(one.reason)}</p>'
         )
         st.html(gate.decision_facts(one))
@@ -127,8 +127,8 @@ def _task(task: dict[str, object]) -> None:
             gate.sequence_chart(task),
             key=f"sequence {name}",
             config={"displayModeBar": False},
-            alt=f"The interval for the drop on {name} after each item read; its ends at the last "
-            "item are in the list above.",
+            alt=f"The interval for the drop on {name} after each item or round read; its ends at "
+            "the last one are in the list above.",
         )
     st.html(gate.task_links(task))
 

@@ -11,15 +11,19 @@ from harness.comparability import protocol_differences
 from harness.errors import HarnessError
 from harness.gate.command import Engine, eval_command, model_argument, named_in
 from harness.gate.config import GateConfig, TaskConfig
+from harness.pipeline import with_items_of
 from harness.plan import Settings, protocol_of
 from harness.registry import TaskRegistry
 from harness.selection import Found, NothingCalled, find
 from harness.store import Store, queries
 from harness.store.queries import RunSummary
 from harness.tasks_api import Task
-from harness.types import DEFAULT_PROFILE, Chat
+from harness.types import DEFAULT_PROFILE, NEW_ITEMS, THESE_ITEMS, Chat
 
 BEST = "best"
+
+# What a baseline to be read in rounds is advised to have.
+_ROUNDS_TO_STORE, _TEMPERATURE_TO_STORE = 64, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,7 @@ def find_anchors(
     """
     tasks = registry.load_all(list(names), suite)
     named = [_named(store, name, tasks, engine) for name in baselines if name != BEST]
-    tasks = tasks or registry.load_all([of.runs[0].task for of in named if not of.is_model], None)
-    if not tasks:
-        raise HarnessError(
-            "There is nothing to gate on.",
-            "Give --tasks or --suite, or name them in gate.toml; see `harness tasks`.",
-        )
+    tasks = tasks or registry.load_all(_tasks_of(named), None)
     if BEST in baselines:
         named.append(_best(store, config, tasks, registry))
     _refuse_strays(named, tasks)
@@ -127,6 +126,21 @@ def _named(store: Store, name: str, tasks: Sequence[Task], engine: Engine) -> _N
     return _Named(name, found)
 
 
+def _tasks_of(named: Sequence[_Named]) -> list[str]:
+    """Return the tasks of the runs that serve as baselines: all of a model's, if that is one."""
+    tasks = [of.runs[0].task for of in named if not of.is_model]
+    measured = sorted({run.task for of in named if of.is_model for run in of.runs})
+    if not tasks and len(measured) == 1:
+        return measured
+    if not tasks:
+        has = f": {named[0].name} has runs on {', '.join(measured)}" if measured else ""
+        raise HarnessError(
+            f"No task is named to gate on{has}.",
+            "Give --tasks or --suite, or name them in gate.toml.",
+        )
+    return tasks
+
+
 def _refuse_strays(named: Sequence[_Named], tasks: Sequence[Task]) -> None:
     known = {task.name for task in tasks}
     seen: dict[str, str] = {}
@@ -153,31 +167,39 @@ def _anchor(
     own = config.of(task.name)
     for of in named:
         if not of.is_model and of.runs[0].task == task.name:
-            settings = _settings(task, own, config, of.runs[0])
+            settings = _settings(store, task, own, config, of.runs[0])
             return _checked(store, Anchor(task, of.runs[0], own, settings), engine)
     runs = [run for of in named if of.is_model for run in of.runs if run.task == task.name]
-    settings = _settings(task, own, config, None)
+    settings = _settings(store, task, own, config, None)
     if not runs:
         command = _eval_command(store, named[0].runs[0], task, settings, engine)
         raise HarnessError(
             f"The baseline {named[0].name} has no run on {task.name} in {store.path.name}.",
             f"`{command}` makes one.",
         )
-    protocol = asdict(protocol_of(task, task.items(), settings))
-    fitting = [
+    usual = [
         run
         for run in runs
-        if not protocol_differences(run.protocol, protocol) and _thinks_as(run, config.thinking)
+        if not protocol_differences(run.protocol, _protocol(store, task, own, config, None))
     ]
+    asked = {
+        run.id: protocol_differences(run.protocol, _protocol(store, task, own, config, run))
+        for run in usual or runs
+    }
+    fitting = [run for run in usual or runs if not asked[run.id] and _thinks_as(run, config)]
     if not fitting:
-        closest = min(runs, key=lambda run: len(protocol_differences(run.protocol, protocol)))
-        _refuse_protocol(store, Anchor(task, closest, own, settings), protocol, engine)
+        closest = min(usual or runs, key=lambda run: len(asked[run.id]))
+        anchor = Anchor(task, closest, own, _settings(store, task, own, config, closest))
+        _refuse_protocol(store, anchor, _protocol(store, task, own, config, closest), engine)
     # The oldest of several alike: an anchor does not move when another one is made.
     run = min(fitting, key=lambda r: (not r.complete, -r.samples, -r.items, r.created_at))
-    return _checked(store, Anchor(task, run, own, _settings(task, own, config, run)), engine)
+    _refuse_choice(named[0].name, run, fitting)
+    return _checked(store, Anchor(task, run, own, _settings(store, task, own, config, run)), engine)
 
 
-def _settings(task: Task, own: TaskConfig, config: GateConfig, like: RunSummary | None) -> Settings:
+def _settings(
+    store: Store, task: Task, own: TaskConfig, config: GateConfig, like: RunSummary | None
+) -> Settings:
     """Return how the candidate is asked: what the configuration says, else as the baseline was."""
     stored: Mapping[str, Any] = (like.protocol.get("sampling") or {}) if like else {}
 
@@ -192,12 +214,13 @@ def _settings(task: Task, own: TaskConfig, config: GateConfig, like: RunSummary 
         chat = like.made_with.chat
         thinking = chat.get("thinking") if thinking is None else thinking
         template_args = chat.get("template_args") or {}
-    limit = own.limit
-    if like is not None:
-        limit = like.items if limit is None else min(limit, like.items)
+    samples = own.samples or (1 if greedy else None)
+    if own.samples is None and own.target == THESE_ITEMS and not greedy:
+        samples = like.samples if like is not None else _ROUNDS_TO_STORE
     return Settings(
-        limit=limit,
-        samples=own.samples or (1 if greedy else None),
+        limit=own.limit,
+        item_ids=None if like is None else queries.item_ids(store, like.id),
+        samples=samples,
         temperature=temperature,
         top_p=chosen("top_p", config.top_p, 1.0),
         max_tokens=chosen("max_tokens", own.max_tokens),
@@ -209,13 +232,34 @@ def _settings(task: Task, own: TaskConfig, config: GateConfig, like: RunSummary 
     )
 
 
-def _thinks_as(run: RunSummary, wanted: bool | None) -> bool:
-    return wanted is None or run.made_with.chat.get("thinking") == wanted
+def _protocol(
+    store: Store, task: Task, own: TaskConfig, config: GateConfig, like: RunSummary | None
+) -> dict[str, Any]:
+    # Several samples of a greedy run are refused once it is known to be the baseline.
+    settings = replace(_settings(store, task, own, config, like), samples=1)
+    return asdict(protocol_of(task, task.items(), settings))
+
+
+def _thinks_as(run: RunSummary, config: GateConfig) -> bool:
+    return config.thinking is None or run.made_with.chat.get("thinking") == config.thinking
+
+
+def _refuse_choice(model: str, run: RunSummary, fitting: Sequence[RunSummary]) -> None:
+    """Refuse to choose between runs of several protocols, none of which is the task's own."""
+    for other in fitting:
+        if differences := protocol_differences(run.protocol, other.protocol):
+            raise HarnessError(
+                f"{model} has runs on {run.task} under several protocols: {run.id} and {other.id} "
+                f"differ in {'; '.join(map(str, differences))}.",
+                "Name a run as the --baseline, or say in gate.toml how to ask.",
+            )
 
 
 def _checked(store: Store, anchor: Anchor, engine: Engine) -> Anchor:
     """Refuse a run that cannot serve as a baseline."""
     run, task = anchor.run, anchor.task
+    if anchor.config.target == THESE_ITEMS:
+        _refuse_few_samples(store, anchor, engine)
     protocol = asdict(protocol_of(task, task.items(), anchor.settings))
     if protocol_differences(run.protocol, protocol):
         _refuse_protocol(store, anchor, protocol, engine)
@@ -223,16 +267,49 @@ def _checked(store: Store, anchor: Anchor, engine: Engine) -> Anchor:
         settings = replace(
             anchor.settings,
             samples=run.samples,
-            limit=run.items,
+            limit=None,
             seed=run.seed,
             replicate=run.replicate,
         )
+        command = _eval_command(store, run, task, settings, engine)
+        asks = with_items_of(store, task, replace(settings, item_ids=None, limit=run.items))
+        chosen = frozenset(item.id for item in asks.chosen(task.items()))
         raise HarnessError(
             f"The baseline run {run.id} on {task.name} is not complete: "
             f"{run.requests - run.graded} of {run.requests} samples are missing.",
-            f"`{_eval_command(store, run, task, settings, engine)}` goes on with it.",
+            f"`{command}` goes on with it."
+            if chosen == settings.item_ids
+            else f"No --limit stands for its items: name another baseline; `{command}` makes one.",
         )
     return anchor
+
+
+def _refuse_few_samples(store: Store, anchor: Anchor, engine: Engine) -> None:
+    """Refuse a baseline that cannot bring fresh samples of its items to every round."""
+    run, task, asked = anchor.run, anchor.task, anchor.settings
+    wanted = asked.samples or 0
+    sampled = (run.protocol.get("sampling") or {}).get("temperature") != 0
+    if sampled and run.samples > 1 and wanted <= run.samples:
+        return
+    settings = replace(
+        asked,
+        samples=max(wanted, _ROUNDS_TO_STORE),
+        temperature=asked.temperature or task.temperature or _TEMPERATURE_TO_STORE,
+    )
+    command = _eval_command(store, run, task, settings, engine)
+    if sampled and run.samples > 1:
+        raise HarnessError(
+            f"{wanted} rounds on {task.name} need as many samples of each item by the baseline, "
+            f"and run {run.id} has {run.samples}: none can serve in two rounds.",
+            f"Ask for samples = {run.samples} at most, or make a new baseline: `{command}`.",
+        )
+    kind = "one sample of each item" if sampled else "greedy answers, which never differ"
+    raise HarnessError(
+        f'{task.name} cannot be gated with target = "{THESE_ITEMS}": the baseline run {run.id} '
+        f"has {kind}, and every round takes fresh samples.",
+        f"`{command}` makes a baseline that can; or take out the target, for a drop over "
+        f"{NEW_ITEMS}.",
+    )
 
 
 def _refuse_protocol(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from harness.plan import Settings
 from harness.store import Store, queries
 from harness.store.queries import RunSummary
 from harness.tasks_api import Task
-from harness.types import is_credential, without_credentials
+from harness.types import Chat, Sampling, is_credential, without_credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,55 @@ def eval_command(
         engine: What generates.
     """
     samples, sampling = settings.of(task)
+    items = task.items()
+    # None of the items of a run on other data.
+    asked = len(settings.chosen(items)) or len(items)
+    limit = None if asked == len(items) else asked
+    return _command(
+        store, model, task.name, samples, sampling, replace(settings, limit=limit), engine
+    )
+
+
+def resume_command(store: Store, run: RunSummary, tasks_dir: Path | None = None) -> str:
+    """Return the command that goes on with a stored run, quoted for a shell.
+
+    It lacks the system prompt, of which only a hash is stored.
+
+    Args:
+        store: The results file.
+        run: The run.
+        tasks_dir: A folder of the user's own tasks.
+
+    Raises:
+        HarnessError: The run was imported, so that there is nothing to ask.
+    """
+    model = model_argument(store, run.fingerprint)
+    told = run.protocol.get("sampling") or {}
+    names = Sampling.__dataclass_fields__.keys() & told.keys()
+    sampling = Sampling(**{name: told[name] for name in names})
+    chat = run.made_with.chat
+    settings = Settings(
+        limit=run.items,
+        seed=run.seed,
+        replicate=run.replicate,
+        chat=Chat(chat.get("thinking"), chat.get("template_args") or {}),
+    )
+    _, source = named_in(store, run.fingerprint)
+    engine = Engine(tasks_dir=tasks_dir).of(run, source)
+    return _command(store, model, run.task, run.samples, sampling, settings, engine)
+
+
+def _command(
+    store: Store,
+    model: tuple[str, str | None],
+    task: str,
+    samples: int,
+    sampling: Sampling,
+    settings: Settings,
+    engine: Engine,
+) -> str:
     name, revision = model
-    words = ["harness", "eval", "--model", name, "--tasks", task.name]
+    words = ["harness", "eval", "--model", name, "--tasks", task]
     words += ["--revision", revision] if revision else []
     words += [*engine.words(), "--results", str(store.path)]
     words += ["--max-tokens", str(sampling.max_tokens)]

@@ -7,15 +7,34 @@ statistics take shares.
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, nearest
+from harness.types import NEW_ITEMS, THESE_ITEMS
 
 _REMEDY = "docs/gate.md lists all keys with their meaning."
+_TARGETS = (NEW_ITEMS, THESE_ITEMS)
+
+
+class Tier(StrEnum):
+    """What the test of a task may do to the verdict.
+
+    Attributes:
+        REQUIRED: It must pass, and fails the gate if it fails; the task is part of the suite too.
+        SUITE: The task counts in the mean over the suite and by its guards; its own test is only
+            reported.
+        ADVISORY: All of it is only reported.
+    """
+
+    REQUIRED = "required"
+    SUITE = "suite"
+    ADVISORY = "advisory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +59,25 @@ class TaskConfig:
     """What holds for one task.
 
     Attributes:
-        margin: The smallest drop, in points, that must not pass.
+        margin: The smallest drop that must not pass: in points, or as a text like ``"5%"`` a share
+            of the baseline's stored score.
+        target: What the drop is about: ``new items`` or ``these items``.
+        tier: What its test may do to the verdict.
+        better: Whether a ``higher`` or a ``lower`` score is the better one.
         samples: Samples an item by the candidate; ``None`` for the task's own number, or one where
-            the baseline is greedy.
-        limit: Only the first items; ``None`` for all that the baseline has.
+            the baseline is greedy. On these items the most rounds; ``None`` for as many as the
+            baseline has samples.
+        limit: How many of the baseline's items, chosen by :func:`harness.subset.drawn`; ``None``
+            for all.
         max_tokens: Budget of new tokens; ``None`` for the baseline's, as for all sampling.
         temperature: 0 is greedy.
         guards: Tolerances.
     """
 
-    margin: float = 3.0
+    margin: float | str = 3.0
+    target: str = NEW_ITEMS
+    tier: Tier = Tier.REQUIRED
+    better: str = "higher"
     samples: int | None = None
     limit: int | None = None
     max_tokens: int | None = None
@@ -77,17 +105,19 @@ class GateConfig:
         system: System prompt that the baseline was asked with, in place of the tasks' own.
         seed: Base seed of the candidate's sampling.
         order_seed: Of the order in which items are read.
-        window: Most requests under way; ``None`` for a quarter of what a decision is expected to
-            take.
+        window: Most requests under way, those that wait for a grader included; none is more than
+            twice as far ahead of the oldest of them. ``None`` for as far ahead as the evidence is
+            from a verdict, at the least.
         undecided: Whether an undecided gate holds a checkpoint back: ``fail`` or ``neutral``.
         chosen_on: Tasks on which the baseline ``best`` is the best.
+        baseline_fixed: The baseline was chosen before its scores on these tasks were known.
     """
 
     tasks: tuple[str, ...] = ()
     suite: str | None = None
     defaults: TaskConfig = TaskConfig()
     by_task: Mapping[str, TaskConfig] = field(default_factory=dict)
-    suite_margin: float | None = None
+    suite_margin: float | str | None = None
     alpha: float = 0.05
     power: float = 0.8
     guard_share: float = 0.2
@@ -101,10 +131,27 @@ class GateConfig:
     window: int | None = None
     undecided: str = "fail"
     chosen_on: tuple[str, ...] = ()
+    baseline_fixed: bool = False
 
     def of(self, task: str) -> TaskConfig:
         """Return what holds for a task."""
         return self.by_task.get(task, self.defaults)
+
+    def tiers(self, tasks: Sequence[str]) -> dict[str, Tier]:
+        """Return the tier of each task of a gate; a suite of one task is that task's own test.
+
+        Raises:
+            HarnessError: Every task is advisory, so that there would be nothing to decide.
+        """
+        tiers = {task: self.of(task).tier for task in tasks}
+        counted = [task for task, tier in tiers.items() if tier is not Tier.ADVISORY]
+        if not counted:
+            raise HarnessError(
+                f"All tasks of this gate ({', '.join(tasks)}) are advisory, so that nothing could "
+                "pass or fail.",
+                'Give one of them tier = "required".',
+            )
+        return tiers | {task: Tier.REQUIRED for task in counted if len(counted) == 1}
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it, for the record."""
@@ -127,7 +174,33 @@ def _names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
 
 
-_POINTS = (lambda value: _number(value) and 0 < value < 100, "a number of points above 0")
+def margin_of(margin: float | str, score: float) -> float:
+    """Return a margin as a share.
+
+    Args:
+        margin: In points, or as a text like ``"5%"`` a share of the baseline's score.
+        score: The baseline's stored score, a share.
+    """
+    if isinstance(margin, str):
+        return _percentage(margin) / 100 * score
+    return margin / 100
+
+
+def _percentage(text: str) -> float:
+    """Return the number in a text like ``"5%"``; 0, which is no margin, for any other text."""
+    found = re.fullmatch(r"([0-9]{1,2}(?:\.[0-9]{1,6})?) ?%", text)
+    return float(found[1]) if found else 0.0
+
+
+def _margin(value: Any) -> bool:
+    points = _percentage(value) if isinstance(value, str) else value
+    return _number(points) and 0 < points < 100
+
+
+_MARGIN = (
+    _margin,
+    'a number of points above 0, or a text like "5%" for a share of the baseline\'s score',
+)
 _TOLERANCE = (lambda value: _number(value) and 0 <= value < 100, "a number of points, 0 or more")
 _SHARE = (lambda value: _number(value) and 0 < value < 1, "a number between 0 and 1")
 _COUNT = (lambda value: _whole(value) and value > 0, "a whole number above 0")
@@ -142,7 +215,10 @@ _GUARD_KEYS: dict[str, tuple[Check, str]] = dict.fromkeys(
     ("truncation", "no_answer", "loop", "grader_failure"), _TOLERANCE
 )
 _TASK_KEYS: dict[str, tuple[Check, str]] = {
-    "margin": _POINTS,
+    "margin": _MARGIN,
+    "target": (lambda value: value in _TARGETS, " or ".join(f'"{name}"' for name in _TARGETS)),
+    "tier": (lambda value: value in list(Tier), '"required", "suite" or "advisory"'),
+    "better": (lambda value: value in ("higher", "lower"), '"higher" or "lower"'),
     "samples": _COUNT,
     "limit": _COUNT,
     "max_tokens": _COUNT,
@@ -153,7 +229,7 @@ _KEYS: dict[str, tuple[Check, str]] = _TASK_KEYS | {
     "tasks": _LIST,
     "suite": _TEXT,
     "task": _TABLE,
-    "suite_margin": _POINTS,
+    "suite_margin": _MARGIN,
     "alpha": (lambda value: _number(value) and 0 < value <= 0.5, "a number above 0, at most 0.5"),
     "power": _SHARE,
     "guard_share": _SHARE,
@@ -167,6 +243,7 @@ _KEYS: dict[str, tuple[Check, str]] = _TASK_KEYS | {
     "window": _COUNT,
     "undecided": (lambda value: value in ("fail", "neutral"), '"fail" or "neutral"'),
     "chosen_on": _LIST,
+    "baseline_fixed": _SWITCH,
 }
 
 
@@ -212,6 +289,8 @@ def _task_config(content: Mapping[str, Any], defaults: TaskConfig, where: str) -
     if "guards" in given:
         _check(given["guards"], _GUARD_KEYS, f"{where} guards")
         given["guards"] = replace(defaults.guards, **given["guards"])
+    if "tier" in given:
+        given["tier"] = Tier(given["tier"])
     return replace(defaults, **given)
 
 

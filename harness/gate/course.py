@@ -1,27 +1,26 @@
 """The course of one gate: what has arrived, what of it may be read, and what that says.
 
-Evidence is read from the completed prefix of a seeded random order of the items, round by round
-over the tasks. Answers that the grader's infrastructure failed on count as wrong; as soon as there
-is one, the same evidence is read twice more, with such answers counted for the candidate and
-against it, and a verdict holds only where all readings agree.
+Evidence is read in units, from their completed prefix. Over new items a unit is an item with all
+its samples, and the items have a seeded random order; on these items it is a round, one sample of
+every item. Of several tasks units are asked for and read in proportion. Answers that the grader's
+infrastructure failed on count as wrong; as soon as there is one, the same evidence is read twice
+more, with such answers counted for the candidate and against it, and a verdict holds only where all
+readings agree.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
-from harness.gate.config import Guards
+import numpy as np
+
+from harness.gate.config import Guards, Tier
+from harness.gate.reading import Reading, Size
 from harness.statistics.ordering import CompletedPrefix, rounds, seeded_order
-from harness.statistics.sequential import (
-    Evidence,
-    Outcome,
-    RateGuard,
-    Rule,
-    SuiteEvidence,
-    verdict,
-)
+from harness.statistics.sequential import Outcome, RateGuard, Rule
 from harness.store.outcomes import ItemOutcome, SampleOutcome
 from harness.types import INFRASTRUCTURE_FAILURES, Status, digest
 
@@ -52,7 +51,7 @@ class Rates(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReadItem:
-    """One item of which both sides are known.
+    """One item of which both sides are known; in a round, with the samples of that round.
 
     Attributes:
         item_id: The item.
@@ -61,6 +60,7 @@ class ReadItem:
         baseline_rates: What went wrong.
         candidate_rates: What went wrong; failures of the grader count as wrong answers.
         tokens: What the candidate took.
+        lower_is_better: Whether the lower score is the better one.
     """
 
     item_id: str
@@ -69,61 +69,26 @@ class ReadItem:
     baseline_rates: Rates
     candidate_rates: Rates
     tokens: int
+    lower_is_better: bool = False
 
     @property
     def drop(self) -> float:
-        """The baseline's score minus the candidate's."""
+        """By how much the candidate is worse: the baseline's score minus its own, or reversed."""
+        if self.lower_is_better:
+            return self.candidate - self.baseline
         return self.baseline - self.candidate
 
     @property
     def least_drop(self) -> float:
-        """The same if the grader's failures were right answers of the candidate."""
-        return self.drop - self.candidate_rates.grader_failure
+        """The same if the grader's failures were right answers of the side that it favours."""
+        favoured = self.baseline_rates if self.lower_is_better else self.candidate_rates
+        return self.drop - favoured.grader_failure
 
     @property
     def greatest_drop(self) -> float:
-        """The same if they were right answers of the baseline."""
-        return self.drop + self.baseline_rates.grader_failure
-
-
-class Reading:
-    """The evidence on every task and on the suite, one way of counting the grader's failures."""
-
-    def __init__(self, rules: Mapping[str, Rule], suite: Rule | None, sizes: Mapping[str, int]):
-        self.tasks = {name: Evidence(rule) for name, rule in rules.items()}
-        self.suite = SuiteEvidence(suite) if suite else None
-        self._rounds = rounds(sizes) if suite else []
-        self._round = 0
-        self._drops: dict[str, list[float]] = {name: [] for name in rules}
-
-    @property
-    def outcome(self) -> Outcome:
-        """What all tests together say."""
-        tests = [*self.tasks.values(), *([self.suite] if self.suite else [])]
-        return verdict(test.outcome for test in tests)
-
-    def needs(self, task: str) -> bool:
-        """Say whether more of a task can still decide anything."""
-        suite_open = self.suite is not None and self.suite.outcome is Outcome.UNDECIDED
-        return suite_open or self.tasks[task].outcome is Outcome.UNDECIDED
-
-    def read(self, task: str, drop: float) -> None:
-        """Take in the next item of a task."""
-        self.tasks[task].update(drop)
-        if self.suite is None:
-            return
-        self._drops[task].append(drop)
-        while self._round < len(self._rounds):
-            positions = self._rounds[self._round]
-            if any(len(self._drops[name]) < span.stop for name, span in positions.items()):
-                return
-            self.suite.update_round(
-                {
-                    name: self._drops[name][span.start : span.stop]
-                    for name, span in positions.items()
-                }
-            )
-            self._round += 1
+        """The same if they were right answers of the other side."""
+        other = self.candidate_rates if self.lower_is_better else self.baseline_rates
+        return self.drop + other.grader_failure
 
 
 @dataclass(slots=True)
@@ -132,12 +97,16 @@ class TaskCourse:
 
     Attributes:
         name: The task.
-        order: Its items as they are read.
-        samples: Samples an item by the candidate.
+        order: Its items as they are read, or as they are asked for in each round.
+        samples: Samples an item by the candidate; where it is read in rounds, one a round.
         baseline: The baseline's items.
         guards: By name.
+        rounds: Where it is read in rounds, the baseline's items in each: of each the samples that
+            have been dealt to that round.
+        tier: What its test and its guards may do to the verdict.
+        lower_is_better: Whether the lower score is the better one.
         read: What has been read, in that order.
-        low: Lower end of the interval for the drop after each item.
+        low: Lower end of the interval for the drop after each unit.
         high: Upper end.
     """
 
@@ -146,31 +115,112 @@ class TaskCourse:
     samples: int
     baseline: Mapping[str, ItemOutcome]
     guards: dict[str, RateGuard]
+    rounds: Sequence[Mapping[str, ItemOutcome]] | None = None
+    tier: Tier = Tier.REQUIRED
+    lower_is_better: bool = False
     read: list[ReadItem] = field(default_factory=list)
     low: list[float] = field(default_factory=list)
     high: list[float] = field(default_factory=list)
     _places: dict[str, int] = field(default_factory=dict)
-    _prefix: CompletedPrefix[ReadItem] = field(default_factory=CompletedPrefix)
-    _arrived: dict[str, dict[int, SampleOutcome]] = field(default_factory=dict)
+    _prefix: CompletedPrefix[list[ReadItem]] = field(default_factory=CompletedPrefix)
+    _arrived: dict[int, dict[tuple[str, int], SampleOutcome]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._places = {item: place for place, item in enumerate(self.order)}
+
+    @property
+    def size(self) -> Size:
+        """How much there is to read."""
+        if self.rounds is None:
+            return Size(len(self.order), 1)
+        return Size(len(self.rounds), len(self.order))
+
+    @property
+    def units_read(self) -> int:
+        """How many units have been read."""
+        return len(self.low)
 
     @property
     def breached(self) -> list[str]:
         """The guards that are breached."""
         return [name for name, guard in self.guards.items() if guard.breached]
 
-    def arrive(self, sample: SampleOutcome) -> list[ReadItem]:
-        """Take in one judged sample; return the items that can now be read, in their order."""
-        arrived = self._arrived.setdefault(sample.item_id, {})
-        if sample.sample_index in arrived:
+    def samples_of(self, unit: int) -> list[tuple[str, int]]:
+        """Return the samples that make a unit, by item and sample index."""
+        if self.rounds is None:
+            return [(self.order[unit], sample) for sample in range(self.samples)]
+        return [(item, unit) for item in self.order]
+
+    def unit_of(self, item: str, sample: int) -> int:
+        """Return the unit that a sample belongs to."""
+        return self._places[item] if self.rounds is None else sample
+
+    @property
+    def waiting(self) -> int:
+        """How many units are complete that cannot be read yet."""
+        return len(self._prefix.waiting)
+
+    def foreseen(self, *, lost: bool) -> list[list[float]]:
+        """Return the drops of units that cannot be read yet, as far as they have arrived.
+
+        Args:
+            lost: With those before the last complete one, their missing samples taken for lost;
+                else the complete ones alone.
+        """
+        waiting = self._prefix.waiting
+        complete = {unit: [item.drop for item in items] for unit, items in waiting.items()}
+        if not lost:
+            return list(complete.values())
+        end = max(waiting, default=-1) + 1
+        return [complete.get(unit) or self._lost(unit) for unit in range(self.units_read, end)]
+
+    def _lost(self, unit: int) -> list[float]:
+        arrived = self._arrived.get(unit, {})
+        stored = self.baseline if self.rounds is None else self.rounds[unit]
+        lost = 1 if self.lower_is_better else 0
+        scores: dict[str, list[float]] = {}
+        for item, sample in self.samples_of(unit):
+            came = arrived.get((item, sample))
+            scores.setdefault(item, []).append(came.correct if came else lost)
+        sign = -1 if self.lower_is_better else 1
+        return [sign * (stored[item].score - sum(of) / len(of)) for item, of in scores.items()]
+
+    def arrive(self, sample: SampleOutcome) -> list[list[ReadItem]]:
+        """Take in one judged sample; return the units that can now be read, in their order."""
+        in_rounds = self.rounds is not None
+        unit = sample.sample_index if in_rounds else self._places[sample.item_id]
+        arrived = self._arrived.setdefault(unit, {})
+        called = sample.item_id, sample.sample_index
+        if called in arrived:
             return []
-        arrived[sample.sample_index] = sample
-        if len(arrived) < self.samples:
+        arrived[called] = sample
+        wanted = self.samples_of(unit)
+        if len(arrived) < len(wanted):
             return []
-        item = _both_sides(self.baseline[sample.item_id], list(arrived.values()))
-        return self._prefix.arrive(self._places[sample.item_id], item)
+        if self.rounds is None:
+            item = self._both_sides(self.baseline[sample.item_id], list(arrived.values()))
+            return self._prefix.arrive(unit, [item])
+        stored = self.rounds[unit]
+        items = [self._both_sides(stored[item], [arrived[item, unit]]) for item in self.order]
+        return self._prefix.arrive(unit, items)
+
+    def by_item(self) -> list[tuple[str, float]]:
+        """Return the items of which something was read, each with its mean drop."""
+        drops: dict[str, list[float]] = {}
+        for item in self.read:
+            drops.setdefault(item.item_id, []).append(item.drop)
+        return [(item, sum(of) / len(of)) for item, of in drops.items()]
+
+    def _both_sides(self, baseline: ItemOutcome, samples: Sequence[SampleOutcome]) -> ReadItem:
+        return ReadItem(
+            item_id=baseline.item_id,
+            baseline=baseline.score,
+            candidate=sum(sample.correct for sample in samples) / len(samples),
+            baseline_rates=Rates.of_stored(baseline),
+            candidate_rates=Rates.of_samples(samples),
+            tokens=sum(sample.completion_tokens for sample in samples),
+            lower_is_better=self.lower_is_better,
+        )
 
 
 class Course:
@@ -186,41 +236,51 @@ class Course:
         self, tasks: Sequence[TaskCourse], rules: Mapping[str, Rule], suite: Rule | None
     ) -> None:
         self.tasks = {task.name: task for task in tasks}
-        self._setting = (rules, suite, {task.name: len(task.order) for task in tasks})
+        self._setting = (
+            rules,
+            suite,
+            {task.name: task.size for task in tasks},
+            {task.name: task.tier for task in tasks},
+        )
         self.reading = Reading(*self._setting)
         # With the grader's failures for and against the candidate, once there are any.
         self._others: list[Reading] = []
-        self._history: list[tuple[str, ReadItem]] = []
+        self._history: list[tuple[str, list[ReadItem]]] = []
         self._decided = False
+        self._needed: tuple[int, dict[str, float]] = (-1, {})
 
     def arrive(self, task: str, sample: SampleOutcome) -> None:
         """Take in one judged sample; what comes after the verdict changes nothing any more."""
-        for item in self.tasks[task].arrive(sample):
+        for unit in self.tasks[task].arrive(sample):
             if self._decided:
                 return
-            self._read(self.tasks[task], item)
+            self._read(self.tasks[task], unit)
             self._decided = self._settled()
 
-    def _read(self, task: TaskCourse, item: ReadItem) -> None:
-        self._history.append((task.name, item))
-        self.reading.read(task.name, item.drop)
+    def _read(self, task: TaskCourse, unit: list[ReadItem]) -> None:
+        self._history.append((task.name, unit))
+        self.reading.read(task.name, [item.drop for item in unit])
         if self._others:
-            self._read_otherwise(task.name, item)
-        elif item.least_drop != item.drop or item.greatest_drop != item.drop:
+            self._read_otherwise(task.name, unit)
+        elif any(not item.least_drop == item.drop == item.greatest_drop for item in unit):
             self._others = [Reading(*self._setting), Reading(*self._setting)]
             for name, earlier in self._history:
                 self._read_otherwise(name, earlier)
         evidence = self.reading.tasks[task.name]
-        task.read.append(item)
+        task.read += unit
         task.low.append(evidence.low)
         task.high.append(evidence.high)
         for name, guard in task.guards.items():
-            guard.update(getattr(item.candidate_rates, name) - getattr(item.baseline_rates, name))
+            increases = [
+                getattr(item.candidate_rates, name) - getattr(item.baseline_rates, name)
+                for item in unit
+            ]
+            guard.update_together(np.array(increases))
 
-    def _read_otherwise(self, task: str, item: ReadItem) -> None:
+    def _read_otherwise(self, task: str, unit: list[ReadItem]) -> None:
         kind, harsh = self._others
-        kind.read(task, item.least_drop)
-        harsh.read(task, item.greatest_drop)
+        kind.read(task, [item.least_drop for item in unit])
+        harsh.read(task, [item.greatest_drop for item in unit])
 
     @property
     def decided(self) -> bool:
@@ -234,8 +294,12 @@ class Course:
 
     @property
     def breached(self) -> dict[str, list[str]]:
-        """The breached guards by task."""
-        return {name: task.breached for name, task in self.tasks.items() if task.breached}
+        """The breached guards by task, of tasks that count."""
+        return {
+            name: task.breached
+            for name, task in self.tasks.items()
+            if task.breached and task.tier is not Tier.ADVISORY
+        }
 
     @property
     def in_doubt(self) -> tuple[Outcome, Outcome] | None:
@@ -250,24 +314,47 @@ class Course:
         return kind, harsh
 
     def needs(self, task: str) -> bool:
-        """Say whether more of a task can still change the verdict."""
+        """Say whether more of a task is to be read: it can still decide a test."""
         readings = [self.reading, *self._others]
         return not self._decided and any(reading.needs(task) for reading in readings)
 
     def unread(self) -> int:
-        """Return how many items that could matter have not been read."""
+        """Return how many items, or rounds, that could change the verdict have not been read."""
+        readings = [self.reading, *self._others]
         return sum(
-            len(task.order) - len(task.read)
+            task.size.units - task.units_read
             for name, task in self.tasks.items()
-            if self.needs(name)
+            if not self._decided and any(reading.counts(name) for reading in readings)
         )
 
-    def in_order(self) -> Iterator[tuple[str, str]]:
-        """Yield (task, item) in the order in which they are to be generated."""
-        for span in rounds({name: len(task.order) for name, task in self.tasks.items()}):
+    def least_needed(self) -> dict[str, float]:
+        """Estimate by task how many units, from the first, the verdict takes at the least.
+
+        What has arrived out of order counts as read: once by itself, and once with all that is
+        missing in between taken for lost, since wrong answers run longer; the lesser is returned.
+        """
+        waiting = sum(task.waiting for task in self.tasks.values())
+        counted = sum(task.units_read for task in self.tasks.values()) + waiting
+        # It takes time in proportion to what waits, so that with much a little is awaited first.
+        if counted - self._needed[0] > waiting // 32:
+            readings = [self.reading, *self._others]
+            needed = dict.fromkeys(self.tasks, math.inf)
+            for lost in (False, True):
+                more = {name: task.foreseen(lost=lost) for name, task in self.tasks.items()}
+                share = max(reading.least_left(more) for reading in readings)
+                for name, task in self.tasks.items():
+                    units = task.units_read + len(more[name]) + share * task.size.units
+                    needed[name] = min(needed[name], units)
+            self._needed = counted, needed
+        return self._needed[1]
+
+    def in_order(self) -> Iterator[tuple[str, str, int]]:
+        """Yield (task, item, sample index) in the order in which they are to be generated."""
+        for span in rounds({name: task.size.units for name, task in self.tasks.items()}):
             for name, positions in span.items():
-                for place in positions:
-                    yield name, self.tasks[name].order[place]
+                for unit in positions:
+                    for item, sample in self.tasks[name].samples_of(unit):
+                        yield name, item, sample
 
     def _settled(self) -> bool:
         outcome = self.outcome
@@ -282,17 +369,15 @@ def order_of(items: Sequence[str], seed: int, candidate: str) -> list[str]:
     return seeded_order(items, int(digest([seed, candidate])[:16], 16))
 
 
-def guards_of(tolerances: Guards, alpha: float) -> dict[str, RateGuard]:
-    """Return the guards of one task, each with its share of alpha."""
-    return {name: RateGuard(points / 100, alpha) for name, points in asdict(tolerances).items()}
+def guards_of(tolerances: Guards, alpha: float, alpha_held: float) -> dict[str, RateGuard]:
+    """Return the guards of one task, each with its share of alpha.
 
-
-def _both_sides(baseline: ItemOutcome, samples: Sequence[SampleOutcome]) -> ReadItem:
-    return ReadItem(
-        item_id=baseline.item_id,
-        baseline=baseline.score,
-        candidate=sum(sample.correct for sample in samples) / len(samples),
-        baseline_rates=Rates.of_stored(baseline),
-        candidate_rates=Rates.of_samples(samples),
-        tokens=sum(sample.completion_tokens for sample in samples),
-    )
+    Args:
+        tolerances: By how many points each rate may rise.
+        alpha: Greatest probability that one is called breached though it is not.
+        alpha_held: Greatest probability that the upper bound of a rise is wrong.
+    """
+    return {
+        name: RateGuard(points / 100, alpha, alpha_held)
+        for name, points in asdict(tolerances).items()
+    }

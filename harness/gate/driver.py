@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from harness.backends import Backend, BackendOptions
 from harness.errors import HarnessError, NoVerdict
 from harness.gate.anchors import find_anchors
+from harness.gate.budget import Rules, budget_of, margin_remarks, rules_of
 from harness.gate.config import GateConfig, task_names
 from harness.gate.course import Course, TaskCourse, guards_of, order_of
 from harness.gate.pairing import (
@@ -22,7 +23,7 @@ from harness.gate.pairing import (
     plan_candidate,
     tell_apart,
 )
-from harness.gate.prospects import foresee
+from harness.gate.prospects import check_passable, foresee, refuse_shared_items
 from harness.gate.report import GateReport
 from harness.gate.summary import Costs, summarise
 from harness.grading import GRADER_VERSION, GraderPool, start_server
@@ -31,15 +32,17 @@ from harness.pipeline import announced, brought_up_to_date
 from harness.plan import TaskPlan, run_names
 from harness.registry import load_backend
 from harness.sitting import Observer, Phases, Sitting
-from harness.statistics.sequential import Rule, divide_alpha
+from harness.statistics.sequential import Evidence
 from harness.store import Journal, Store, queries
 from harness.store.outcomes import SampleOutcome, sample_outcomes
 from harness.tasks_api import scorers_of
 from harness.types import DEFAULT_PROFILE, Generation, Model, Request, Verdict
 
-_GUARDS = 4
 # Far beyond what the pool gives an answer, in seconds.
 _LONGEST_GRADING = 600.0
+# Requests that may be ahead of what has been read however near the verdict is: about what the
+# clearest verdicts take.
+_LEAST_AHEAD = 48
 
 
 def carry_out(gate: Gate, observer: Observer) -> GateReport:
@@ -76,19 +79,26 @@ def carry_out(gate: Gate, observer: Observer) -> GateReport:
         with _machinery():
             heal(store, anchors, gate.registry, observer)
         pairs = [pair_up(store, *sides) for sides in zip(anchors, plans, strict=True)]
-        rules, suite_rule, for_a_guard = _rules(gate.config, pairs)
-        course = _course(gate.config, pairs, model, rules, suite_rule, for_a_guard)
-        prospects = foresee(pairs, rules, gate.config.power)
-        warnings += [*compared_with_itself(pairs), *prospects.remarks]
-        for warning in warnings:
+        budget, spent = budget_of(gate, store, pairs)
+        rules = rules_of(gate.config, pairs, budget)
+        course = _course(gate.config, pairs, model, rules)
+        warnings += [*compared_with_itself(pairs), *spent, *margin_remarks(pairs, rules)]
+        for warning in warnings:  # a refusal may follow from these
             observer.notice(warning)
-        trial = _Trial(course, pairs, gate.config.window or prospects.window())
+        refuse_shared_items(pairs, rules)
+        if not gate.aa:  # the noise of a model with itself is worth knowing whatever the margin
+            check_passable(pairs, rules, budget)
+        prospects = foresee(store, pairs, rules, gate.config.power)
+        warnings += prospects.remarks
+        for remark in (prospects.chances.sentence(), *prospects.remarks):
+            observer.notice(remark)
+        trial = Trial(course, [pair.plan for pair in pairs], gate.config.window)
         report: GateReport | None = None
         try:
             with _machinery(), announced(store, plans) as journal:
                 costs = _run(trial, store, journal, backend, observer)
                 costs.seconds = time.monotonic() - began
-                report = summarise(gate, pairs, course, prospects, warnings, costs)
+                report = summarise(gate, pairs, course, prospects, budget, warnings, costs)
                 journal.append("gate_decision", report.row())
         except NoVerdict as error:
             if report is None:
@@ -109,25 +119,7 @@ def _machinery() -> Iterator[None]:
         raise NoVerdict(error.message, error.remedy) from error
 
 
-def _rules(config: GateConfig, pairs: Sequence[Pair]) -> tuple[dict[str, Rule], Rule | None, float]:
-    """Return the rule of each task, that of the suite, and each guard's share of alpha."""
-    shares = divide_alpha(
-        config.alpha, tasks=len(pairs), guards=_GUARDS, guard_share=config.guard_share
-    )
-    rules = {pair.name: Rule(pair.config.margin / 100, shares.test, config.alpha) for pair in pairs}
-    margin = config.suite_margin or config.defaults.margin
-    suite = Rule(margin / 100, shares.test, config.alpha) if len(pairs) > 1 else None
-    return rules, suite, shares.guard
-
-
-def _course(
-    config: GateConfig,
-    pairs: Sequence[Pair],
-    model: Model,
-    rules: dict[str, Rule],
-    suite: Rule | None,
-    for_a_guard: float,
-) -> Course:
+def _course(config: GateConfig, pairs: Sequence[Pair], model: Model, rules: Rules) -> Course:
     tasks = [
         TaskCourse(
             name=pair.name,
@@ -138,52 +130,80 @@ def _course(
             ),
             samples=pair.plan.run.samples,
             baseline=pair.baseline,
-            guards=guards_of(pair.config.guards, for_a_guard),
+            guards=guards_of(pair.config.guards, rules.guard, config.alpha),
+            rounds=pair.rounds,
+            tier=rules.tiers[pair.name],
+            lower_is_better=pair.config.better == "lower",
         )
         for pair in pairs
     ]
-    return Course(tasks, rules, suite)
+    return Course(tasks, rules.tasks, rules.suite)
 
 
-class _Trial:
+class Trial:
     """Directs a sitting: items in their order within a window, until the verdict is certain.
 
     A request is under way until it has been judged, so that a grader that lags cannot have more
-    generated than is needed. Verdicts come from the pool's threads and wait in a queue; everything
-    else happens in the one thread that takes the completions.
+    generated than is needed. How far requests may be ahead is counted from the oldest one under
+    way: what comes back behind it cannot be read yet, and is in vain if the verdict comes first.
+    Verdicts come from the pool's threads and wait in a queue; everything else happens in the one
+    thread that takes the completions.
+
+    Args:
+        course: Takes in what has been judged.
+        plans: The candidate's runs, one of each task of the course.
+        window: Most requests under way, and half of how far they may be ahead; with ``None`` all
+            may be that the verdict takes at the least (``Course.least_needed``), and a few more.
+
+    Attributes:
+        missing: Keys of the requests that are still to be generated; to be set before the start.
     """
 
-    def __init__(self, course: Course, pairs: Sequence[Pair], window: int) -> None:
+    def __init__(self, course: Course, plans: Sequence[TaskPlan], window: int | None) -> None:
         self.course = course
-        self.plans = [pair.plan for pair in pairs]
+        self.plans = plans
         self.missing: set[str] = set()
         self._window = window
         self._in_engine = 0
-        self._unjudged: set[str] = set()
-        self._requests: dict[tuple[str, str], list[Request]] = {}
-        for plan in self.plans:
-            for request in plan.requests:
-                asked = self._requests.setdefault((plan.task.name, request.item_id), [])
-                asked.append(request)
+        self._handed_out = 0
+        # The task of each request under way, and how many had been handed out before; oldest first.
+        self._unjudged: dict[str, tuple[str, int]] = {}
+        self._requests = {
+            (plan.task.name, request.item_id, request.sample_index): request
+            for plan in self.plans
+            for request in plan.requests
+        }
         self._names = {plan.run.id: plan.task.name for plan in self.plans}
         self._verdicts: queue.SimpleQueue[tuple[str, SampleOutcome]] = queue.SimpleQueue()
 
     def requests(self) -> Iterator[Request | None]:
-        for task, item in self.course.in_order():
-            for request in self._requests[task, item]:
-                if request.key not in self.missing:
-                    continue  # stored, or asked for by an item with the same question
-                while len(self._unjudged) >= self._window:
-                    if self._in_engine:
-                        yield None
-                    else:
-                        self._read(*self._verdicts.get(timeout=_LONGEST_GRADING))
-                if not self.course.needs(task):
-                    break
-                self.missing.discard(request.key)
-                self._unjudged.add(request.key)
-                self._in_engine += 1
-                yield request
+        for task, item, sample in self.course.in_order():
+            request = self._requests[task, item, sample]
+            if request.key not in self.missing:
+                continue  # stored, or asked for by an item with the same question
+            unit = self.course.tasks[task].unit_of(item, sample)
+            while not self._has_room(task, unit):
+                if self._in_engine:
+                    yield None
+                else:
+                    self._read(*self._verdicts.get(timeout=_LONGEST_GRADING))
+            if not self.course.needs(task):
+                continue
+            self.missing.discard(request.key)
+            self._unjudged[request.key] = (task, self._handed_out)
+            self._handed_out += 1
+            self._in_engine += 1
+            yield request
+
+    def _has_room(self, task: str, unit: int) -> bool:
+        """Say whether a request may be handed out that belongs to this unit of the task."""
+        needed = (place for name, place in self._unjudged.values() if self.course.needs(name))
+        ahead = self._handed_out - next(needed, self._handed_out)
+        if self._window is not None:
+            return len(self._unjudged) < self._window and ahead < 2 * self._window
+        # Nothing can be decided before the present unit is complete.
+        at_hand = unit <= self.course.tasks[task].units_read
+        return ahead < _LEAST_AHEAD or at_hand or unit < self.course.least_needed()[task]
 
     def arrived(self, key: str) -> bool:
         self._in_engine -= 1
@@ -214,20 +234,25 @@ class _Trial:
             self.course.arrive(self._names[sample.run_id], sample)
 
     def _read(self, key: str, sample: SampleOutcome) -> None:
-        self._unjudged.discard(key)
+        self._unjudged.pop(key, None)
         self.read([sample])
 
     def status(self) -> str:
+        def said(name: str, evidence: Evidence) -> str:
+            task = self.course.tasks[name]
+            units = "items" if task.rounds is None else "rounds"
+            return (
+                f"{name}: drop {100 * evidence.drop:.1f} [{100 * evidence.low:.1f}, "
+                f"{100 * evidence.high:.1f}] after {evidence.rounds:,} of {task.size.units:,} "
+                f"{units}"
+            )
+
         tests = self.course.reading.tasks.items()
-        return "  ".join(
-            f"{name} {evidence.items} read, drop {100 * evidence.drop:.1f} "
-            f"[{100 * evidence.low:.1f}, {100 * evidence.high:.1f}]"
-            for name, evidence in tests
-        )
+        return "  ".join(said(name, evidence) for name, evidence in tests if evidence.rounds)
 
 
 def _run(
-    trial: _Trial, store: Store, journal: Journal, backend: Backend, observer: Observer
+    trial: Trial, store: Store, journal: Journal, backend: Backend, observer: Observer
 ) -> Costs:
     """Read what is stored, then generate what it takes; return what that cost."""
     run_ids = [plan.run.id for plan in trial.plans]
@@ -263,7 +288,7 @@ def _run(
         trial.take_in()
     if not trial.course.decided and trial.course.unread():
         raise NoVerdict(
-            f"{trial.course.unread()} items came back without a verdict.",
+            f"{trial.course.unread()} items or rounds came back without a verdict.",
             "What was finished is kept: run the same command again to go on.",
         )
     return Costs(

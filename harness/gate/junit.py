@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from harness.gate.report import GateReport, RuleReport, TaskReport, percent, points, would_take
+from harness.gate.report import (
+    GateReport,
+    GuardReport,
+    RuleReport,
+    TaskReport,
+    guard_state,
+    not_counted,
+    percent,
+    points,
+    would_take,
+)
 from harness.terminal import clean
 
 _NAME = "harness gate"
@@ -15,19 +25,25 @@ def junit(report: GateReport) -> str:
 
     Undecided is a failure or skipped, as the configuration says of it.
     """
-    root = ElementTree.Element("testsuites", name=_NAME, time=f"{report.seconds:.3f}")
+    attempt = report.budget.attempt
+    name = f"{_NAME}, attempt {attempt}" if attempt > 1 else _NAME
+    root = ElementTree.Element("testsuites", name=name, time=f"{report.seconds:.3f}")
     for task in report.tasks:
         suite = ElementTree.SubElement(root, "testsuite", name=_legal(task.task))
-        name = f"no drop of {points(task.margin)} points"
+        name = f"no {task.change} of {points(task.margin)} points {task.about}"
         _result(_case(suite, task.task, name), task, report, would_take(report, task))
         for guard in task.guards:
-            case = _case(suite, task.task, f"{guard.title} rises by at most its tolerance")
+            rises = f"{guard.title} is not shown to rise by more than its tolerance"
+            case = _case(suite, task.task, rises)
+            said = _guard_said(guard)
             if guard.breached:
-                rates = f"{percent(guard.baseline)} to {percent(guard.candidate)}"
-                ElementTree.SubElement(case, "failure", message=f"{guard.title}: {rates}")
+                kind = "failure" if task.guards_count else "skipped"
+                ElementTree.SubElement(case, kind, message=guard_state(task, said))
+            else:
+                ElementTree.SubElement(case, "system-out").text = said
     if report.suite is not None:
         suite = ElementTree.SubElement(root, "testsuite", name="all tasks together")
-        name = f"no drop of {points(report.suite.margin)} points"
+        name = f"no drop of {points(report.suite.margin)} points {report.suite.about}"
         _result(_case(suite, "all tasks together", name), report.suite, report, "")
     if report.outcome == "error":
         suite = ElementTree.SubElement(root, "testsuite", name=_NAME)
@@ -50,9 +66,12 @@ def _case(suite: ElementTree.Element, of: str, name: str) -> ElementTree.Element
 
 
 def _result(case: ElementTree.Element, test: RuleReport, report: GateReport, more: str) -> None:
-    between = f"drop between {points(test.least)} and {points(test.most)} points"
-    said = f"{between}, {test.read} of {test.items} items read"
-    if test.outcome == "fail":
+    between = f"{test.change} between {points(test.least)} and {points(test.most)} points"
+    said = f"{between}, {test.extent} read"
+    if not test.counts and test.outcome != "pass":
+        message = f"{not_counted(test)}: {test.outcome}, {said}"
+        ElementTree.SubElement(case, "skipped", message=message)
+    elif test.outcome == "fail":
         ElementTree.SubElement(case, "failure", message=said)
     elif test.outcome == "undecided" and report.outcome != "fail":
         kind = "failure" if report.blocks else "skipped"
@@ -64,6 +83,14 @@ def _result(case: ElementTree.Element, test: RuleReport, report: GateReport, mor
         output = ElementTree.SubElement(case, "system-out")
         runs = f"baseline run {test.baseline_run}, candidate run {test.candidate_run}"
         output.text = _legal(f"{runs}; {said}")
+
+
+def _guard_said(guard: GuardReport) -> str:
+    return (
+        f"{guard.title}: {percent(guard.baseline)} to {percent(guard.candidate)}, a rise of "
+        f"{points(guard.rise)} points, between {points(guard.at_least)} and "
+        f"{points(guard.at_most)}; {points(guard.tolerance)} tolerated: {guard.state}"
+    )
 
 
 def _written(root: ElementTree.Element) -> str:

@@ -9,8 +9,11 @@ from harness.gate.report import (
     GuardReport,
     RuleReport,
     TaskReport,
+    guard_state,
+    not_counted,
     percent,
     points,
+    where_to_look,
     would_take,
 )
 from harness.terminal import clean
@@ -26,17 +29,18 @@ _HARMLESS = frozenset(string.ascii_letters + string.digits + " ")
 
 def markdown(report: GateReport) -> str:
     """Return the report; names of models, runs and items are shown as they are and do nothing."""
-    title = "A/A: the baseline sampled anew" if report.aa else "Gate"
+    title = "A/A: the baseline against itself" if report.aa else "Gate"
     lines = [
         f"## {title}: {_MARKS[report.outcome]}",
         "",
-        f"{_name(report.candidate.name)} against the baseline {_name(report.baseline.name)}",
+        f"{_name(report.candidate.name)} against the baseline {_name(report.baseline.name)}"
+        f"{f' (attempt {report.budget.attempt})' if report.budget.attempt > 1 else ''}",
         "",
         _text(report.reason),
         "",
-        "| task | verdict | drop in points | at least | at most | margin | items read |"
+        "| task | verdict | drop in points | at least | at most | margin | target | read |"
         " baseline | candidate | worse / better |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "|---|---|--:|--:|--:|--:|---|--:|--:|--:|--:|",
         *(_task_row(task) for task in report.tasks),
     ]
     if report.suite is not None:
@@ -44,9 +48,9 @@ def markdown(report: GateReport) -> str:
     takes = [would_take(report, task) for task in report.tasks]
     lines += ["", *(f"{_text(take)}\n" for take in takes if take)]
     lines += _guards(report)
-    lines += ["", _text(costs(report)), ""]
+    lines += ["", _text(report.chances.sentence()), "", _text(costs(report)), ""]
     lines += [f"- {_text(warning)}" for warning in report.warnings]
-    lines += ["", *(_lost(task) for task in report.tasks if task.most_lost)]
+    lines += ["", *(_lost(report, task) for task in report.tasks if task.most_lost)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -57,20 +61,32 @@ def markdown_of_error(message: str) -> str:
 
 def costs(report: GateReport) -> str:
     """Say what the gate took, and what the whole evaluation takes."""
-    spent = f"{report.tokens_spent:,} new tokens"
-    if report.tokens_aborted:
-        spent += f" ({report.tokens_aborted:,} of them cut off when the verdict was certain)"
+    spent = f"{report.tokens_spent:,} new tokens in {report.seconds:,.1f} s"
     if report.tokens_full is not None and report.share is not None:
         about = "about " if report.estimated else ""
-        spent += f", {percent(report.share)} of a full evaluation's {about}{report.tokens_full:,}"
-    stored = f"; {report.stored:,} samples were in the store already" if report.stored else ""
-    return f"{spent}, in {report.seconds:,.1f} s{stored}."
+        full = f"{about}{report.tokens_full:,} of a full evaluation"
+        spent += f", {percent(report.share)} of the {full}"
+    more = []
+    if report.tokens_aborted:
+        more.append(f"{report.tokens_aborted:,} of them were cut off when the verdict was certain")
+    if report.stored:
+        more.append(f"{report.stored:,} samples were in the store already")
+    return "; ".join([spent, *more]) + "."
 
 
 def noise_floor(task: TaskReport) -> str:
     """Say how much two sets of samples of one model differ."""
     differing = (task.worse + task.better) / task.read if task.read else 0.0
-    decidable = f"{points(task.would_take.margin, 1)} points" if task.would_take else "any"
+    decidable = "any"
+    if task.would_take is not None:
+        margin = task.would_take.margin
+        decidable = "none" if margin is None else f"{points(margin, 1)} points"
+    if task.rounds is not None:
+        return (
+            f"{task.task}: {task.about} the model differs from itself by {points(task.drop)} "
+            f"points after {task.extent}; the smallest margin that all {task.rounds} rounds "
+            f"decide is {decidable}."
+        )
     return (
         f"{task.task}: the model differs from itself on {percent(differing)} of the items read; "
         f"the smallest margin that all {task.items} items decide is {decidable}."
@@ -78,38 +94,44 @@ def noise_floor(task: TaskReport) -> str:
 
 
 def _task_row(task: TaskReport) -> str:
+    rise = " (rise)" if task.lower_is_better else ""
     return (
-        f"| {_name(task.task)} | {_figures(task)} | {percent(task.baseline_score)} |"
+        f"| {_name(task.task)}{rise} | {_figures(task)} | {percent(task.baseline_score)} |"
         f" {percent(task.candidate_score)} | {task.worse} / {task.better} |"
     )
 
 
 def _figures(test: RuleReport) -> str:
+    mark = _MARKS[test.outcome] + ("" if test.counts else f" ({not_counted(test)})")
     return (
-        f"{_MARKS[test.outcome]} | {points(test.drop)} | {points(test.least)} |"
-        f" {points(test.most)} | {points(test.margin)} | {test.read} of {test.items}"
+        f"{mark} | {points(test.drop)} | {points(test.least)} |"
+        f" {points(test.most)} | {points(test.margin)} | {_text(test.scope)} | {test.extent}"
     )
 
 
 def _guards(report: GateReport) -> list[str]:
     def row(task: TaskReport, guard: GuardReport) -> str:
-        state = "**breached**" if guard.breached else "held"
+        state = guard_state(task, f"**{guard.state}**" if guard.breached else guard.state)
         return (
             f"| {_name(task.task)} | {guard.title} | {percent(guard.baseline)} |"
-            f" {percent(guard.candidate)} | {points(guard.tolerance)} | {state} |"
+            f" {percent(guard.candidate)} | {points(guard.rise)} | {points(guard.at_least)} |"
+            f" {points(guard.at_most)} | {points(guard.tolerance)} | {state} |"
         )
 
     return [
-        "| task | guard | baseline | candidate | may rise by | |",
-        "|---|---|--:|--:|--:|---|",
+        "| task | guard | baseline | candidate | rise in points | at least | at most |"
+        " tolerated | |",
+        "|---|---|--:|--:|--:|--:|--:|--:|---|",
         *(row(task, guard) for task in report.tasks for guard in task.guards),
     ]
 
 
-def _lost(task: TaskReport) -> str:
+def _lost(report: GateReport, task: TaskReport) -> str:
     items = ", ".join(_name(item) for item in task.most_lost)
-    command = f"harness compare {task.baseline_run} {task.candidate_run}"
-    return f"Lost most on {_name(task.task)}: {items}; {_name(command)} shows them.\n"
+    shows = "shows the first" if task.stopped else "shows them"
+    return (
+        f"Lost most on {_name(task.task)}: {items}; {_name(where_to_look(report, task))} {shows}.\n"
+    )
 
 
 def _name(text: str) -> str:

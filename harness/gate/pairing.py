@@ -13,6 +13,7 @@ from harness.errors import HarnessError
 from harness.gate.anchors import Anchor
 from harness.gate.command import Engine, model_argument
 from harness.gate.config import GateConfig, TaskConfig
+from harness.gate.rounds import deal_out
 from harness.grading import GRADER_VERSION
 from harness.judging import regrade
 from harness.pipeline import with_stored_fingerprint
@@ -21,7 +22,7 @@ from harness.registry import TaskRegistry
 from harness.sitting import Observer
 from harness.store import Store, queries
 from harness.store.outcomes import ItemOutcome, item_outcomes
-from harness.types import DEFAULT_PROFILE, Model
+from harness.types import DEFAULT_PROFILE, THESE_ITEMS, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,14 @@ class Pair:
         anchor: The baseline's run.
         plan: The candidate's.
         baseline: The baseline's items that the candidate is asked.
+        rounds: Where the drop is about these items: what of the baseline each round reads.
     """
 
     config: TaskConfig
     anchor: queries.RunSummary
     plan: TaskPlan
     baseline: Mapping[str, ItemOutcome]
+    rounds: Sequence[Mapping[str, ItemOutcome]] | None = None
 
     @property
     def name(self) -> str:
@@ -178,7 +181,10 @@ def pair_up(store: Store, anchor: Anchor, plan: TaskPlan) -> Pair:
                 "Run the `harness eval` that made it once more: only the judging is done anew.",
             )
         baseline[item.id] = outcome
-    return Pair(anchor.config, anchor.run, plan, baseline)
+    rounds = None
+    if anchor.config.target == THESE_ITEMS:
+        rounds = deal_out(store, anchor.run.id, baseline, plan.run.samples)
+    return Pair(anchor.config, anchor.run, plan, baseline, rounds)
 
 
 def compared_with_itself(pairs: Sequence[Pair]) -> list[str]:

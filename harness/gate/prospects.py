@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
+from harness.errors import HarnessError
+from harness.gate.budget import Rules
+from harness.gate.config import Tier
 from harness.gate.pairing import Pair
-from harness.gate.report import percent, points, ways
-from harness.statistics.noise import decompose
-from harness.statistics.power import second_moment, what_it_would_take
+from harness.gate.report import (
+    Budget,
+    Chances,
+    TaskChances,
+    percent,
+    points,
+    ways,
+    whole_percent,
+)
+from harness.gate.rounds import refuse_too_few_rounds, rounds_it_would_take, supposed_in_rounds
+from harness.statistics.passable import (
+    fewest_items,
+    fewest_items_of_suite,
+    least_margin,
+    passable,
+    suite_passable,
+)
+from harness.statistics.planning import what_it_would_take
 from harness.statistics.sequential import Rule
-from harness.statistics.simulation import prospect
+from harness.statistics.simulation import PlannedTask, combined, simulate_gate
+from harness.store import Store
+from harness.supposing import Supposition, earlier_comparisons, suppose
 
-# The share of items on which two models disagree that is supposed where one sample of the baseline
-# cannot tell: common between checkpoints of one model.
+# The share of items on which two models disagree that is supposed where nothing stored can tell:
+# common between checkpoints of one model.
 _SUPPOSED_DISCORDANCE = 0.2
-_NARROWEST, _WIDEST = 16, 256
+# The share of a task's items that may be items of another task of the suite too: at 1 % the error
+# grows by less than a tenth of a point.
+_SHARED = 0.01
+# What a simulated chance may lie under the one asked for without a word.
+_UNSURE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,73 +48,196 @@ class Prospects:
     """What is expected of a gate.
 
     Attributes:
-        within: By task, the sampling variance of one sample of the baseline, where it is known.
-        requests: How many requests it takes until a decision if nothing has changed.
+        supposed: By task, what is supposed of its items.
+        chances: Those of the whole gate.
         remarks: Where the items can hardly decide the margin, and what would.
     """
 
-    within: Mapping[str, float | None]
-    requests: float
+    supposed: Mapping[str, Supposition]
+    chances: Chances
     remarks: list[str]
 
-    def window(self) -> int:
-        """Return how many requests may be under way: few enough that stopping early saves much."""
-        return max(_NARROWEST, min(_WIDEST, math.ceil(self.requests / 4)))
+
+def foresee(store: Store, pairs: Sequence[Pair], rules: Rules, power: float) -> Prospects:
+    """Say what is to be expected of a gate, by simulation on what the store tells of its items.
+
+    Args:
+        store: The results file, whose earlier comparisons tell how much items change.
+        pairs: Its tasks.
+        rules: What is decided.
+        power: The chance of a right verdict that is asked for.
+    """
+    supposed = {pair.name: _supposition(store, pair) for pair in pairs}
+    equal, dropped = (
+        simulate_gate(
+            [_planned(pair, rules, supposed[pair.name], share) for pair in pairs], rules.suite
+        )
+        for share in (0, 1)
+    )
+    required = [rules.tiers[pair.name] is Tier.REQUIRED for pair in pairs]
+    tasks = {
+        pair.name: TaskChances(float(same.passed.mean()), float(worse.failed.mean()), counts)
+        for pair, counts, same, worse in zip(pairs, required, equal, dropped, strict=False)
+    }
+    counted = [*required, True] if rules.suite else required
+    whole_equal, whole_dropped = (
+        combined([test for test, counts in zip(tests, counted, strict=True) if counts])
+        for tests in (equal, dropped)
+    )
+    chances = Chances(
+        pass_if_equal=float(whole_equal.passed.mean()),
+        fail_if_dropped=float(whole_dropped.failed.mean()),
+        tasks=tasks,
+    )
+    remarks = [
+        _remark(pair, rules.tasks[pair.name], supposed[pair.name], tasks[pair.name].least, power)
+        for pair in pairs
+        if tasks[pair.name].counts and tasks[pair.name].least < power - _UNSURE
+    ]
+    least = min(chances.pass_if_equal, chances.fail_if_dropped)
+    if not remarks and rules.suite and not any(required) and least < power - _UNSURE:
+        remarks = [
+            f"The tasks together decide a margin of {points(rules.suite.margin)} points with a "
+            f"chance of {percent(least)} only: more samples of each item by both models, more "
+            "items or a greater suite_margin would help."
+        ]
+    elif not remarks and chances.pass_if_equal < power - _UNSURE:
+        remarks = [
+            "Each task decides its margin, but a candidate that is equal on all of them passes the "
+            f"whole gate with a chance of {whole_percent(chances.pass_if_equal)} only."
+        ]
+    return Prospects(supposed, chances, remarks)
 
 
-def foresee(pairs: Sequence[Pair], rules: Mapping[str, Rule], power: float) -> Prospects:
-    """Say what is to be expected of a gate, by simulation with the baseline's noise.
+def check_passable(pairs: Sequence[Pair], rules: Rules, budget: Budget) -> None:
+    """Refuse a gate that cannot pass: not even if no item showed any difference.
 
     Args:
         pairs: Its tasks.
-        rules: What is decided on each.
-        power: The chance of a decision that is asked for.
+        rules: What is decided.
+        budget: Which attempt it is: a later one has less of alpha.
+
+    Raises:
+        HarnessError: It could not; so many items could.
     """
-    within: dict[str, float | None] = {}
-    remarks = []
-    requests = 0.0
+    try:
+        _check_passable(pairs, rules)
+    except HarnessError as error:
+        if budget.attempt == 1:
+            raise
+        share = f"attempt {budget.attempt}, which has {100 * budget.share:.2g} % of alpha"
+        raise HarnessError(f"In {share}: {error.message}", error.remedy) from error
+
+
+def _check_passable(pairs: Sequence[Pair], rules: Rules) -> None:
     for pair in pairs:
-        rule, items, samples = rules[pair.name], len(pair.baseline), pair.plan.run.samples
-        of_the_baseline = list(pair.baseline.values())
-        noise = decompose(
-            [item.correct for item in of_the_baseline], [item.samples for item in of_the_baseline]
-        )
-        within[pair.name] = noise.within
-        square, worse_square = (
-            _expected_square(pair, noise.within, noise.samples, drop) for drop in (0.0, rule.margin)
-        )
-        same = prospect(rule, drop=0.0, square=square, budget=items)
-        worse = prospect(rule, drop=rule.margin, square=worse_square, budget=items)
-        requests += same.items * samples
-        chance = min(same.decided, worse.decided)
-        remedy = what_it_would_take(
-            rule,
-            items=items,
-            square=worse_square,
-            samples=samples,
-            within=noise.within,
-            power=power,
-        )
-        if chance >= power or remedy.items <= items:
+        if rules.tiers[pair.name] is not Tier.REQUIRED:
             continue
-        supposed = (
-            ""
-            if noise.within is not None
-            else (f", supposing that the two disagree on {percent(square)} of the items")
-        )
-        remarks.append(
-            f"{pair.name}: {items} items decide a margin of {points(rule.margin)} points with a "
-            f"chance of {percent(chance)} only{supposed}; for {percent(power)} it would take "
-            f"{ways(remedy, samples)}. A much larger drop or gain is still found."
-        )
-    return Prospects(within, requests, remarks)
+        rule, items = rules.tasks[pair.name], len(pair.baseline)
+        if pair.rounds is not None:
+            refuse_too_few_rounds(pair.name, rule, items, len(pair.rounds))
+        elif not passable(rule, items):
+            raise HarnessError(
+                f"{pair.name}: {items} items cannot pass a margin of {points(rule.margin)} points, "
+                "not even if the candidate differed on none of them.",
+                f"Take at least {fewest_items(rule):,} items, or a margin of "
+                f"{points(least_margin(rule, items), 1)} points or more"
+                + (
+                    '; or ask about these items, with several samples of each: target = "these '
+                    'items".'
+                    if pair.anchor.samples > 1
+                    else "."
+                ),
+            )
+    together = [pair for pair in pairs if rules.tiers[pair.name] is not Tier.ADVISORY]
+    sizes = {pair.name: _extent(pair)[0] for pair in together}
+    widths = {pair.name: _extent(pair)[1] for pair in together}
+    if rules.suite is None or suite_passable(rules.suite, sizes, widths):
+        return
+    smallest = min(sizes, key=sizes.__getitem__)
+    units = "items" if widths[smallest] == 1 else "rounds"
+    raise HarnessError(
+        f"The tasks together cannot pass a margin of {points(rules.suite.margin)} points with the "
+        f"{sizes[smallest]} {units} of {smallest}, not even if the candidate differed on none.",
+        f"Give each task at least {fewest_items_of_suite(rules.suite, sizes, widths):,} items (or "
+        "rounds), or a greater suite_margin.",
+    )
 
 
-def _expected_square(pair: Pair, within: float | None, stored: float, drop: float) -> float:
-    samples = pair.plan.run.samples
-    if within is None:
-        score = sum(item.score for item in pair.baseline.values()) / len(pair.baseline)
-        # Two models that know nothing of each other disagree on 2 p (1 - p) of the items.
-        discordance = max(0.01, min(_SUPPOSED_DISCORDANCE, 2 * score * (1 - score)))
-        within = discordance / 2
-    return second_moment(within, baseline_samples=stored, candidate_samples=samples, drop=drop)
+def refuse_shared_items(pairs: Sequence[Pair], rules: Rules) -> None:
+    """Refuse a suite of tasks that share items, since its evidence takes them to be independent.
+
+    Raises:
+        HarnessError: Two tasks that count in the suite share more than a few items.
+    """
+    if rules.suite is None:
+        return
+    questions = {
+        pair.name: {item.question for item in pair.plan.items}
+        for pair in pairs
+        if rules.tiers[pair.name] is not Tier.ADVISORY
+    }
+    for one, other in combinations(questions, 2):
+        shared = len(questions[one] & questions[other])
+        fewest = min(one, other, key=lambda name: len(questions[name]))
+        if shared > _SHARED * len(questions[fewest]):
+            raise HarnessError(
+                f"{shared} items of {one} are items of {other} too, and what happens on them would "
+                "count twice in the mean over the tasks, whose verdict would err more often than "
+                "alpha allows.",
+                f'Give {fewest} tier = "advisory", or gate on one of the two.',
+            )
+
+
+def _extent(pair: Pair) -> tuple[int, int]:
+    """Return how many units there are to read, and the differences in each."""
+    if pair.rounds is None:
+        return len(pair.baseline), 1
+    return len(pair.rounds), len(pair.baseline)
+
+
+def _planned(pair: Pair, rules: Rules, supposition: Supposition, share: float) -> PlannedTask:
+    """Return a task whose drop is this share of its margin."""
+    units, width = _extent(pair)
+    rule = rules.tasks[pair.name]
+    return PlannedTask(
+        rule,
+        units,
+        supposition.of_items.differences(share * rule.margin),
+        width=width,
+        in_suite=rules.tiers[pair.name] is not Tier.ADVISORY,
+    )
+
+
+def _remark(pair: Pair, rule: Rule, supposition: Supposition, chance: float, power: float) -> str:
+    items, samples = len(pair.baseline), pair.plan.run.samples
+    supposed = supposition.of_items
+    extent = f"{items} items"
+    if pair.rounds is not None:
+        extent = f"{len(pair.rounds)} rounds on these {items} items"
+        remedy = rounds_it_would_take(rule, items, len(pair.rounds), supposed, power)
+    else:
+        resample = supposition.noise == "measured"
+        remedy = what_it_would_take(rule, supposed, items=items, resample=resample, power=power)
+    basis = ""
+    if supposition.noise == "worst case":
+        disagree = percent(supposed.square())
+        basis = f", supposing that the two disagree on {disagree} of the items"
+    return (
+        f"{pair.name}: {extent} may be too few for a margin of {points(rule.margin)} points (right "
+        f"verdict in {whole_percent(chance)} of such gates{basis}); {percent(power)} would take "
+        f"{ways(remedy, samples, in_rounds=pair.rounds is not None)}. A much larger drop or gain "
+        "is still found."
+    )
+
+
+def _supposition(store: Store, pair: Pair) -> Supposition:
+    items = list(pair.baseline.values())
+    if pair.rounds is not None:
+        return Supposition(supposed_in_rounds(items, len(pair.rounds)), "measured", "given", 0)
+    return suppose(
+        items,
+        pair.plan.run.samples,
+        earlier=earlier_comparisons(store, pair.anchor, items),
+        most=_SUPPOSED_DISCORDANCE,
+    )

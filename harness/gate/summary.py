@@ -9,20 +9,25 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
+from harness.gate.config import Tier
 from harness.gate.course import Course, TaskCourse
 from harness.gate.pairing import Gate, Pair
 from harness.gate.prospects import Prospects
+from harness.gate.reasons import reason_of
 from harness.gate.report import (
+    Budget,
     GateReport,
     GuardReport,
     ModelReport,
     RuleReport,
     TaskReport,
-    reason_of,
 )
-from harness.statistics.power import Remedy, what_it_would_take
-from harness.statistics.sequential import Evidence
+from harness.gate.rounds import rounds_it_would_take
+from harness.statistics.planning import Remedy, what_it_would_take
+from harness.statistics.sequential import Evidence, Outcome, SuiteEvidence
 from harness.store.outcomes import SampleOutcome
+from harness.supposing import Supposition
+from harness.types import THESE_ITEMS
 
 _MOST_LOST = 10
 _DIGITS = 4
@@ -50,18 +55,17 @@ def summarise(
     pairs: Sequence[Pair],
     course: Course,
     prospects: Prospects,
+    budget: Budget,
     warnings: Sequence[str],
     costs: Costs,
 ) -> GateReport:
     """Return the report of a gate that has come to its end."""
-    tasks = [
-        _task_report(pair, course, prospects.within[pair.name], gate.config.power) for pair in pairs
-    ]
+    tasks = [_task_report(pair, course, prospects.supposed[pair.name], gate) for pair in pairs]
     suite = course.reading.suite
     of_suite = None
     if suite is not None:
-        items = sum(task.items for task in tasks)
-        of_suite = RuleReport(**_test(suite, items))
+        counted = [task for task in tasks if task.tier != Tier.ADVISORY]
+        of_suite = _suite_report(suite, counted, course.reading.suite_rounds)
     doubt = course.in_doubt
     outcome = "error" if doubt else str(course.outcome)
     first = pairs[0]
@@ -75,9 +79,12 @@ def summarise(
         aa=gate.aa,
         tasks=tasks,
         suite=of_suite,
+        budget=budget,
         warnings=list(warnings),
         config=gate.config.as_dict(),
+        results=str(gate.results),
         power=gate.config.power,
+        chances=prospects.chances,
         stored=len(costs.stored),
         tokens_spent=costs.generated_tokens + costs.aborted_tokens,
         tokens_aborted=costs.aborted_tokens,
@@ -87,12 +94,20 @@ def summarise(
     )
 
 
-def _task_report(pair: Pair, course: Course, within: float | None, power: float) -> TaskReport:
+def _task_report(pair: Pair, course: Course, supposition: Supposition, gate: Gate) -> TaskReport:
     task, evidence = course.tasks[pair.name], course.reading.tasks[pair.name]
-    read = task.read
-    lost = sorted((item for item in read if item.drop > 0), key=lambda item: -item.drop)
+    read, drops = task.read, task.by_item()
+    lost = sorted((of for of in drops if of[1] > 0), key=lambda of: -of[1])
     return TaskReport(
-        **_test(evidence, len(task.order)),
+        **_test(evidence),
+        tier=task.tier,
+        lower_is_better=task.lower_is_better,
+        decided_at=evidence.decided_in,
+        read=len(drops),
+        items=len(task.order),
+        target=pair.config.target,
+        rounds=task.size.units if task.rounds is not None else None,
+        rounds_read=task.units_read if task.rounds is not None else None,
         task=pair.name,
         baseline_run=pair.anchor.id,
         candidate_run=pair.plan.run.id,
@@ -102,17 +117,33 @@ def _task_report(pair: Pair, course: Course, within: float | None, power: float)
         candidate_score=fmean(item.candidate for item in read) if read else 0.0,
         square=evidence.square,
         worse=len(lost),
-        better=sum(item.drop < 0 for item in read),
-        most_lost=[item.item_id for item in lost[:_MOST_LOST]],
+        better=sum(drop < 0 for _, drop in drops),
+        most_lost=[item for item, _ in lost[:_MOST_LOST]],
         guards=_guards(task, pair),
-        would_take=_would_take(evidence, pair, within, power),
+        would_take=_would_take(evidence, pair, supposition, gate),
         tokens=sum(item.tokens for item in read),
         low=[round(value, _DIGITS) for value in task.low],
         high=[round(value, _DIGITS) for value in task.high],
     )
 
 
-def _test(evidence: Evidence, items: int) -> dict[str, Any]:
+def _suite_report(suite: SuiteEvidence, tasks: Sequence[TaskReport], rounds: int) -> RuleReport:
+    targets = {task.target for task in tasks}
+    in_rounds = THESE_ITEMS in targets
+    return RuleReport(
+        **_test(suite),
+        tier=Tier.REQUIRED,
+        lower_is_better=False,
+        decided_at=suite.decided_in if in_rounds else suite.decided_at,
+        read=sum(task.read for task in tasks) if in_rounds else suite.items,
+        items=sum(task.items for task in tasks),
+        target=targets.pop() if len(targets) == 1 else "each task's own target",
+        rounds=rounds if in_rounds else None,
+        rounds_read=suite.rounds if in_rounds else None,
+    )
+
+
+def _test(evidence: Evidence) -> dict[str, Any]:
     return {
         "outcome": str(evidence.outcome),
         "margin": evidence.rule.margin,
@@ -121,9 +152,6 @@ def _test(evidence: Evidence, items: int) -> dict[str, Any]:
         "drop": evidence.drop,
         "least": evidence.low,
         "most": evidence.high,
-        "decided_at": evidence.decided_at,
-        "read": evidence.items,
-        "items": items,
     }
 
 
@@ -138,24 +166,33 @@ def _guards(task: TaskCourse, pair: Pair) -> list[GuardReport]:
             candidate=rate("candidate_rates", name),
             tolerance=getattr(pair.config.guards, name) / 100,
             at_least=guard.low,
+            at_most=guard.high,
+            alpha_breached=guard.alpha,
+            alpha_held=guard.alpha_held,
             breached=guard.breached,
+            held=guard.held,
         )
         for name, guard in task.guards.items()
     ]
 
 
 def _would_take(
-    evidence: Evidence, pair: Pair, within: float | None, power: float
+    evidence: Evidence, pair: Pair, supposition: Supposition, gate: Gate
 ) -> Remedy | None:
-    if not evidence.square:
+    wanted = gate.aa or evidence.outcome is Outcome.UNDECIDED
+    if not evidence.square or not wanted:
         return None
+    measured = supposition.noise == "measured"
+    seen = supposition.of_items.as_seen(evidence.square, evidence.drop, noise_known=measured)
+    if pair.rounds is not None:
+        items, rounds = len(pair.baseline), len(pair.rounds)
+        return rounds_it_would_take(evidence.rule, items, rounds, seen, gate.config.power)
     return what_it_would_take(
         evidence.rule,
+        seen,
         items=len(pair.baseline),
-        square=evidence.square,
-        samples=pair.plan.run.samples,
-        within=within,
-        power=power,
+        resample=measured,
+        power=gate.config.power,
     )
 
 
@@ -164,6 +201,6 @@ def _tokens_full(tasks: Sequence[TaskReport]) -> int | None:
 
     Those that came back beyond them are the short ones, and would make it too little.
     """
-    if not all(task.read and task.tokens for task in tasks):
+    if not all(task.share_read and task.tokens for task in tasks):
         return None
-    return math.ceil(sum(task.tokens * task.items / task.read for task in tasks))
+    return math.ceil(sum(task.tokens / task.share_read for task in tasks))

@@ -7,7 +7,17 @@ from rich.text import Text
 
 from harness import display
 from harness.gate.markdown import costs, noise_floor
-from harness.gate.report import GateReport, RuleReport, percent, points, would_take
+from harness.gate.report import (
+    GateReport,
+    RuleReport,
+    guard_state,
+    name_of,
+    outcome_of,
+    percent,
+    points,
+    where_to_look,
+    would_take,
+)
 from harness.terminal import clean
 
 _STYLES = {"pass": "bold green", "fail": "bold red", "undecided": "bold yellow"}
@@ -16,19 +26,19 @@ _STYLES = {"pass": "bold green", "fail": "bold red", "undecided": "bold yellow"}
 def print_report(report: GateReport) -> None:
     """Print the verdict, what it rests on, and what it took."""
     console = Console(soft_wrap=True)
-    against = "sampled anew against" if report.aa else "against the baseline"
     verdict = "NO VERDICT" if report.outcome == "error" else report.outcome.upper()
     console.print(
         Text(verdict, style=_STYLES.get(report.outcome, "bold red")),
-        Text(clean(f"  {report.candidate.name} {against} {report.baseline.name}")),
+        Text(clean(f"  {_sides(report)}")),
+        Text(f" (attempt {report.budget.attempt})" if report.budget.attempt > 1 else ""),
         sep="",
     )
     console.print(Text(clean(report.reason)))
     console.print()
-    head = ("task", "verdict", " drop", " at least", " at most", " margin", " items read")
+    head = ("task", "verdict", " drop", " at least", " at most", " margin", "target", " read")
     rows = [
         (
-            task.task,
+            name_of(task),
             *_figures(task),
             percent(task.baseline_score),
             percent(task.candidate_score),
@@ -45,29 +55,46 @@ def print_report(report: GateReport) -> None:
             guard.title,
             percent(guard.baseline),
             percent(guard.candidate),
-            points(guard.tolerance),
-            "BREACHED" if guard.breached else "held",
+            *map(points, (guard.rise, guard.at_least, guard.at_most, guard.tolerance)),
+            guard_state(task, guard.state.upper() if guard.breached else guard.state),
         )
         for task in report.tasks
         for guard in task.guards
+        if guard.baseline or guard.candidate
     ]
-    guards = ("task", "guard", " baseline", " candidate", " may rise by", "")
-    display.print_table(guards, watched)
+    rise = (" rise", " at least", " at most", " tolerated")
+    guards = ("task", "guard", " baseline", " candidate", *rise, "")
+    if watched:
+        display.print_table(guards, watched)
+    for task in report.tasks:
+        unseen = [guard for guard in task.guards if not (guard.baseline or guard.candidate)]
+        for state in dict.fromkeys(guard.state for guard in unseen):
+            titles = ", ".join(guard.title for guard in unseen if guard.state == state)
+            said = f"{task.task}: 0 % on both sides: {titles} ({guard_state(task, state)})"
+            console.print(Text(clean(said)))
     for task in report.tasks:
         lines = [would_take(report, task), noise_floor(task) if report.aa else ""]
-        runs = f"{task.baseline_run} {task.candidate_run}"
-        lines.append(f"{task.task}: `harness compare {runs}` shows what flipped")
+        if command := where_to_look(report, task):
+            shows = "the item most lost" if task.stopped else "what flipped"
+            lines.append(f"{task.task}: `{command}` shows {shows}")
         for line in filter(None, lines):
             console.print(Text(clean(line)))
     console.print(Text(clean(costs(report))))
 
 
+def _sides(report: GateReport) -> str:
+    if report.aa:
+        return f"{report.baseline.name} against itself, with fresh samples (A/A)"
+    return f"{report.candidate.name} against the baseline {report.baseline.name}"
+
+
 def _figures(test: RuleReport) -> tuple[str, ...]:
     return (
-        test.outcome,
+        outcome_of(test),
         points(test.drop),
         points(test.least),
         points(test.most),
         points(test.margin),
-        f"{test.read} of {test.items}",
+        test.scope,
+        test.extent,
     )

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from harness.store.narrowed import literals
 from harness.store.store import Store
 
-_JSON = ("config", "tasks", "suite", "warnings", "libraries")
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_JSON = ("config", "tasks", "suite", "warnings", "libraries", "budget")
+_BY_RUN = """
+SELECT id, decided_at, unnest(json_extract_string(tasks, '$[*].candidate_run')) AS run_id
+FROM gate_decision
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,56 @@ class GateDecision:
     seconds: float
     grader_version: str
     libraries: dict[str, str]
+    budget: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PastGate:
+    """What a later gate needs to know of an earlier one.
+
+    Attributes:
+        id: Of the decision.
+        decided_at: When it was made.
+        seconds: How long it had taken.
+        outcome: What it said.
+        candidate: Fingerprint.
+        baseline: Fingerprint.
+        aa: The two are one model, sampled anew.
+        config: Its configuration.
+        runs: By task, the ids of the baseline's run and the candidate's.
+        best_of: Number of models that its baseline was the best of.
+    """
+
+    id: str
+    decided_at: datetime
+    seconds: float
+    outcome: str
+    candidate: str
+    baseline: str
+    aa: bool
+    config: dict[str, Any]
+    runs: dict[str, tuple[str, str]]
+    best_of: int
+
+
+def past_gates(store: Store) -> list[PastGate]:
+    """Return all decisions without their evidence, the oldest first."""
+    with store.read() as connection:
+        cursor = connection.execute(
+            "SELECT id, decided_at, seconds, outcome, candidate, baseline, aa, config,"
+            " json_extract_string(tasks, '$[*].task') AS tasks,"
+            " json_extract_string(tasks, '$[*].baseline_run') AS was,"
+            " json_extract_string(tasks, '$[*].candidate_run') AS now,"
+            " coalesce(TRY_CAST(json_extract_string(budget, '$.best_of') AS INTEGER), 1) AS best_of"
+            " FROM gate_decision ORDER BY decided_at, id"
+        )
+        names = [column[0] for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    for row in rows:
+        runs = zip(row.pop("was"), row.pop("now"), strict=True)
+        row["runs"] = dict(zip(row.pop("tasks"), runs, strict=True))
+        row["config"] = json.loads(row["config"])
+    return [PastGate(**row) for row in rows]
 
 
 def gate_decisions(
@@ -70,8 +129,23 @@ def decided(store: Store) -> dict[str, datetime]:
     """Return, by run of a candidate, when the gate last decided on it and asked for no more."""
     with store.read() as connection:
         rows = connection.execute(
-            "SELECT run_id, max(decided_at) FROM (SELECT decided_at,"
-            " unnest(json_extract_string(tasks, '$[*].candidate_run')) AS run_id"
-            " FROM gate_decision) GROUP BY run_id"
+            f"SELECT run_id, max(decided_at) FROM ({_BY_RUN}) GROUP BY run_id"
         ).fetchall()
+    return dict(rows)
+
+
+def gates_of(
+    connection: DuckDBPyConnection, run_ids: Collection[str], candidates: Collection[str]
+) -> dict[str, str]:
+    """Return, by run, the newest decision of the gate on it; runs without one are left out.
+
+    Args:
+        connection: Of :meth:`Store.read`.
+        run_ids: The runs of candidates.
+        candidates: Fingerprints of their models.
+    """
+    rows = connection.execute(
+        f"SELECT run_id, arg_max(id, decided_at) FROM ({_BY_RUN} WHERE candidate IN"
+        f" ({literals(candidates)})) WHERE run_id IN ({literals(run_ids)}) GROUP BY run_id"
+    ).fetchall()
     return dict(rows)

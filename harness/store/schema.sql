@@ -136,9 +136,12 @@ CREATE TABLE grade (
 
 -- One verdict of the gate with all that went into it. `outcome` is pass, fail, undecided, or error
 -- where answers that the grader failed on could have changed it. `tasks` holds one object a task
--- (runs, rule, outcome, guards, and the interval for the drop after each item as `low` and `high`),
--- `suite` one of the same kind or null. `tokens_full` is what the whole evaluation takes: measured
--- where it was all read, else estimated.
+-- (runs, rule, outcome, guards, and the interval for the drop after each item or round as `low` and
+-- `high`; `target` is what the drop is about, "new items" where it is missing, and on "these items"
+-- `rounds` and `rounds_read` count rounds), `suite` one of the same kind or null. `tokens_full` is
+-- what the whole evaluation takes: measured where it was all read, else estimated. `budget` says
+-- which attempt at its candidate it was, after which others, and of how many models its baseline was
+-- the best; null where that was not counted.
 CREATE TABLE gate_decision (
     id             VARCHAR PRIMARY KEY,
     decided_at     TIMESTAMPTZ NOT NULL,
@@ -158,7 +161,8 @@ CREATE TABLE gate_decision (
     tokens_full    BIGINT,
     seconds        DOUBLE NOT NULL,
     grader_version VARCHAR NOT NULL,
-    libraries      JSON NOT NULL
+    libraries      JSON NOT NULL,
+    budget         JSON
 );
 
 -- The review queue of critique data: critiques that our grader contradicts, that cannot be read, or

@@ -25,6 +25,7 @@ def tasks_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("more_sums", ITEMS // 2, False, "more"),
         ("secret", ITEMS // 2, True, "rec"),
         ("hostile", 60, False, "<img src=x>|`](http://hostile.invalid) @everyone"),
+        ("contest", 30, False, "contest"),
     ):
         text = TASK_FILE.format(name=name, items=items, restricted=restricted, prefix=prefix)
         (folder / f"{name}.py").write_text(text)
@@ -42,16 +43,14 @@ def _simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Simulated, "handed_over", staticmethod(lambda key: None))
 
 
-@pytest.fixture(scope="session")
-def _baseline(tmp_path_factory: pytest.TempPathFactory, tasks_dir: Path) -> Path:
-    """The model ``base`` with four samples an item."""
-    results = tmp_path_factory.mktemp("baseline") / "results.duckdb"
+def made_baseline(folder: Path, tasks_dir: Path, tasks: str, *more: str) -> Path:
+    """Return a results file in which the model ``base`` has been evaluated."""
+    results = folder / "results.duckdb"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.pipeline.load_backend", lambda name: Simulated)
         patch.setattr("harness.pipeline.GraderPool", Judging)
-        names = "sums,more_sums,secret,hostile"
         patch.setattr(
-            sys, "argv", ["harness", "eval", "--model", "base", "--tasks", names, "--n", "4"]
+            sys, "argv", ["harness", "eval", "--model", "base", "--tasks", tasks, *more]
             + ["--tasks-dir", str(tasks_dir), "--results", str(results), "--json"],
         )  # fmt: skip
         from harness.cli import main
@@ -60,6 +59,13 @@ def _baseline(tmp_path_factory: pytest.TempPathFactory, tasks_dir: Path) -> Path
             main()
     assert ended.value.code == 0
     return results
+
+
+@pytest.fixture(scope="session")
+def _baseline(tmp_path_factory: pytest.TempPathFactory, tasks_dir: Path) -> Path:
+    """The model ``base`` with four samples an item."""
+    folder = tmp_path_factory.mktemp("baseline")
+    return made_baseline(folder, tasks_dir, "sums,more_sums,secret,hostile", "--n", "4")
 
 
 @pytest.fixture

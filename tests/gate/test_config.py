@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.gate import config as module
-from harness.gate.config import GateConfig, Guards, read_config, task_names
+from harness.gate.config import GateConfig, Guards, Tier, margin_of, read_config, task_names
 from tests.conftest import REPOSITORY
 
 WHOLE = """
@@ -69,9 +69,17 @@ def test_nothing_needs_to_be_said() -> None:
         ("window = -1", "a whole number above 0"),
         ("order_seed = -1", "0 or more"),
         ('undecided = "pass"', '"fail" or "neutral"'),
+        ('target = "those"', '"new items" or "these items"'),
         ('tasks = "gsm8k"', "a list of names"),
         ("[guards]\nloop = -1", "0 or more"),
         ("guards = 3", "a table"),
+        ('margin = "0%"', "a share of the baseline's score"),
+        ('margin = "100%"', "a share of the baseline's score"),
+        ('margin = "-5%"', "a share of the baseline's score"),
+        ('margin = "5"', "a share of the baseline's score"),
+        ('tier = "optional"', '"required", "suite" or "advisory"'),
+        ('better = "less"', '"higher" or "lower"'),
+        ("baseline_fixed = 1", "true or false"),
         ("margin = ", "is not TOML"),
     ],
 )
@@ -79,6 +87,21 @@ def test_a_slip_is_refused_with_what_was_meant(tmp_path: Path, text: str, said: 
     with pytest.raises(HarnessError) as refused:
         _read(tmp_path, text)
     assert said in str(refused.value) and refused.value.remedy
+
+
+def test_a_margin_may_be_a_share_of_the_baselines_score(tmp_path: Path) -> None:
+    config = _read(tmp_path, 'margin = "5%"\nsuite_margin = "2.5 %"\n[task.aime24]\nmargin = 8')
+    assert margin_of(config.of("gsm8k").margin, 0.6) == pytest.approx(0.03)
+    assert margin_of(config.of("aime24").margin, 0.6) == pytest.approx(0.08)
+    assert config.suite_margin is not None
+    assert margin_of(config.suite_margin, 0.4) == pytest.approx(0.01)
+
+
+def test_a_gate_of_advisory_tasks_alone_is_refused_and_a_suite_needs_two(tmp_path: Path) -> None:
+    config = _read(tmp_path, 'tier = "advisory"\n[task.b]\ntier = "suite"')
+    assert config.tiers(["a", "b"]) == {"a": Tier.ADVISORY, "b": Tier.REQUIRED}
+    with pytest.raises(HarnessError, match="a, c"):
+        config.tiers(["a", "c"])
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

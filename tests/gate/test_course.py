@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,7 +30,7 @@ def _sample(item: str, right: bool, status: Status = Status.OK) -> SampleOutcome
 
 
 def _course(baseline: dict[str, ItemOutcome], order: list[str], rule: Rule = RULE) -> Course:
-    guards = guards_of(Guards(), 0.0025)
+    guards = guards_of(Guards(), 0.0025, 0.05)
     return Course([TaskCourse("sums", order, 1, baseline, guards)], {"sums": rule}, None)
 
 
@@ -111,17 +113,36 @@ def test_the_tasks_are_asked_for_in_proportion_and_the_suite_reads_them_all(
     tasks = []
     for name, size in zip("ab", sizes, strict=True):
         stored = _baseline(np.arange(size) % 2 == 0)
-        tasks.append(TaskCourse(name, list(stored), 1, stored, guards_of(Guards(), 0.001)))
+        tasks.append(TaskCourse(name, list(stored), 1, stored, guards_of(Guards(), 0.001, 0.05)))
     course = Course(tasks, {"a": rule, "b": rule}, rule)
     asked = list(course.in_order())
     assert len(asked) == len(set(asked)) == sum(sizes)
     first = asked[: len(asked) // 2]
-    assert abs(sum(name == "a" for name, _ in first) / len(first) - sizes[0] / sum(sizes)) < 0.1
-    for name, item in reversed(asked):
+    assert abs(sum(name == "a" for name, *_ in first) / len(first) - sizes[0] / sum(sizes)) < 0.1
+    for name, item, _ in reversed(asked):
         course.arrive(name, _sample(item, int(item) % 2 == 0))
     assert course.reading.suite is not None
     assert course.reading.suite.items == sum(sizes)
     assert course.reading.suite.drop == 0
+
+
+def test_a_late_answer_holds_up_its_round_and_all_after_it() -> None:
+    stored = _baseline(np.ones(3, dtype=bool))
+    guards = guards_of(Guards(), 0.0025, 0.05)
+    task = TaskCourse("sums", ["2", "0", "1"], 4, stored, guards, [stored] * 4)
+    course = Course([task], {"sums": RULE}, None)
+    asked = [(item, sample) for _, item, sample in course.in_order()]
+    assert asked == [(item, sample) for sample in range(4) for item in ("2", "0", "1")]
+    late = ("0", 1)
+    for item, sample in asked:
+        if (item, sample) != late:
+            course.arrive("sums", replace(_sample(item, item == "1"), sample_index=sample))
+    assert task.units_read == 1 and course.unread() == 3
+    course.arrive("sums", replace(_sample("0", False, Status.TIMEOUT), sample_index=1))
+    assert task.units_read == 4 and len(task.read) == 12
+    assert dict(task.by_item()) == {"2": 1, "0": 1, "1": 0}
+    harsh, kind = course.reading.tasks["sums"].drop, course._others[0].tasks["sums"].drop
+    assert (harsh, kind) == (pytest.approx(8 / 12), pytest.approx(7 / 12))
 
 
 def test_every_candidate_has_an_order_of_its_own() -> None:

@@ -43,7 +43,7 @@ def written(gate: Call, tmp_path: Path) -> Callable[..., tuple[Finished, str, st
 def test_names_of_strangers_are_shown_and_do_nothing(
     written: Callable[..., tuple[Finished, str, str]],
 ) -> None:
-    done, markdown, junit = written(f"{HOSTILE}:drop=0.9", tasks="hostile", margin=5)
+    done, markdown, junit = written(f"{HOSTILE}:drop=0.9", tasks="hostile", margin=7)
     assert done.code == 1 and "\x1b" not in done.out
     html = _rendered(markdown)
     assert _tags(html) <= ALLOWED, "nothing of theirs became markup"
@@ -65,7 +65,20 @@ def test_all_forms_tell_the_same(
     for text in ("pass", "together", "of 400", "of 200", "grader failure", "full evaluation"):
         assert text in html and text in words
     assert words.startswith("PASS same against the baseline base")
+    # The first attempt has 90 % of 5 % for passing wrongly, and of that less the guards' fifth over
+    # three tests for failing wrongly.
+    for text in (
+        "With 95.5 % confidence each drop is under its margin, over new items: sums under 15",
+        "Each interval holds with 94.3 % confidence",
+    ):
+        assert text in html and text in words
     root = ElementTree.fromstring(junit)
+    said = [output.text or "" for output in root.iterfind("./testsuite[@name='sums']//system-out")]
+    assert any(text.startswith("loop: 0 % to 0 %, a rise of 0 points, between") for text in said)
+    assert "sums: 0 % on both sides: truncation, no answer, loop, grader failure" in words
+    assert "not shown to be breached" in words
+    for text in ("not shown to be breached", "tolerated"):
+        assert text in html and text in junit
     suites = {suite.get("name"): suite for suite in root}
     assert set(suites) == {"sums", "more_sums", "all tasks together"}
     assert suites["sums"].get("tests") == "5" and suites["sums"].get("failures") == "0"
@@ -75,7 +88,7 @@ def test_undecided_is_a_failure_or_skipped_as_the_configuration_says(
     written: Callable[..., tuple[Finished, str, str]],
 ) -> None:
     for said, kind in (("fail", "failure"), ("neutral", "skipped")):
-        done, markdown, junit = written("same", tasks="hostile", margin=1, undecided=f'"{said}"')
+        done, markdown, junit = written("same", tasks="hostile", margin=6, undecided=f'"{said}"')
         assert done.code == 3 and "would take" in markdown
         case = ElementTree.fromstring(junit).find(".//testcase")
         assert case is not None and case.find(kind) is not None
@@ -113,7 +126,7 @@ def test_nothing_in_a_ci_log_is_a_command_of_a_strangers(
     written: Callable[..., tuple[Finished, str, str]], gate: Call
 ) -> None:
     name = "::add-mask::x\n\t::stop-commands::y ##[add-path]z"
-    done, *files = written(f"{name}:drop=0.9", tasks="hostile", margin=5)
+    done, *files = written(f"{name}:drop=0.9", tasks="hostile", margin=7)
     assert done.code in (1, 3)
     refused = gate("same", "--baseline", name)
     assert refused.code == 2 and "add-mask" in refused.err
@@ -134,7 +147,8 @@ def test_an_older_file_gets_the_same_table_as_a_new_one(results: Path) -> None:
     columns = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?"
     with duckdb.connect(str(results), read_only=True) as connection:
         new = connection.execute(columns, ["gate_decision"]).fetchall()
-    migration = REPOSITORY / "harness" / "store" / "migrations" / "0003_gate_decisions.sql"
+    migrations = REPOSITORY / "harness" / "store" / "migrations"
     with duckdb.connect() as connection:
-        connection.execute(migration.read_text())
+        for file in sorted(migrations.glob("*_gate_*.sql")):
+            connection.execute(file.read_text())
         assert connection.execute(columns, ["gate_decision"]).fetchall() == new
