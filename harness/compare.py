@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.comparability import Comparability, differences, heal, judged_differently
+from harness.comparability import Comparability, differences, heal
+from harness.completeness import check_complete
 from harness.errors import HarnessError
 from harness.flips import Flip, ShowCommand, telling
 from harness.judging import Told
 from harness.registry import TaskRegistry
-from harness.selection import LeftOut, called, find_runs, line_up
+from harness.selection import SHOW_INCOMPLETE, LeftOut, called, find_runs, line_up
 from harness.statistics import intervals, noise, paired, ranking
 from harness.statistics.intervals import Estimate
-from harness.store import Store
+from harness.store import Store, queries
 from harness.store.outcomes import ItemOutcome, item_outcomes
 from harness.store.queries import RunSummary
 from harness.types import DEFAULT_PROFILE
@@ -38,6 +39,7 @@ class Asked:
         profile: Whose grades count.
         tasks: Only these; all that every name has a run of if empty.
         allow_different: Compare runs under different protocols too, and mark them.
+        allow_incomplete: Put incomplete runs side by side too; nothing is concluded from them.
         without: Items that do not count, by task.
     """
 
@@ -45,6 +47,7 @@ class Asked:
     profile: str = DEFAULT_PROFILE
     tasks: Collection[str] = ()
     allow_different: bool = False
+    allow_incomplete: bool = False
     without: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
@@ -58,6 +61,7 @@ class Side:
         score: Its score on these items alone.
         samples: Graded samples of these items.
         complete: Everything the run asked for has come back and been judged.
+        stopped_by: The gate that stopped it, if one did; see :class:`RunSummary`.
         tokens_per_sample: New tokens; ``None`` where nobody counted.
         tokens_per_item: The same over all samples of an item.
         noise: Where the score's noise comes from.
@@ -68,6 +72,7 @@ class Side:
     score: Estimate
     samples: int
     complete: bool
+    stopped_by: str | None
     tokens_per_sample: float | None
     tokens_per_item: float | None
     noise: noise.Noise
@@ -131,6 +136,11 @@ class TaskComparison:
     groups: Mapping[str, tuple[Group, ...]]
     flips: tuple[Flip, ...]
 
+    @property
+    def complete(self) -> bool:
+        """Both runs are; where one is not, nothing may be concluded from the numbers here."""
+        return self.first.complete and self.second.complete
+
 
 @dataclass(frozen=True, slots=True)
 class Average:
@@ -148,7 +158,7 @@ class Compared:
     Attributes:
         profile: Whose grades count.
         tasks: The comparisons.
-        average: Over them, if there are several.
+        average: Over them, if there are several and all their runs are complete.
         left_out: Tasks not compared.
     """
 
@@ -184,6 +194,11 @@ class TaskStandings:
     regraded: Mapping[str, int]
     placed: tuple[Placed, ...]
 
+    @property
+    def complete(self) -> bool:
+        """All runs are; where one is not, there are no ranks."""
+        return all(place.side.complete for place in self.placed)
+
     def score_of(self, run_id: str) -> Estimate:
         """Return a run's score."""
         return next(p.standing.score for p in self.placed if p.side.run == run_id)
@@ -196,7 +211,7 @@ class Ranked:
     Attributes:
         profile: Whose grades count.
         tasks: The standings.
-        averages: Each model's mean over the tasks, if there are several.
+        averages: Each model's mean over the tasks, if there are several, all with complete runs.
         left_out: Tasks not compared.
     """
 
@@ -204,23 +219,6 @@ class Ranked:
     tasks: tuple[TaskStandings, ...]
     averages: Mapping[str, Estimate]
     left_out: tuple[LeftOut, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AsStored:
-    """Runs of one task side by side as they stand: for it nothing is judged again or written.
-
-    Attributes:
-        runs: The runs, the one that the others are compared with first.
-        items: Their outcomes on the items that all of them share, in one order.
-        comparisons: Each other run against the first, with Holm's adjustment over them.
-        standings: All of them, the best first.
-    """
-
-    runs: tuple[RunSummary, ...]
-    items: tuple[tuple[ItemOutcome, ...], ...]
-    comparisons: tuple[TaskComparison, ...]
-    standings: TaskStandings
 
 
 def compare(store: Store, asked: Asked, registry: TaskRegistry, told: Told) -> Compared:
@@ -236,9 +234,11 @@ def compare(store: Store, asked: Asked, registry: TaskRegistry, told: Told) -> C
         HarnessError: A name stands for nothing, the protocols differ, or no item is shared.
     """
     found, left_out = alike(store, asked, registry, told)
-    made = [_compare_task(runs) for runs in found]
-    adjusted = ranking.holm([task.paired.p for task in made])
-    tasks = tuple(replace(task, p_adjusted=p) for task, p in zip(made, adjusted, strict=True))
+    made = [compare_task(runs) for runs in found]
+    adjusted = iter(ranking.holm([task.paired.p for task in made if task.complete]))
+    tasks = tuple(
+        replace(task, p_adjusted=next(adjusted)) if task.complete else task for task in made
+    )
     return Compared(asked.profile, tasks, _average(tasks), tuple(left_out))
 
 
@@ -248,49 +248,15 @@ def rank(store: Store, asked: Asked, registry: TaskRegistry, told: Told) -> Rank
     Takes and raises what :func:`compare` does.
     """
     found, left_out = alike(store, asked, registry, told)
-    tasks = tuple(_rank_task(runs) for runs in found)
+    tasks = tuple(rank_task(runs) for runs in found)
     averages: dict[str, Estimate] = {}
-    if len(tasks) > 1:
+    if len(tasks) > 1 and all(task.complete for task in tasks):
         for place, name in enumerate(asked.names):
             scores = [
                 task.score_of(runs.runs[place].id) for task, runs in zip(tasks, found, strict=True)
             ]
             averages[name] = intervals.suite(scores)
     return Ranked(asked.profile, tasks, averages, tuple(left_out))
-
-
-def as_stored(
-    store: Store, runs: Sequence[RunSummary], *, profile: str = DEFAULT_PROFILE
-) -> AsStored:
-    """Compare runs of one task as they are stored; what speaks against it is told, not refused.
-
-    Args:
-        store: The results file, which is only read.
-        runs: Two or more, the one that the others are compared with first.
-        profile: Whose grades count.
-
-    Raises:
-        HarnessError: No item is shared.
-    """
-    judged = judged_differently(store, runs, profile)
-    found = {}
-    for run in runs[1:]:
-        made = differences(runs[0], run)
-        refused = (*made.refused, judged[run.id]) if run.id in judged else made.refused
-        found[run.id] = replace(made, refused=refused)
-    items = _shared_items(store, runs, profile)
-    compared = []
-    for run, outcomes in zip(runs[1:], items[1:], strict=True):
-        show = ShowCommand((runs[0].id, run.id), store.path, profile)
-        compared.append(_compare_task(Alike((runs[0], run), (items[0], outcomes), found, {}, show)))
-    adjusted = ranking.holm([comparison.p_adjusted for comparison in compared])
-    show = ShowCommand((runs[0].id, runs[-1].id), store.path, profile)
-    return AsStored(
-        tuple(runs),
-        tuple(map(tuple, items)),
-        tuple(replace(one, p_adjusted=p) for one, p in zip(compared, adjusted, strict=True)),
-        _rank_task(Alike(runs, items, found, {}, show)),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +288,14 @@ def alike(
     Takes and raises what :func:`compare` does, for any number of names.
     """
     named = find_runs(store, asked.names, asked.profile)
-    lines, left_out = line_up(named, tasks=asked.tasks, allow_different=asked.allow_different)
+    lines, left_out = line_up(
+        store,
+        named,
+        tasks=asked.tasks,
+        allow_different=asked.allow_different,
+        allow_incomplete=asked.allow_incomplete,
+        tasks_dir=registry.folder,
+    )
     found = []
     for line in lines:
         runs = _alike(store, line, asked, registry, told)
@@ -356,7 +329,12 @@ def _alike(
         if not asked.allow_different:
             made.check(called(runs[0]), called(run))
         found[run.id] = made
-    shared = _shared_items(store, runs, asked.profile)
+    # What had not been judged may have been now.
+    now = {run.id: run for run in queries.runs(store, [*found, runs[0].id], profile=asked.profile)}
+    runs = [now[run.id] for run in runs]
+    if not asked.allow_incomplete:
+        check_complete(store, runs, profile=asked.profile, otherwise=SHOW_INCOMPLETE)
+    shared = shared_items(store, runs, asked.profile)
     without = frozenset(asked.without.get(runs[0].task, ()))
     items = [[item for item in of_a_run if item.item_id not in without] for of_a_run in shared]
     left_out = tuple(item.item_id for item in shared[0] if item.item_id in without)
@@ -364,9 +342,7 @@ def _alike(
     return Alike(runs, items, found, healing.judged, show, left_out)
 
 
-def _shared_items(
-    store: Store, runs: Sequence[RunSummary], profile: str
-) -> list[list[ItemOutcome]]:
+def shared_items(store: Store, runs: Sequence[RunSummary], profile: str) -> list[list[ItemOutcome]]:
     """Return each run's outcomes on the items that all have, judged by the same gold, in order."""
     outcomes = [item_outcomes(store, run.id, profile=profile) for run in runs]
     shared = [
@@ -386,10 +362,10 @@ def _shared_items(
     return [[of_a_run[item_id] for item_id in shared] for of_a_run in outcomes]
 
 
-def _compare_task(alike: Alike) -> TaskComparison:
+def compare_task(alike: Alike) -> TaskComparison:
     first, second = alike.runs
     one, other = alike.items
-    compared = paired.compare(_scores(one), _scores(other))
+    *_, compared = _paired(one, other)
     return TaskComparison(
         task=first.task,
         items=len(one),
@@ -399,13 +375,13 @@ def _compare_task(alike: Alike) -> TaskComparison:
         second=side(second, other),
         paired=compared,
         p_adjusted=compared.p,
-        rates={name: _rate(one, other, count) for name, count in RATES.items()},
+        rates={name: Rate(*_paired(one, other, count)) for name, count in RATES.items()},
         groups=_groups(one, other),
         flips=telling(one, other, alike.show),
     )
 
 
-def _rank_task(alike: Alike) -> TaskStandings:
+def rank_task(alike: Alike) -> TaskStandings:
     standings = ranking.standings([_scores(items) for items in alike.items])
     placed = [
         Placed(side(run, items), standing)
@@ -428,6 +404,7 @@ def side(run: RunSummary, items: Sequence[ItemOutcome]) -> Side:
         score=_score(items),
         samples=sum(samples),
         complete=run.complete,
+        stopped_by=run.stopped_by,
         tokens_per_sample=tokens / sum(samples) if tokens else None,
         tokens_per_item=tokens / len(items) if tokens else None,
         noise=noise.decompose(correct, samples),
@@ -450,13 +427,15 @@ def _scores(items: Sequence[ItemOutcome]) -> list[float]:
     return [item.score for item in items]
 
 
-def _rate(
+def _paired(
     first: Sequence[ItemOutcome],
     second: Sequence[ItemOutcome],
-    count: Callable[[ItemOutcome], int],
-) -> Rate:
+    count: Callable[[ItemOutcome], int] = lambda item: item.correct,
+) -> tuple[float, float, paired.Comparison]:
+    """Return both shares of samples that count, and what they say about each other."""
     one, other = ([count(item) / item.samples for item in items] for items in (first, second))
-    return Rate(_mean(one), _mean(other), paired.compare(one, other))
+    samples = [item.samples for item in first], [item.samples for item in second]
+    return _mean(one), _mean(other), paired.compare(one, other, samples=samples)
 
 
 def _groups(
@@ -465,19 +444,18 @@ def _groups(
     """Break a comparison down by subject and by level, where there are several."""
     found: dict[str, tuple[Group, ...]] = {}
     for kind in BREAK_DOWNS:
-        members: dict[str, tuple[list[float], list[float]]] = {}
+        members: dict[str, tuple[list[ItemOutcome], list[ItemOutcome]]] = {}
         for one, other in zip(first, second, strict=True):
-            scores = members.setdefault(getattr(one, kind), ([], []))
-            scores[0].append(one.score)
-            scores[1].append(other.score)
+            pair = members.setdefault(getattr(one, kind), ([], []))
+            pair[0].append(one)
+            pair[1].append(other)
         if len(members) < 2:
             continue
         names = sorted(members)
-        compared = [paired.compare(*members[name]) for name in names]
-        adjusted = ranking.holm([comparison.p for comparison in compared])
+        compared = [_paired(*members[name]) for name in names]
+        adjusted = ranking.holm([comparison.p for *_, comparison in compared])
         found[kind] = tuple(
-            Group(name, _mean(members[name][0]), _mean(members[name][1]), comparison, p)
-            for name, comparison, p in zip(names, compared, adjusted, strict=True)
+            Group(name, *made, p) for name, made, p in zip(names, compared, adjusted, strict=True)
         )
     return found
 
@@ -487,14 +465,10 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _average(tasks: Sequence[TaskComparison]) -> Average | None:
-    if len(tasks) < 2:
+    if len(tasks) < 2 or not all(task.complete for task in tasks):
         return None
-    effects = [
-        Estimate(task.paired.effect, task.paired.low, task.paired.high, task.items)
-        for task in tasks
-    ]
     return Average(
         intervals.suite([task.first.score for task in tasks]),
         intervals.suite([task.second.score for task in tasks]),
-        intervals.suite(effects),
+        paired.average([task.paired for task in tasks]),
     )

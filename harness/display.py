@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -13,6 +14,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from harness.completeness import CAVEAT, caveat
+from harness.flips import DEFAULT_RESULTS
 from harness.grading import GRADER_VERSION
 from harness.statistics.intervals import Estimate
 from harness.terminal import clean
@@ -83,18 +86,19 @@ def print_outcome(
         _warn_of_infrastructure(console, summary)
         _tell_of_unparsed(console, summary, unparsed[summary.id])
         if not summary.complete:
-            missing = summary.requests - summary.graded
-            text = f"{summary.task}: {missing} samples are missing; run the same command again."
+            text = f"{summary.task}: {caveat(summary)}; run the same command again to go on."
             console.print(plain(text, style="bold red"))
-    console.print(plain(f"stored in {results}; `harness show {summaries[0].id} --wrong` shows why"))
+    words = ["harness", "show", summaries[0].id, "--wrong"]
+    words += [] if results == DEFAULT_RESULTS else ["--results", str(results)]
+    console.print(plain(f"stored in {results}; `{shlex.join(words)}` shows why"), soft_wrap=True)
 
 
 def _score_row(summary: RunSummary) -> tuple[str, ...]:
     score, speed = summary.score, summary.tokens_per_second
     return (
         summary.task,
-        _percent(score.value) if score else "–",
-        f"{100 * score.low:.1f} – {100 * score.high:.1f}" if score else "–",
+        _percent(score.value) if score else _so_far(summary),
+        f"{100 * score.low:.1f} – {100 * score.high:.1f}" if score else _state(summary),
         _scored(summary),
         f"{_percent(summary.truncated)} %",
         f"{_percent(summary.no_answer)} %",
@@ -106,9 +110,19 @@ def _score_row(summary: RunSummary) -> tuple[str, ...]:
 
 def _scored(summary: RunSummary) -> str:
     """Say how many items a score rests on, and of how many where that is not all of them."""
-    items = summary.score.items if summary.score else 0
+    judged = summary.score or summary.so_far
+    items = judged.items if judged else 0
     count = f"{items}" if summary.complete else f"{items} of {summary.items}"
     return count + (f" × {summary.samples}" if summary.samples > 1 else "")
+
+
+def _so_far(summary: RunSummary) -> str:
+    return _percent(summary.so_far.value) if summary.so_far else "–"
+
+
+def _state(summary: RunSummary) -> str:
+    """Say in place of an interval why there is none."""
+    return "–" if summary.complete else "incomplete"
 
 
 def _warn_of_infrastructure(console: Console, summary: RunSummary) -> None:
@@ -143,7 +157,11 @@ def print_runs(summaries: Sequence[RunSummary]) -> None:
             summary.id,
             summary.model,
             summary.task,
-            percent_interval(summary.score) if summary.score else "–",
+            percent_interval(summary.score)
+            if summary.score
+            else f"{_so_far(summary)} {_state(summary)}"
+            if summary.so_far
+            else "–",
             _scored(summary),
             "all" if summary.complete else f"{summary.graded} of {summary.requests}",
             f"{summary.created_at:%Y-%m-%d %H:%M}",
@@ -151,6 +169,7 @@ def print_runs(summaries: Sequence[RunSummary]) -> None:
         for summary in summaries
     ]
     print_table(head, rows)
+    tell_of_incomplete(summaries)
     older = [summary for summary in summaries if _by_another_grader(summary)]
     if older:
         which = older[0].id if len(older) == 1 else "all"
@@ -159,6 +178,19 @@ def print_runs(summaries: Sequence[RunSummary]) -> None:
             f"{len(older)} of these runs were judged by another version of the grader than "
             f"{GRADER_VERSION} ({', '.join(versions)}); `harness regrade {which}` judges again"
         )
+
+
+def tell_of_incomplete(summaries: Sequence[RunSummary]) -> None:
+    """Print how many of these runs are incomplete, and what that means; nothing where none is."""
+    incomplete = [summary for summary in summaries if not summary.complete]
+    if not incomplete:
+        return
+    stopped = sum(summary.stopped_by is not None for summary in incomplete)
+    by_gates = f" ({stopped} stopped by a gate)" if stopped else ""
+    print_note(
+        f"{len(incomplete)} of these runs {'are' if len(incomplete) > 1 else 'is'} incomplete"
+        f"{by_gates}; {CAVEAT}; `harness score {incomplete[0].id}` says how to go on with it"
+    )
 
 
 def _by_another_grader(summary: RunSummary) -> bool:
@@ -181,13 +213,21 @@ def _tell_of_version(console: Console, summary: RunSummary) -> None:
         )
 
 
-def print_score(summary: RunSummary, reducer: str, estimate: Estimate) -> None:
-    """Print a run's score by a reducer, and of how many of its items it is."""
+def print_score(summary: RunSummary, reducer: str, estimate: Estimate, remedy: str) -> None:
+    """Print a run's score by a reducer, and of how many of its items it is.
+
+    Args:
+        summary: The run.
+        reducer: Its name.
+        estimate: The score; its interval is printed for a complete run only.
+        remedy: How an incomplete run is completed.
+    """
     missing = f" of {summary.items}" if estimate.items < summary.items else ""
+    score = percent_interval(estimate) if summary.complete else _percent(estimate.value)
     console = _console()
-    console.print(
-        plain(f"{summary.id}  {reducer}  {percent_interval(estimate)}  n {estimate.items}{missing}")
-    )
+    console.print(plain(f"{summary.id}  {reducer}  {score}  n {estimate.items}{missing}"))
+    if not summary.complete:
+        console.print(plain(f"{caveat(summary)}. {remedy}", style="yellow"), soft_wrap=True)
     _tell_of_version(console, summary)
 
 
@@ -210,6 +250,8 @@ def print_samples(summary: RunSummary, samples: Sequence[Sample], unparsed: int)
             if text:
                 console.print(plain(f"{label:>9}  ", style="bold"), plain(text), sep="")
     console.print(plain(f"\n{len(samples)} samples of {summary.task} by {summary.model}"))
+    if not summary.complete:
+        console.print(plain(caveat(summary), style="yellow"))
     fault = summary.made_with.chat.get("template_fault")
     if fault:
         console.print(plain(f"chat template of the model: {fault}"))

@@ -6,6 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.display import percent_interval, print_table
+from harness.display_incomplete import (
+    incomplete_row,
+    print_incomplete_standings,
+    print_incomplete_task,
+    print_why,
+)
 from harness.terminal import clean
 
 if TYPE_CHECKING:
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from harness.statistics.simulation import Prospect
     from harness.store.outcomes import ItemOutcome
 
-_METHODS = {"mcnemar": "McNemar's exact test", "t": "paired t test on item means"}
+_METHODS = {"mcnemar": "McNemar's exact test", "sign-flip": "exact sign-flip test"}
 _CONVINCING = 0.05
 _SMALLEST_P = 0.0001
 
@@ -56,12 +62,6 @@ def print_needs(found: Needs) -> None:
     tokens = "nobody counted its tokens"
     if found.tokens_per_sample is not None:
         tokens = f"{found.tokens_per_sample:,.0f} tokens a sample"
-    basis = {
-        "measured": "measured on its own samples",
-        "given": "as given",
-        "worst case": "the worst case: a run with one sample of an item cannot tell; "
-        "--discordance takes a better guess",
-    }[found.basis]
     _say(
         f"baseline {found.run}  {found.model} on {found.task}: {found.items} items × "
         f"{found.samples:g} samples, {tokens}"
@@ -70,15 +70,51 @@ def print_needs(found: Needs) -> None:
         f"to decide about a drop of {100 * asked.drop:g} points, each error {asked.alpha:.1%}, "
         f"power {asked.power:.0%}"
     )
-    _say(f"two samples of one item disagree in {2 * found.within:.1%} of cases ({basis})")
+    _print_suppositions(found)
+    detects = _drop_or_none(found.detectable, "a drop")
+    decides = _drop_or_none(found.margin, "a margin")
     _say(
-        f"these items, {found.needs[0].candidate_samples} × each: a test of a fixed size detects a "
-        f"drop of {100 * found.detectable:.1f} points, the gate decides a margin of "
-        f"{100 * found.margin:.1f}\n"
+        f"with {found.items} items and {_samples(found.needs[0].candidate_samples)} of each: "
+        f"a test of a fixed size detects {detects}, the gate decides {decides}\n"
     )
     _print_what_is_needed(found)
     if found.savings:
         _print_savings(found)
+
+
+def _print_suppositions(found: Needs) -> None:
+    earlier = f"median of {found.earlier_runs} earlier comparisons in this file"
+    if found.earlier_runs == 1:
+        earlier = "the one earlier comparison in this file"
+    noise = {
+        "measured": "measured on its own samples",
+        "given": "as given",
+        "earlier": earlier,
+        "worst case": "the worst case: a run with one sample of an item cannot tell; "
+        "--discordance takes a better guess",
+    }[found.basis]
+    who = "two samples of one item" if found.basis == "measured" else "baseline and candidate"
+    _say(f"{who} disagree in {2 * found.within:.1%} of cases ({noise})")
+    if found.changes_basis == "noise":
+        return
+    changes = {
+        "given": "--discordance, less the noise",
+        "earlier": earlier,
+        "supposed": "supposed, as if one item in ten were as hard as another: no run of another "
+        "model under this protocol is in the file; --discordance takes a better guess",
+    }[found.changes_basis]
+    _say(
+        "equal means equal on average: items lost or gained outright between models, "
+        f"{found.changes:.1%} ({changes})"
+    )
+
+
+def _drop_or_none(drop: float | None, what: str) -> str:
+    return f"no {what.partition(' ')[2]}" if drop is None else f"{what} of {100 * drop:.1f} points"
+
+
+def _samples(count: int) -> str:
+    return "one sample" if count == 1 else f"{count} samples"
 
 
 def _print_what_is_needed(found: Needs) -> None:
@@ -90,8 +126,8 @@ def _print_what_is_needed(found: Needs) -> None:
             _count(need.fixed_tokens),
             f"{need.gate_items:,}",
             _count(need.gate_tokens),
-            _prospect(need.equal),
-            _prospect(need.dropped),
+            _prospect(need.equal, "pass"),
+            _prospect(need.dropped, "fail"),
         )
         for need in found.needs
     ]
@@ -106,8 +142,10 @@ def _print_what_is_needed(found: Needs) -> None:
 
 
 def _print_savings(found: Needs) -> None:
-    samples = found.needs[0].candidate_samples
-    _say(f"what more stored samples of the baseline save, with {samples} × the candidate")
+    _say(
+        "what more stored samples of the baseline save, with "
+        f"{_samples(found.needs[0].candidate_samples)} of each item by the candidate"
+    )
     rows = [
         (
             f"{saving.baseline_samples:g}",
@@ -126,22 +164,33 @@ def _print_task(task: TaskComparison, profile: str, by: str | None) -> None:
     _say(f"{task.task}: {task.items} shared items, judged by {profile}\n")
     _print_differences(task.differences)
     _print_regraded(task.regraded)
+    if not task.complete:
+        print_incomplete_task(task)
+        if by is not None:
+            _print_groups(task, by)
+        _print_flips(task.flips)
+        return
     rows = [_side_row(name, side) for name, side in (("A", task.first), ("B", task.second))]
     head = ("", "model", " score", " 95 % interval", " samples", " tokens/sample")
     print_table((*head, " tokens/item", "run"), rows)
     paired = task.paired
     same = task.items - paired.better - paired.worse
+    these = paired.on_these_items
     _say(
-        f"B − A       {_effect(paired)} points, p {_p(paired.p)} ({_METHODS[paired.method]}): "
-        f"{_verdict(paired, paired.p)}"
+        f"B − A       {_effect(paired)} points{' over new items' if these else ''}, "
+        f"p {_p(paired.p)} ({_METHODS[paired.method]}): {_verdict(paired, paired.p)}"
     )
+    if these is not None:
+        _say(
+            f"            {_points(paired.effect)} [{_points(these.low)}, {_points(these.high)}] "
+            f"points on these items, p {_p(these.p)} (noise of sampling alone): "
+            f"{_verdict(paired, these.p)}"
+        )
     _say(f"flips       {paired.worse} items worse, {paired.better} better, {same} as before")
-    _say(f"could see   a drop of {100 * paired.detectable:.1f} points, in 80 % of such comparisons")
+    _say(f"could see   {_could_see(paired)}")
     for name, side in (("A", task.first), ("B", task.second)):
         if side.noise.within is not None:
             _say(f"noise of {name}  {_noise(side.noise)}")
-        if not side.complete:
-            _say(f"{name} is not complete: what is missing may be what takes longest")
     _say("")
     rates = [
         (
@@ -171,8 +220,11 @@ def _print_tasks(names: Sequence[str], compared: Compared) -> None:
             _effect(task.paired),
             _p(task.p_adjusted),
             f"{task.paired.worse}/{task.paired.better}",
-            f"{100 * task.paired.detectable:.1f}",
+            _detectable(task.paired),
+            _verdict(task.paired, task.p_adjusted),
         )
+        if task.complete
+        else incomplete_row(task)
         for task in compared.tasks
     ]
     if compared.average is not None:
@@ -185,17 +237,19 @@ def _print_tasks(names: Sequence[str], compared: Compared) -> None:
                 percent_interval(average.first),
                 percent_interval(average.second),
                 f"{_points(effect.value)} [{_points(effect.low)}, {_points(effect.high)}]",
-                *("",) * 3,
+                *("",) * 4,
             )
         )
     head = ("task", " items", " A", " B", " B − A, points", " p (Holm)", " worse/better")
-    print_table((*head, " could see"), rows)
+    print_table((*head, " could see", "verdict"), rows)
     for task in compared.tasks:
+        print_why(task.task, (task.first, task.second))
         _print_differences(task.differences, f"{task.task}: ")
         _print_regraded(task.regraded)
     _say("which items differ:")
     for task in compared.tasks:
-        _say(f"  harness compare {task.first.run} {task.second.run}   ({task.task})")
+        option = "" if task.complete else "--allow-incomplete "
+        _say(f"  harness compare {option}{task.first.run} {task.second.run}   ({task.task})")
 
 
 def _print_standings(task: TaskStandings, profile: str) -> None:
@@ -203,6 +257,9 @@ def _print_standings(task: TaskStandings, profile: str) -> None:
     for run, found in task.differences.items():
         _print_differences(found, f"{run}: ")
     _print_regraded(task.regraded)
+    if not task.complete:
+        print_incomplete_standings(task)
+        return
     count = len(task.placed)
     rows = [
         (
@@ -233,6 +290,9 @@ def _print_regraded(regraded: Mapping[str, int]) -> None:
 
 
 def _print_groups(task: TaskComparison, by: str) -> None:
+    if not task.complete:
+        _say(f"{task.task} by {by}: not broken down, a run is incomplete")
+        return
     groups = task.groups.get(by, ())
     if not groups:
         _say(f"{task.task}: all items are of one {by}")
@@ -247,11 +307,12 @@ def _print_groups(task: TaskComparison, by: str) -> None:
             _effect(group.paired),
             _p(group.p_adjusted),
             f"{group.paired.worse}/{group.paired.better}",
+            _verdict(group.paired, group.p_adjusted),
         )
         for group in groups
     ]
     head = (by, " items", " A", " B", " B − A, points", " p (Holm)", " worse/better")
-    print_table(head, rows)
+    print_table((*head, "verdict"), rows)
 
 
 def _print_flips(flips: Sequence[Flip]) -> None:
@@ -312,7 +373,17 @@ def _ordinal(rank: int) -> str:
 
 
 def _effect(paired: Comparison) -> str:
-    return f"{_points(paired.effect)} [{_points(paired.low)}, {_points(paired.high)}]"
+    return paired.printed(_points)
+
+
+def _could_see(paired: Comparison) -> str:
+    if paired.detectable is None:
+        return "no drop could have been shown with these few items"
+    return f"a drop of {_detectable(paired)} points, in 80 % of such comparisons"
+
+
+def _detectable(paired: Comparison) -> str:
+    return "none" if paired.detectable is None else f"{100 * paired.detectable:.1f}"
 
 
 def _points(share: float) -> str:
@@ -328,8 +399,8 @@ def _count(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}"
 
 
-def _prospect(prospect: Prospect) -> str:
-    return f"{prospect.decided:.0%} decided, {prospect.items:,.0f} items"
+def _prospect(prospect: Prospect, right: str) -> str:
+    return f"{prospect.right:.0%} {right}, {prospect.items:,.0f} items"
 
 
 def _say(text: str) -> None:

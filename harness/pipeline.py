@@ -22,7 +22,8 @@ from harness.plan import Settings, TaskPlan, model_row, plan_task, run_names
 from harness.registry import load_backend
 from harness.sitting import Observer, Phases, Sitting
 from harness.store import Journal, Store, alone, queries, recover
-from harness.tasks_api import Task, scorers_of
+from harness.subset import drawn
+from harness.tasks_api import Task, data_sha256, scorers_of
 from harness.types import DEFAULT_PROFILE, Model
 
 # Reasoning models write some thousand tokens before they answer a mathematical question.
@@ -246,10 +247,11 @@ def _plan(
             observer.notice(f"{model.source} is the same as {twin.source}: evaluated once.")
     if models:
         observer.phase("rendering prompts")
+    asked = [(task, _asked(task, settings, store, observer)) for task in evaluation.tasks]
     planned: list[_Planned] = []
     for name, model in models.values():
         try:
-            plans = [plan_task(task, model, backend, settings) for task in evaluation.tasks]
+            plans = [plan_task(task, model, backend, of_the_task) for task, of_the_task in asked]
         except HarnessError as error:
             failed.append(Failed(name, error))
             continue
@@ -258,6 +260,41 @@ def _plan(
             observer.notice(notice)
     _refuse_if_all_failed(failed, len(planned))
     return planned, failed
+
+
+def with_items_of(store: Store, task: Task, settings: Settings) -> Settings:
+    """Return the settings for one task with the items that a limit stands for in a results file.
+
+    Earlier versions took the first items of a task. A file that has such a run, and none on the
+    drawn items, goes on with the first ones: interrupted runs are completed, and its runs can be
+    compared.
+    """
+    limit = settings.limit
+    if limit is None or not store.path.exists():
+        return settings
+    items = task.items()
+    data = data_sha256(items)
+    first = frozenset(item.id for item in items[:limit])
+    by_hash = {item.id for item in drawn(items, limit)}
+    if (
+        first == by_hash
+        or queries.has_run_on(store, task.name, data, by_hash)
+        or not queries.has_run_on(store, task.name, data, first)
+    ):
+        return settings
+    return replace(settings, item_ids=first)
+
+
+def _asked(task: Task, settings: Settings, store: Store, observer: Observer) -> Settings:
+    found = with_items_of(store, task, settings)
+    if found.item_ids is not None:
+        observer.notice(
+            f"{store.path.name} has runs on the first {settings.limit} items of {task.name}, which "
+            "is what --limit took in earlier versions: these items are asked again, so that runs "
+            "can be completed and compared. In another results file they are drawn from the whole "
+            "task."
+        )
+    return found
 
 
 def _refuse_if_all_failed(failed: Sequence[Failed], others: int) -> None:
@@ -347,6 +384,9 @@ class _Work:
 
 
 def _replay_grades(store: Store, run_ids: list[str], observer: Observer) -> None:
-    """Tell the observer what the store already knows, so that the running score covers it."""
-    for sample in queries.judged(store, run_ids):
+    """Tell the observer what the store already knows, so that the running score covers it.
+
+    What another version of the grader judged is judged again, and told then.
+    """
+    for sample in queries.judged(store, run_ids, GRADER_VERSION):
         observer.graded(sample.run_id, sample.item_id, sample.correct)

@@ -12,6 +12,7 @@ from harness.backends import Backend
 from harness.environment import libraries, machine
 from harness.errors import HarnessError
 from harness.restricted import guarded
+from harness.subset import drawn
 from harness.tasks_api import Task, data_sha256
 from harness.types import (
     RESOLVED_DTYPE,
@@ -37,7 +38,9 @@ class Settings:
     """How to sample; everything a user may choose about the requests of a run.
 
     Attributes:
-        limit: Only the first items of each task; ``None`` for all.
+        limit: How many items of each task, chosen by :func:`harness.subset.drawn`; ``None`` for
+            all.
+        item_ids: The only items that may be asked; ``None`` for all of the task.
         samples: Samples per item; ``None`` for the task's own number.
         temperature: 0 is greedy; ``None`` for the task's own.
         top_p: Nucleus mass in (0, 1].
@@ -51,6 +54,7 @@ class Settings:
     """
 
     limit: int | None = None
+    item_ids: frozenset[str] | None = None
     samples: int | None = None
     temperature: float | None = None
     top_p: float = 1.0
@@ -114,6 +118,11 @@ class Settings:
             stop_loops=self.stop_loops,
         )
 
+    def chosen(self, items: Sequence[Item]) -> list[Item]:
+        """Return those of a task's items that are asked, in the order of the task."""
+        ids = self.item_ids
+        return drawn([item for item in items if ids is None or item.id in ids], self.limit)
+
     def messages(self, task: Task, item: Item) -> list[Message]:
         """Return an item's conversation, with the system prompt that was asked for.
 
@@ -136,7 +145,17 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """One run: its items and the requests that it takes."""
+    """One run: its items and the requests that it takes.
+
+    Attributes:
+        run: What defines it.
+        task: The task.
+        model: The model.
+        items: The items that are asked.
+        requests: What is to be completed.
+        chat: What the model's template is asked for.
+        ordinals: The place of each item among all items of the task.
+    """
 
     run: Run
     task: Task
@@ -144,6 +163,7 @@ class TaskPlan:
     items: tuple[Item, ...]
     requests: tuple[Request, ...]
     chat: Chat
+    ordinals: tuple[int, ...]
 
     @property
     def longest(self) -> int:
@@ -183,7 +203,7 @@ class TaskPlan:
                 },
             )
         ]
-        for ordinal, item in enumerate(self.items):
+        for ordinal, item in zip(self.ordinals, self.items, strict=True):
             row = item_row(item, self.task.name, protocol.data_sha256, ordinal)
             if self.task.restricted:
                 del row["question"], row["gold"]
@@ -243,7 +263,8 @@ def plan_task(task: Task, model: Model, backend: Backend, settings: Settings) ->
     """
     every_item = task.items()
     task = guarded(task, every_item)
-    items = every_item[: settings.limit]
+    items = settings.chosen(every_item)
+    ordinals = {item.id: ordinal for ordinal, item in enumerate(every_item)}
     samples, sampling = settings.of(task)
     protocol = protocol_of(task, every_item, settings)
     engine = backend.identity(model)
@@ -275,7 +296,15 @@ def plan_task(task: Task, model: Model, backend: Backend, settings: Settings) ->
         replicate=settings.replicate,
         engine=engine,
     )
-    return TaskPlan(run, task, model, tuple(items), requests, settings.chat)
+    return TaskPlan(
+        run=run,
+        task=task,
+        model=model,
+        items=tuple(items),
+        requests=requests,
+        chat=settings.chat,
+        ordinals=tuple(ordinals[item.id] for item in items),
+    )
 
 
 def protocol_of(task: Task, items: Sequence[Item], settings: Settings) -> Protocol:

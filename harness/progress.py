@@ -20,8 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from harness.display import percent_interval, plain
-from harness.statistics.intervals import Estimate, clustered, wilson
+from harness.display import plain
 
 _LOG_EVERY_SECONDS = 10.0
 _LOG_AFTER_SECONDS = 2.0
@@ -35,7 +34,7 @@ class EvaluationProgress:
 
     def __init__(self, *, every_seconds: float = _LOG_EVERY_SECONDS) -> None:
         self._every_seconds = every_seconds
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, soft_wrap=True)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -132,7 +131,7 @@ class EvaluationProgress:
             if self._prompt_tokens and not tokens:
                 speed = f"{self._prompt_tokens:,} prompt tokens read"
             counts = list(self._correct.get(self._judged_last, {}).values())
-            score = percent_interval(_running_score(counts)) if counts else ""
+            score = f"{100 * _running_score(counts):.1f} so far" if counts else ""
             if score and len(self._names) > 1:
                 score = f"{self._names.get(self._judged_last, '')} {score}".strip()
             shown = [speed, score]
@@ -148,7 +147,7 @@ class Counting:
     """
 
     def __init__(self, what: str, total: int | None = None) -> None:
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, soft_wrap=True)
         self._what, self._total, self._done = what, total, 0
         of = "" if total is None else " of {task.total}"
         self._progress = Progress(
@@ -190,10 +189,6 @@ class _Figures(ProgressColumn):
         return plain(task.fields["figures"])
 
 
-def _running_score(counts: Sequence[Sequence[int]]) -> Estimate:
-    if all(total == 1 for _, total in counts):
-        return wilson(sum(correct for correct, _ in counts), len(counts))
-    means = [correct / total for correct, total in counts]
-    mean = math.fsum(means) / len(means)
-    variance = math.fsum((value - mean) ** 2 for value in means) / max(1, len(means) - 1)
-    return clustered(mean, variance, len(means))
+def _running_score(counts: Sequence[Sequence[int]]) -> float:
+    """Return the mean over the items judged, without an interval: short answers come back first."""
+    return math.fsum(correct / total for correct, total in counts) / len(counts)

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.comparability import differences
+from harness.completeness import all_generated, check_complete
 from harness.errors import HarnessError, nearest
 from harness.store import Store, queries
 from harness.store.queries import RunSummary
 
+SHOW_INCOMPLETE = (
+    "`harness compare --allow-incomplete` shows what is there, without interval, p, verdict or "
+    "rank."
+)
 _SHORTEST_FINGERPRINT = 6
 _LISTED = 3
 
@@ -80,19 +85,26 @@ def find_one(store: Store, name: str, profile: str) -> RunSummary:
 
 
 def line_up(
+    store: Store,
     found: Sequence[Sequence[RunSummary]],
     *,
     tasks: Collection[str] = (),
     allow_different: bool = False,
+    allow_incomplete: bool = False,
+    tasks_dir: Path | None = None,
 ) -> tuple[list[list[RunSummary]], list[LeftOut]]:
     """Choose, for each task, one run of each name, all under one protocol.
 
-    Of several, complete ones with many items go first, then the newest.
+    Of several, complete ones with many items go first, then the newest. A run of which all answers
+    are there passes for complete: what is not judged can be judged before it is compared.
 
     Args:
+        store: The results file, for the commands that a refusal names.
         found: The runs of each name.
         tasks: Only these; all if empty.
         allow_different: Take runs under different protocols where there are no others.
+        allow_incomplete: Take incomplete runs where there are no others.
+        tasks_dir: A folder of the user's own tasks, for the same commands.
 
     Returns:
         For each task one run a name, and the tasks left out.
@@ -100,6 +112,13 @@ def line_up(
     Raises:
         HarnessError: Nothing is left; the reason is named.
     """
+
+    def check(together: Sequence[RunSummary]) -> None:
+        _check(together, allow_different=allow_different)
+        if not allow_incomplete:
+            waiting = [run for run in together if not all_generated(run)]
+            check_complete(store, waiting, tasks_dir=tasks_dir, otherwise=SHOW_INCOMPLETE)
+
     known = dict.fromkeys(run.task for runs in reversed(found) for run in runs)
     for task in tasks:
         if task not in known:
@@ -107,7 +126,7 @@ def line_up(
     if not tasks and all(len(runs) == 1 for runs in found):
         # Runs named one by one are meant, also where their tasks differ.
         together = [runs[0] for runs in found]
-        _check(together, allow_different=allow_different)
+        check(together)
         return [together], []
     lines: list[list[RunSummary]] = []
     left_out: list[LeftOut] = []
@@ -117,9 +136,11 @@ def line_up(
         if not all(of_the_task):
             left_out.append(LeftOut(task, "not everything named has a run of it"))
             continue
+        if not allow_incomplete:
+            of_the_task = [list(filter(all_generated, runs)) or runs for runs in of_the_task]
         together = _best(of_the_task)
         try:
-            _check(together, allow_different=allow_different)
+            check(together)
         except HarnessError as error:
             refusal = refusal or error
             left_out.append(LeftOut(task, error.message))

@@ -9,14 +9,16 @@ from itertools import combinations
 
 import streamlit as st
 
+from harness.as_stored import AsStored, as_stored
 from harness.comparability import differences
-from harness.compare import AsStored, TaskComparison, as_stored
+from harness.compare import TaskComparison
+from harness.completeness import WHY, how_far
 from harness.errors import HarnessError
 from harness.selection import called, line_up
 from harness.statistics import ranking
 from harness.store import Store, queries
 from harness.store.queries import RunSummary
-from leaderboard import comparing, flips, prose, reading
+from leaderboard import comparing, flips, prose, reading, source
 from leaderboard.grid import bullets, heading
 from leaderboard.problem import problem_card
 from leaderboard.samples_page import run_label, unknown
@@ -26,6 +28,7 @@ from leaderboard.text import escaped
 MOST_RUNS = 8
 _RUNS, _MODELS = "runs of one task", "two models, all tasks"
 _TRIED = 20
+_LISTED = 3
 
 
 def draw(snapshot: Snapshot) -> None:
@@ -36,10 +39,11 @@ def draw(snapshot: Snapshot) -> None:
 
 def _draw(snapshot: Snapshot) -> None:
     by_task = _by_task(snapshot.runs)
+    _tell_of_incomplete(snapshot.runs)
     if not by_task:
         st.html(
             problem_card(
-                "There are no two runs of one task yet.",
+                "There are no two complete runs of one task yet.",
                 "Evaluate a second model, for instance with `harness eval --model NAME --suite "
                 "quick` on this results file; it appears here by itself.",
             )
@@ -55,13 +59,22 @@ def _draw(snapshot: Snapshot) -> None:
 
 
 def _by_task(runs: Sequence[RunSummary]) -> dict[str, list[RunSummary]]:
-    """Return the runs with something judged, by task, where there are two or more."""
+    """Return the complete runs by task, where there are two or more."""
     found: dict[str, list[RunSummary]] = {}
     for run in runs:
-        if run.graded:
+        if run.graded and run.complete:
             found.setdefault(run.task, []).append(run)
     several = {task: of_it for task, of_it in found.items() if len(of_it) > 1}
     return dict(sorted(several.items(), key=lambda entry: (-len(entry[1]), entry[0])))
+
+
+def _tell_of_incomplete(runs: Sequence[RunSummary]) -> None:
+    incomplete = [run for run in runs if not run.complete]
+    if incomplete:
+        told = [f"{called(run)} on {run.task}, {how_far(run)}" for run in incomplete[:_LISTED]]
+        told += [f"{len(incomplete) - _LISTED} more"] * (len(incomplete) > _LISTED)
+        listed = escaped("; ".join(told))
+        st.html(f'<p class="note">Incomplete, so not compared ({WHY}): {listed}.</p>')
 
 
 def _choose_mode(runs: Sequence[RunSummary]) -> str:
@@ -193,13 +206,21 @@ def _compare_models(runs: Sequence[RunSummary]) -> None:
     if chosen is None:
         return
     try:
-        lines, left_out = line_up(chosen, allow_different=True)
+        lines, left_out = line_up(source.store(), chosen, allow_different=True)
     except HarnessError as error:
         st.html(problem_card(error.message, error.remedy))
         return
-    kept = [line for line in lines if all(run.graded for run in line)]
+    kept = [line for line in lines if all(run.graded and run.complete for run in line)]
     of_task, obstacles = comparing.task_by_task(kept, _as_stored)
+    shared = set.intersection(*({run.task for run in runs_of} for runs_of in chosen))
+    alone = [one.task for one in left_out if one.task not in shared]
     told = [f"{task} is not compared: {why}" for task, why in obstacles.items()]
+    told += [f"{one.task} is not compared: {one.reason}" for one in left_out if one.task in shared]
+    told += [
+        f"{line[0].task} is not compared: a run is not judged to the end"
+        for line in lines
+        if line not in kept
+    ]
     refused = comparing.refusals(of_task)
     if refused and not _all_the_same():
         of_task = {task: one for task, one in of_task.items() if task not in refused}
@@ -209,8 +230,8 @@ def _compare_models(runs: Sequence[RunSummary]) -> None:
         ]
     if told:
         st.html(bullets("Not compared", told))
-    if left_out:
-        names = ", ".join(one.task for one in left_out)
+    if alone:
+        names = ", ".join(alone)
         st.html(
             f'<p class="note">Left out, since only one of the two has a run: {escaped(names)}</p>'
         )

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.as_stored import AsStored
 from harness.comparability import Comparability, Difference
-from harness.compare import AsStored, Side, TaskComparison
+from harness.compare import Side, TaskComparison
 from harness.errors import HarnessError, StoreLocked
-from harness.statistics import intervals
-from harness.statistics.intervals import Estimate
-from harness.statistics.paired import Comparison
+from harness.statistics.paired import Comparison, average
 from harness.store.outcomes import ItemOutcome
 from harness.store.queries import RunSummary
 from leaderboard.figures import BLUE, GREY, error_bars, framed, legend_of
@@ -28,7 +27,7 @@ CELLS = {
 """The flip matrix, row by row: what the item came to in A and in B."""
 
 MOST_DRAWN = 20
-_METHODS = {"mcnemar": "McNemar's exact test", "t": "paired t test on item means"}
+_METHODS = {"mcnemar": "McNemar's exact test", "sign-flip": "the exact sign-flip test"}
 _SMALLEST_P = 0.0001
 _ROW_HEIGHT = 30
 _FRAME_HEIGHT = 90
@@ -87,14 +86,23 @@ def verdict(comparison: TaskComparison, *, among: int = 1, runs: int = 2) -> str
     else:
         said = "no difference is shown"
     same = paired.items - paired.better - paired.worse
+    these, over = paired.on_these_items, "95 % interval"
+    if these is not None:
+        over += (
+            f" over new items, and [{points(these.low)}, {points(these.high)}] on these items, of "
+            f"which only the samples are chance (p {p_value(these.p)})"
+        )
+    could_see = "With so few items no drop could have been noticed."
+    if paired.detectable is not None:
+        could_see = (
+            f"With so many items a drop of {detectable(paired)} points would be noticed in 80 % of "
+            "such comparisons; a smaller one may well be missed."
+        )
     return (
-        f'<div class="finding"><strong>B − A: {points(paired.effect)} points '
-        f"[{points(paired.low)}, {points(paired.high)}] — {said}</strong>"
-        f"<span>95 % interval; p {p_value(p)}{adjusted} by {_METHODS[paired.method]} on the "
+        f'<div class="finding"><strong>B − A, points: {paired.printed(points)} — {said}</strong>'
+        f"<span>{over}; p {p_value(p)}{adjusted} by {_METHODS[paired.method]} on the "
         f"{paired.items:,} items {have}: {paired.better:,} better in B, {paired.worse:,} worse, "
-        f"{same:,} as before. With so many items a drop of {100 * paired.detectable:.1f} points "
-        "would be noticed in 80 % of such comparisons; a smaller one may well be missed.</span>"
-        "</div>"
+        f"{same:,} as before. {could_see}</span></div>"
     )
 
 
@@ -121,7 +129,7 @@ def sides_table(sides: Sequence[tuple[str, Side]], comparison: TaskComparison) -
             Line(
                 {
                     "letter": Html(f'<span class="side-letter">{letter}</span>'),
-                    "model": side.model if side.complete else _unfinished(side.model),
+                    "model": side.model,
                     "score": percent(side.score.value),
                     "interval": f"{percent(side.score.low)}–{percent(side.score.high)}",
                     "samples": f"{side.samples:,}",
@@ -265,13 +273,13 @@ def tasks_table(comparisons: Sequence[TaskComparison], adjusted: Sequence[float]
                 "first": percent(comparison.first.score.value),
                 "second": percent(comparison.second.score.value),
                 **_effect_cells(comparison.paired, p),
-                "detectable": f"{100 * comparison.paired.detectable:.1f}",
+                "detectable": detectable(comparison.paired),
             }
         )
         for comparison, p in zip(comparisons, adjusted, strict=True)
     ]
     if len(comparisons) > 1:
-        mean = average(comparisons)
+        mean = average([one.paired for one in comparisons])
         mixed = any(one.differences.refused for one in comparisons)
         lines.append(
             Line(
@@ -285,16 +293,6 @@ def tasks_table(comparisons: Sequence[TaskComparison], adjusted: Sequence[float]
     return grid("By benchmark", columns, lines)
 
 
-def average(comparisons: Sequence[TaskComparison]) -> Estimate:
-    """Return the plain mean of the differences, each task counting the same."""
-    return intervals.suite(
-        [
-            Estimate(one.paired.effect, one.paired.low, one.paired.high, one.items)
-            for one in comparisons
-        ]
-    )
-
-
 def dot(label: str, paired: Comparison, p: float, *, differs: bool = False) -> Dot:
     """Return a comparison, with its adjusted p-value, as a mark of the figure.
 
@@ -304,8 +302,7 @@ def dot(label: str, paired: Comparison, p: float, *, differs: bool = False) -> D
         p: Its p-value after Holm.
         differs: The two sides are not of one protocol; the label is marked then.
     """
-    interval = f"{points(paired.effect)} points [{points(paired.low)}, {points(paired.high)}]"
-    hover = f"{interval}, {paired.items:,} items, p {p_value(p)} (Holm)"
+    hover = f"{paired.printed(points)} points, {paired.items:,} items, p {p_value(p)} (Holm)"
     if differs:
         label, hover = f"{label} ≠", f"{hover}; not one protocol"
     sure = p <= CONVINCING
@@ -366,6 +363,11 @@ def differences_chart(dots: Sequence[Dot], what: str) -> Any:
     )
 
 
+def detectable(paired: Comparison) -> str:
+    """Return the drop that could have been seen, in points."""
+    return "none" if paired.detectable is None else f"{100 * paired.detectable:.1f}"
+
+
 def points(share: float) -> str:
     """Return a difference of shares in percentage points, with its sign."""
     return percent(share, signed=True)
@@ -394,10 +396,6 @@ _EFFECT_COLUMNS = (
 )
 
 
-def _unfinished(model: str) -> Html:
-    return joined([model, badge("warning", "unfinished")], " ")
-
-
 def _marked(name: str, comparison: TaskComparison) -> str:
     """Return a name, with what of the protocol differs where something does."""
     refused = comparison.differences.refused
@@ -412,7 +410,7 @@ def _comparison_cells(comparison: TaskComparison) -> dict[str, str]:
 
 def _effect_cells(paired: Comparison, p: float) -> dict[str, str]:
     return {
-        "effect": f"{points(paired.effect)} [{points(paired.low)}, {points(paired.high)}]",
+        "effect": paired.printed(points),
         "p": p_value(p),
         "flips": f"{paired.worse:,} / {paired.better:,}",
     }

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.statistics import intervals, paired
+from harness.statistics import paired
 from harness.statistics.intervals import Estimate
 from harness.store.queries import RunSummary
 from leaderboard.ranking import Row, Scores, value_of
@@ -105,6 +105,5 @@ def _paired(parent: Row, row: Row, tasks: Sequence[str], scores: Scores) -> Esti
         if len(runs) < 2 or runs[0].item_set != runs[1].item_set:
             return None
         by_item = scores(runs)
-        found = paired.compare(*(by_item[run.id] for run in runs))
-        gains.append(Estimate(found.effect, found.low, found.high, found.items))
-    return intervals.suite(gains) if gains else None
+        gains.append(paired.compare(*(by_item[run.id] for run in runs)))
+    return paired.average(gains) if gains else None

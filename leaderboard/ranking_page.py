@@ -16,6 +16,7 @@ from harness.registry import suites
 from leaderboard import source
 from leaderboard.chart import family_chart, legend, ranking_chart, size_chart
 from leaderboard.families import family_trees
+from leaderboard.grid import link
 from leaderboard.problem import problem_card
 from leaderboard.ranking import (
     METHODS,
@@ -76,6 +77,11 @@ def draw(snapshot: Snapshot) -> None:
         st.html(f'<p class="note">Not the newest state: {escaped(snapshot.stale)}</p>')
     if open_runs := unfinished(chosen, snapshot.runs, snapshot.decided):
         st.html(unfinished_list(open_runs))
+    partial = [run for run in snapshot.runs if run.task in chosen and not run.complete]
+    if stopped := len(partial) - len(open_runs):
+        runs = "1 run" if stopped == 1 else f"{stopped} runs"
+        where = link("gate", "the verdicts")
+        st.html(f'<p class="note">Not ranked: {runs} that a gate stopped; see {where}.</p>')
     shown = _shown(snapshot, chosen, filters, every_protocol=every_protocol)
     if open_runs and not shown.rows:
         st.caption("Nothing finished is left to be ranked: a run comes here by itself at its end.")

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from harness.completeness import WHY, how_far
 from harness.errors import HarnessError, StoreLocked
 from harness.store import Store, people, samples
 from harness.store import labels as store_labels
@@ -340,8 +341,9 @@ def unknown(name: str, what: str) -> str:
 def run_label(run: RunSummary) -> str:
     """Name a run in a list."""
     score = f"{percent(run.score.value)} %" if run.score else "no score"
-    done = "" if run.complete else f" · {run.graded} of {run.requests}"
-    return f"{run.model} · {run.task} · {score}{done} · {run.created_at:%Y-%m-%d %H:%M} · {run.id}"
+    if run.so_far:
+        score = f"incomplete, {percent(run.so_far.value)} % of {run.graded:,} of {run.requests:,}"
+    return f"{run.model} · {run.task} · {score} · {run.created_at:%Y-%m-%d %H:%M} · {run.id}"
 
 
 def run_facts(run: RunSummary) -> str:
@@ -350,9 +352,12 @@ def run_facts(run: RunSummary) -> str:
     if run.score:
         low, high = percent(run.score.low), percent(run.score.high)
         score = f"{percent(run.score.value)} % [{low}, {high}]"
+    if run.so_far:
+        score = f"{percent(run.so_far.value)} % so far"
+    incomplete = {} if run.complete else {f"Incomplete: {WHY}": how_far(run)}
     facts = {
-        "Score, 95 % interval": score,
-        "Judged": f"{run.graded:,} of {run.requests:,}",
+        "Score, 95 % interval" if run.complete else "Score": score,
+        **(incomplete or {"Judged": f"{run.graded:,} of {run.requests:,}"}),
         "Truncated": f"{percent(run.truncated)} %",
         "No answer": f"{percent(run.no_answer)} %",
         "Loops": f"{percent(run.loops)} %",

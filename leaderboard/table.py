@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.completeness import WHY
 from harness.store.queries import RunSummary
 from leaderboard.ranking import BASELINES, METHODS, Cell, Row, is_imported
 from leaderboard.text import escaped, percent, size
@@ -227,13 +228,10 @@ def unfinished_list(runs: Sequence[RunSummary], *, most: int = 5) -> str:
 
 def _unfinished_item(run: RunSummary) -> str:
     done = 100 * run.graded / run.requests if run.requests else 0
-    so_far = ""
-    if run.score is not None:
-        low, high = percent(run.score.low), percent(run.score.high)
-        so_far = f"so far {percent(run.score.value)} % [{low}, {high}], "
+    so_far = f"so far {percent(run.so_far.value)} %, " if run.so_far is not None else ""
     return (
         f'<li><span class="badge warning">unfinished</span> <span class="name">'
         f'{escaped(run.model)}</span> on {escaped(run.task)} <span class="bar">'
         f'<i style="width:{done:.0f}%"></i></span> '
-        f'{run.graded} of {run.requests} <span class="note">{so_far}not ranked yet</span></li>'
+        f'{run.graded} of {run.requests} <span class="note">{so_far}not ranked: {WHY}</span></li>'
     )

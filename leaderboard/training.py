@@ -6,8 +6,10 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from harness.completeness import WHY, caveat, how_far
 from harness.store.queries import RunSummary
 from harness.store.training import (
     BASE_STEP,
@@ -268,7 +270,7 @@ def _measured(
     steps: Mapping[str, int],
 ) -> Sweep:
     by_protocol: dict[tuple[object, ...], dict[int, RunSummary]] = {}
-    for run in sorted(measured, key=lambda run: run.created_at):
+    for run in sorted(measured, key=_preferred):
         by_protocol.setdefault(_protocol(run), {})[steps[run.fingerprint]] = run
     protocol, points = max(by_protocol.items(), key=lambda pair: len(pair[1]))
     base = [
@@ -276,8 +278,12 @@ def _measured(
         for run in runs
         if run.fingerprint == row.base and run.task == task and _protocol(run) == protocol
     ]
-    newest = max((run for run in base if run.graded), key=lambda run: run.created_at, default=None)
+    newest = max((run for run in base if run.graded), key=_preferred, default=None)
     return Sweep(task, [Point(step, run) for step, run in sorted(points.items())], newest)
+
+
+def _preferred(run: RunSummary) -> tuple[bool, datetime]:
+    return run.complete, run.created_at
 
 
 def _protocol(run: RunSummary) -> tuple[object, ...]:
@@ -303,16 +309,14 @@ def sweep_chart(sweep: Sweep) -> Any:
         (True, ORANGE, "star", 16),
     ):
         points = [
-            (point.step, point.run, point.run.score)
+            (point.step, point.run, _drawn(point.run))
             for point in sweep.points
-            if (point.step in sweep.chosen) is chosen and point.run.score is not None
+            if (point.step in sweep.chosen) is chosen and point.run.graded
         ]
         figure.add_scatter(
             x=[step for step, _, _ in points],
-            y=[100 * score.value for _, _, score in points],
-            error_y=error_bars(
-                [(score.value, score.low, score.high) for _, _, score in points], colour
-            ),
+            y=[100 * value for _, _, (value, _, _) in points],
+            error_y=error_bars([drawn for _, _, drawn in points], colour),
             mode="markers",
             marker={
                 "symbol": [symbol if run.complete else f"{symbol}-open" for _, run, _ in points],
@@ -320,16 +324,16 @@ def sweep_chart(sweep: Sweep) -> Any:
                 "color": colour,
             },
             hovertext=[
-                f"step {step}: {percent(score.value)} % [{percent(score.low)}, "
-                f"{percent(score.high)}]{'' if run.complete else ', unfinished'}"
-                for step, run, score in points
+                f"step {step}: {percent(value)} % "
+                + (f"[{percent(low)}, {percent(high)}]" if run.complete else escaped(caveat(run)))
+                for step, run, (value, low, high) in points
             ],
             hoverinfo="text",
         )
-        for step, _, score in points if chosen else ():
+        for step, run, (value, _, high) in points if chosen else ():
             figure.add_annotation(
                 x=step,
-                y=100 * score.high,
+                y=100 * (high if run.complete else value),
                 text=escaped(_chosen_by(sweep, step)),
                 showarrow=False,
                 yshift=12,
@@ -342,6 +346,14 @@ def sweep_chart(sweep: Sweep) -> Any:
         x={"title": "optimiser step of the checkpoint", "range": _steps_drawn(sweep)},
         y={"title": "score: right answers, %<br>(95 % interval)"},
     )
+
+
+def _drawn(run: RunSummary) -> tuple[float, float, float]:
+    """Return a score and the ends of its interval, which are no numbers for an incomplete run."""
+    if run.score is not None:
+        return run.score.value, run.score.low, run.score.high
+    assert run.so_far is not None, "runs without a grade are not drawn"
+    return run.so_far.value, math.nan, math.nan
 
 
 def _steps_drawn(sweep: Sweep) -> tuple[float, float]:
@@ -358,7 +370,7 @@ def sweep_legend(sweep: Sweep) -> str:
     marks = [(BLUE, "●", "a checkpoint, with 95 % interval")]
     marks += [(ORANGE, "★", "the chosen one")] * bool(sweep.chosen)
     if any(not point.run.complete for point in sweep.points):
-        marks.append((BLUE, "○", "unfinished, so far"))
+        marks.append((BLUE, "○", f"incomplete, without interval: {WHY}"))
     if sweep.base is not None and sweep.base.score is not None:
         base = f"the base: {percent(sweep.base.score.value)} %, with 95 % interval"
         marks.append((GREY, "╍", base))
@@ -379,9 +391,8 @@ def _sweep_line(sweep: Sweep, step: int, run: RunSummary) -> Line:
     if step in sweep.chosen:
         marks.append(badge("measured", f"★ {_chosen_by(sweep, step)}"))
     if not run.complete:
-        marks.append(badge("warning", f"{run.graded:,} of {run.requests:,} judged"))
+        marks.append(badge("warning", f"incomplete: {how_far(run)}"))
     several = f" × {run.samples}" if run.samples > 1 else ""
-    score = run.score
     cells: dict[str, str] = {
         "step": f"{step:,}",
         "items": f"{run.items:,}{several}",
@@ -389,7 +400,8 @@ def _sweep_line(sweep: Sweep, step: int, run: RunSummary) -> Line:
         "loops": percent(run.loops),
         "state": joined(marks, " "),
     }
-    if score is not None:
-        cells["score"] = link("samples", percent(score.value), "See the samples", run=run.id)
-        cells["interval"] = f"{percent(score.low)}–{percent(score.high)}"
+    if run.graded:
+        value, low, high = _drawn(run)
+        cells["score"] = link("samples", percent(value), "See the samples", run=run.id)
+        cells["interval"] = f"{percent(low)}–{percent(high)}" if run.complete else "–"
     return Line(cells, "opened" if step in sweep.chosen else "")

@@ -10,7 +10,7 @@ Algebra 1,187, Counting & Probability 474, Geometry 479, Intermediate Algebra 90
 
 Oddities: rows carry no id on the hub, and problems are not known to be all different, so an id is
 the hash of problem and gold (with "-2" for a second equal row); items are sorted by it, which makes
-the order independent of the source's and the first N items a mixture of subjects.
+the order independent of the source's.
 Published protocol (arXiv 2501.17703): zero-shot, greedy, 2,048 tokens, instruction as below.
 """
 

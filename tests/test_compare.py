@@ -38,7 +38,7 @@ OLD = Made("old", drawn(1), output_args={"dtype": "bfloat16"})
 NEW = Made("new", drawn(1, 0.15), template="b" * 64, cut_off=60, tokens=35, engine="0.33.0")
 OLD_SAMPLED = Made("old", drawn(4), sampling=SAMPLED, task="more sums")
 NEW_SAMPLED = Made("new", drawn(3, 0.1), sampling=SAMPLED, task="more sums")
-LATE = Made("late", drawn(4, 0.4), sampling=SAMPLED, task="more sums", finished=90, shift=30)
+LATE = Made("late", drawn(4, 0.4), sampling=SAMPLED, task="more sums", shift=30)
 LONGER = Made("longer", drawn(1), sampling=Sampling(0.7, 0.9, 2048, ("Q:",), 100, True))
 ALONE = Made("alone", drawn(1), task_version="2")
 IMPORTED = Made("imported", drawn(1), imported=True)
@@ -84,7 +84,7 @@ def test_greedy_runs_are_compared_by_mcnemars_exact_test(compared: Callable[...,
 
 
 def test_sampled_runs_are_compared_by_the_means_of_their_items(
-    compared: Callable[..., Any],
+    harness: Harness, results: Path, compared: Callable[..., Any]
 ) -> None:
     from scipy.stats import ttest_rel
 
@@ -93,12 +93,16 @@ def test_sampled_runs_are_compared_by_the_means_of_their_items(
     theirs = ttest_rel(second, first)
     interval = theirs.confidence_interval()
     paired = task["paired"]
-    assert paired["method"] == "t"
+    assert paired["method"] == "sign-flip"
     assert paired["effect"] == pytest.approx((second - first).mean(), abs=1e-12)
-    # Ours adds one flip, half each way, to the differences that SciPy takes as they are.
+    # Ours adds half an item each way to the differences that SciPy takes as they are.
     assert paired["low"] == pytest.approx(interval.low, abs=0.01)
     assert paired["high"] == pytest.approx(interval.high, abs=0.01)
     assert paired["p"] == pytest.approx(theirs.pvalue, rel=0.5)
+    these = paired["on_these_items"]
+    assert paired["low"] < these["low"] < paired["effect"] < these["high"] < paired["high"]
+    printed = harness("compare", OLD_SAMPLED.id, NEW_SAMPLED.id, "--results", results).out
+    assert "points over new items, p " in printed and "points on these items, p " in printed
     assert task["first"]["samples"] == 4 * ITEMS
     assert 0 < task["first"]["noise"]["within"] < 0.25
     assert task["differences"]["refused"] == task["differences"]["warned"] == []
@@ -166,11 +170,11 @@ def test_a_planned_run_is_held_against_a_stored_one(results: Path) -> None:
     engine = EngineIdentity("vllm", "0.32.0", "cpu", {"dtype": "bfloat16"})
     run = Run("r", "f", Protocol(**told), (), 1, 0, 0, engine)
     model = Model("planned", "made up", "f", "MadeUpForCausalLM", None, "a" * 64)
-    found = differences(stored, TaskPlan(run, task, model, (), (), Chat(thinking=False)))
+    found = differences(stored, TaskPlan(run, task, model, (), (), Chat(thinking=False), ()))
     assert list(map(str, found.refused)) == ["token budget: 512 tokens against 256 tokens"]
     assert list(map(str, found.shown)) == ["thinking: the template's default against off"]
     assert {row.what for row in found.warned} >= {"processor"}
-    assert differences(stored, TaskPlan(run, task, model, (), (), Chat())).shown == ()
+    assert differences(stored, TaskPlan(run, task, model, (), (), Chat(), ())).shown == ()
 
 
 def test_an_older_grader_is_healed_by_grading_again(harness: Harness, tmp_path: Path) -> None:
@@ -244,9 +248,8 @@ def test_mishaps_and_groups_are_compared_too(
 
 def test_only_shared_items_are_compared(compared: Callable[..., Any]) -> None:
     (task,) = compared(OLD_SAMPLED.id, LATE.id)["tasks"]
-    assert task["items"] == 90, "items 30 to 119, of which 90 came back"
+    assert task["items"] == 90, "items 30 to 119"
     assert task["first"]["score"]["value"] == pytest.approx(scores(OLD_SAMPLED)[30:].mean())
-    assert (task["first"]["complete"], task["second"]["complete"]) == (True, False)
 
 
 def test_models_are_compared_on_every_task_that_both_have(
@@ -258,7 +261,7 @@ def test_models_are_compared_on_every_task_that_both_have(
     average = found["average"]
     assert average["effect"]["value"] == pytest.approx(np.mean(effects))
     assert average["effect"]["low"] < average["effect"]["value"] < average["effect"]["high"]
-    below = [task["paired"]["effect"] - task["paired"]["low"] for task in found["tasks"]]
+    below = [task["paired"]["effect"] - task["paired"]["uncut"][0] for task in found["tasks"]]
     assert average["effect"]["value"] - average["effect"]["low"] == pytest.approx(
         np.hypot(*below) / 2
     )
@@ -329,12 +332,41 @@ def test_power_says_what_a_decision_takes(harness: Harness, results: Path) -> No
     assert "measured on its own samples" in printed and f"{ITEMS} items are too few" in printed
 
 
-def test_power_takes_the_worst_case_of_a_greedy_run(harness: Harness, results: Path) -> None:
+def test_power_takes_what_earlier_comparisons_show_of_items_that_change(
+    harness: Harness, results: Path, tmp_path: Path
+) -> None:
+    """Of single samples the whole disagreement; of several what sampling does not explain."""
+    arguments = ("--drop", 5, "--results", results, "--json")
+    greedy = harness("power", "--baseline", OLD.id, *arguments).json
+    change = scores(NEW) - scores(OLD)
+    assert (greedy["basis"], greedy["earlier_runs"]) == ("earlier", 1), "of this protocol"
+    assert greedy["within"] == pytest.approx(change.var(ddof=1) / 2)
+
+    random = np.random.default_rng(3)
+    easiness = random.beta(0.5, 0.5, 600)
+    runs = [Made("base", (random.random((4, 600)) < easiness).T.tolist(), sampling=SAMPLED)]
+    for number in range(3):
+        anew = np.where(random.random(600) < 0.2, random.beta(0.5, 0.5, 600), easiness)
+        right = (random.random((4, 600)) < anew).T.tolist()
+        runs.append(Made(f"tuned {number}", right, sampling=SAMPLED))
+    store = store_of(tmp_path / "r.duckdb", runs)
+    asked = ("power", "--baseline", "base", "--drop", 5, "--samples", 4, "--results", store)
+    found = harness(*asked, "--json").json
+    assert (found["changes_basis"], found["earlier_runs"]) == ("earlier", 3)
+    assert found["changes"] == pytest.approx(0.2 * 2 * 0.125, abs=0.015)
+    assert "median of 3 earlier comparisons" in harness(*asked).out
+    given = harness(*asked, "--discordance", 30, "--json").json
+    assert given["changes"] == pytest.approx(0.3 - 2 * given["within"])
+    assert given["changes_basis"] == "given"
+
+
+def test_power_takes_the_worst_case_of_a_greedy_run(harness: Harness, tmp_path: Path) -> None:
+    results = store_of(tmp_path / "r.duckdb", [OLD, OLD_SAMPLED])
     arguments = ("power", "--baseline", OLD.id, "--drop", 5, "--results", results)
     worst = harness(*arguments, "--json").json
     score = scores(OLD).mean()
-    assert worst["basis"] == "worst case"
-    assert worst["within"] == pytest.approx(score * (1 - score))
+    assert (worst["basis"], worst["changes_basis"]) == ("worst case", "noise")
+    assert worst["within"] == pytest.approx(score * (1 - score), abs=0.002)
     assert len(worst["needs"]) == 1 and worst["savings"] == []
     guessed = harness(*arguments, "--discordance", 10, "--json").json
     assert guessed["needs"][0]["fixed_items"] < worst["needs"][0]["fixed_items"]

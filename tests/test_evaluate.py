@@ -50,7 +50,9 @@ def test_a_generation_keeps_its_finish_reason_and_its_token_counts(evaluated: Ev
     assert {sample.finish_reason for sample in found} <= {"stop", "length"}
     for sample in found:
         assert sample.truncated == (sample.finish_reason == "length")
-        assert (sample.completion_tokens == 48) == sample.truncated
+        # An end that comes as the last token of the budget is an end.
+        tokens = sample.completion_tokens
+        assert tokens is not None and (tokens == 48 if sample.truncated else tokens <= 48)
         assert sample.answer
 
 

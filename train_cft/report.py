@@ -212,7 +212,6 @@ def _result(found: Alike, entries: Sequence[Entry], dropped: Dropped) -> TaskRes
         for run_id, one in found.differences.items()
         if one.shown or one.warned
     ]
-    notes += [f"{label_of[run.id]} is not complete" for run in found.runs if not run.complete]
     return TaskResult(
         task=first.task,
         items=len(found.items[0]),

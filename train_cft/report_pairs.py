@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from harness.compare import Alike
-from harness.statistics import intervals, paired, ranking
+from harness.statistics import paired, ranking
 from harness.statistics.intervals import Estimate
 from harness.statistics.paired import Comparison
 from train_cft.lineage import Entry
@@ -26,7 +26,8 @@ class Pair:
         task: The task.
         paired: The comparison.
         p_adjusted: Its p-value after Holm over all comparisons of the report.
-        detectable: The drop that would have been found among them with 80 % power.
+        detectable: The drop that would have been found among them with 80 % power; none if no
+            drop could have been.
         words: What it says.
     """
 
@@ -35,7 +36,7 @@ class Pair:
     task: str
     paired: Comparison
     p_adjusted: float = 1.0
-    detectable: float = 1.0
+    detectable: float | None = None
     words: str = ""
 
 
@@ -55,7 +56,11 @@ def compared_pairs(entries: Sequence[Entry], found: Sequence[Alike]) -> tuple[Pa
             entries[one].label,
             entries[other].label,
             task.runs[0].task,
-            paired.compare(scores(task, one), scores(task, other)),
+            paired.compare(
+                scores(task, one),
+                scores(task, other),
+                samples=(samples(task, one), samples(task, other)),
+            ),
         )
         for one, other in _compared(entries)
         for task in found
@@ -93,14 +98,17 @@ def scores(found: Alike, place: int) -> list[float]:
     return [item.score for item in found.items[place]]
 
 
+def samples(found: Alike, place: int) -> list[int]:
+    """Return how many samples the model at a place has of each item, in the same order."""
+    return [item.samples for item in found.items[place]]
+
+
 def average_effects(pairs: Sequence[Pair]) -> tuple[AverageEffect, ...]:
     """Return the differences on average over the tasks, each counting the same."""
-    by_names: dict[tuple[str, str], list[Estimate]] = {}
+    by_names: dict[tuple[str, str], list[Comparison]] = {}
     for pair in pairs:
-        compared = pair.paired
-        effect = Estimate(compared.effect, compared.low, compared.high, compared.items)
-        by_names.setdefault((pair.first, pair.second), []).append(effect)
+        by_names.setdefault((pair.first, pair.second), []).append(pair.paired)
     return tuple(
-        AverageEffect(first, second, intervals.suite(effects))
-        for (first, second), effects in by_names.items()
+        AverageEffect(first, second, paired.average(compared))
+        for (first, second), compared in by_names.items()
     )

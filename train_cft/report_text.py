@@ -118,7 +118,7 @@ def _comparisons(report: Report) -> Block:
             effect(pair.paired),
             p_value(pair.p_adjusted),
             f"{pair.paired.worse}/{pair.paired.better}",
-            f"{100 * pair.detectable:.1f}",
+            "none" if pair.detectable is None else f"{100 * pair.detectable:.1f}",
         )
         for pair in report.pairs
     ]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 from harness.statistics.intervals import Estimate
 from harness.statistics.paired import Comparison
 
 CONVINCING = 0.05
-_POWER = 0.8
 FEWEST_SEEDS = 3
 _SMALLEST_P = 0.0001
 
@@ -26,7 +23,7 @@ def interval(low: float, high: float) -> str:
 
 def effect(compared: Comparison) -> str:
     """Return a paired difference with its interval, in points."""
-    return f"{points(compared.effect)} {interval(compared.low, compared.high)}"
+    return compared.printed(points)
 
 
 def p_value(p: float) -> str:
@@ -39,8 +36,8 @@ def shown(compared: Comparison, p_adjusted: float) -> bool:
     return p_adjusted <= CONVINCING and compared.effect != 0
 
 
-def detectable(compared: Comparison, comparisons: int) -> float:
-    """Return the drop that is found with 80 % power among so many comparisons.
+def detectable(compared: Comparison, comparisons: int) -> float | None:
+    """Return the drop that is found with 80 % power among so many comparisons; none if no drop.
 
     ``Comparison.detectable`` is that of one alone. Holm's procedure judges a comparison at the
     level divided by their number or more leniently, so that this much is found at least so often.
@@ -49,10 +46,14 @@ def detectable(compared: Comparison, comparisons: int) -> float:
         compared: The comparison, with an interval of 95 %.
         comparisons: Over how many Holm's procedure goes.
     """
-    quantile = NormalDist().inv_cdf
-    power, alone = quantile(_POWER), quantile(1 - CONVINCING / 2)
-    among = quantile(1 - CONVINCING / (2 * max(1, comparisons)))
-    return compared.detectable * (among + power) / (alone + power)
+    return compared.could_see(alpha=CONVINCING / max(1, comparisons))
+
+
+def could_see(drop: float | None) -> str:
+    """Say what would have been found with 80 % power."""
+    if drop is None:
+        return "no drop at all could have been found with so few items"
+    return f"a drop of {100 * drop:.1f} points would have been found with 80 % power"
 
 
 def verdict(
@@ -75,11 +76,9 @@ def verdict(
             f"{second} is {better} than {first} on these {compared.items} items by "
             f"{effect(compared)} points (p {'' if p.startswith('<') else '= '}{p}{after})."
         )
-    drop = 100 * detectable(compared, comparisons)
     told = (
         f"No difference is shown between {first} and {second}: {effect(compared)} points on "
-        f"{compared.items} items{after}; a drop of {drop:.1f} points would have been found with "
-        "80 % power."
+        f"{compared.items} items{after}; {could_see(detectable(compared, comparisons))}."
     )
     if compared.low > 0 or compared.high < 0:
         told += " Its own interval leaves 0 out, but one of several comparisons may by chance."

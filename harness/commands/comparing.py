@@ -40,6 +40,13 @@ def compare(
         bool,
         typer.Option("--allow-different", help="Compare runs under different protocols too."),
     ] = False,
+    allow_incomplete: Annotated[
+        bool,
+        typer.Option(
+            "--allow-incomplete",
+            help="Show incomplete runs side by side too, without interval, p, verdict or rank.",
+        ),
+    ] = False,
     profile: ProfileOption = DEFAULT_PROFILE,
     tasks_dir: TasksDirOption = None,
     results: ResultsOption = RESULTS,
@@ -48,12 +55,11 @@ def compare(
     """Compare runs or models item by item; three or more are ranked.
 
     Differences are the second less the first. Runs judged by different versions of the grader are
-    judged again first.
+    judged again first. Runs that are not complete are refused.
     """
-    from dataclasses import asdict
-
     from harness import compare as comparing
     from harness import display_compare
+    from harness.display_incomplete import compared_json
     from harness.progress import Counting
     from harness.registry import TaskRegistry
 
@@ -65,7 +71,7 @@ def compare(
     if by is not None and len(names) > 2:
         raise HarnessError("--by breaks down a comparison of two.", "Leave it out, or name two.")
     only = [name.strip() for name in tasks.split(",") if name.strip()]
-    asked = comparing.Asked(names, profile, only, allow_different)
+    asked = comparing.Asked(names, profile, only, allow_different, allow_incomplete)
     store, registry = recovered(results), TaskRegistry(tasks_dir)
     compared: comparing.Compared | comparing.Ranked
     with Counting("grading") as counting, stoppable(lambda: _JUDGED):
@@ -74,7 +80,7 @@ def compare(
         else:
             compared = comparing.rank(store, asked, registry, counting.told)
     if as_json:
-        print(json.dumps({"names": names} | asdict(compared), indent=2))
+        print(json.dumps({"names": names} | compared_json(compared), indent=2))
     elif isinstance(compared, comparing.Compared):
         display_compare.print_compared(names, compared, by)
     else:
@@ -97,7 +103,7 @@ def power(
         float | None,
         typer.Option(
             help="Percent of items on which single samples of two equal models disagree; what the "
-            "baseline's own samples tell, if not given."
+            "stored runs tell, if not given."
         ),
     ] = None,
     profile: ProfileOption = DEFAULT_PROFILE,
@@ -108,9 +114,11 @@ def power(
     from dataclasses import asdict
 
     from harness import display_compare
+    from harness.completeness import check_complete
     from harness.needs import Question, needed
     from harness.selection import find_one
     from harness.store.outcomes import item_outcomes
+    from harness.supposing import earlier_comparisons
 
     known_profile(profile)
     share = None if discordance is None else discordance / 100
@@ -118,7 +126,12 @@ def power(
     store = recovered(results)
     run = find_one(store, baseline, profile)
     items = list(item_outcomes(store, run.id, profile=profile).values())
-    found = needed(run, items, question)
+    if items:
+        check_complete(store, [run], profile=profile)
+    earlier = None
+    if discordance is None:
+        earlier = earlier_comparisons(store, run, items, profile=profile)
+    found = needed(run, items, question, earlier)
     if as_json:
         print(json.dumps(asdict(found), indent=2))
     else:

@@ -49,7 +49,10 @@ def evaluate(
     tasks: TasksOption = "",
     suite: SuiteOption = None,
     tasks_dir: TasksDirOption = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first items of each task.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="So many items of each task, always the same: drawn by their ids."),
+    ] = None,
     n: Annotated[
         int | None, typer.Option("--n", help="Samples per item; the task's own if not given.")
     ] = None,

@@ -55,6 +55,7 @@ def export(
 
     Questions and generations of restricted benchmarks (GPQA) are left out of all of them.
     """
+    from harness.display import tell_of_incomplete
     from harness.export import choose, model_card, report, table, written_whole
     from harness.registry import TaskRegistry
 
@@ -65,8 +66,7 @@ def export(
     rows: int | None = None
     with written_whole(out, force=force) as unfinished:
         if form in (Form.PARQUET, Form.CSV):
-            ids = [run.id for run in runs]
-            rows = table.write(store, ids, unfinished, form.value, profile, packed)
+            rows = table.write(store, runs, unfinished, form.value, profile, packed)
         elif form is Form.HTML:
             unfinished.write_text(report.render(store, runs, profile), encoding="utf-8")
         else:
@@ -74,9 +74,11 @@ def export(
             unfinished.write_text(text, encoding="utf-8")
     if as_json:
         told = {"file": str(out), "format": form.value, "runs": [run.id for run in runs]}
+        told["incomplete"] = [run.id for run in runs if not run.complete]
         print(json.dumps(told | ({} if rows is None else {"rows": rows}), indent=2))
     else:
         counted = f"{len(runs)} runs" + ("" if rows is None else f", {rows:,} samples")
         hidden = sum(run.restricted for run in runs)
         kept = f"; the texts of {hidden} restricted runs are left out" if hidden else ""
         print(f"{out}: {counted}{kept}")
+        tell_of_incomplete(runs)

@@ -22,6 +22,7 @@ from harness.errors import HarnessError
 from harness.types import DEFAULT_PROFILE
 
 _EVERY_RUN = "all"
+_NO_INTERVAL = {"low": None, "high": None}
 
 
 def grade_file(
@@ -117,6 +118,7 @@ def score(
     from dataclasses import asdict
 
     from harness import display
+    from harness.completeness import to_complete
     from harness.scoring import score_run
     from harness.store import queries
 
@@ -125,11 +127,14 @@ def score(
     run_id = queries.find_run(store, run).id
     with stoppable(lambda: "Stopped. Nothing was changed."):
         estimate = score_run(store, run_id, reducer, profile)
+    (summary,) = queries.runs(store, [run_id], profile=profile)
     if as_json:
-        print(json.dumps({"run": run_id, "reducer": reducer} | asdict(estimate), indent=2))
+        told = asdict(estimate) if summary.complete else asdict(estimate) | _NO_INTERVAL
+        state = {"complete": summary.complete, "stopped_by": summary.stopped_by}
+        print(json.dumps({"run": run_id, "reducer": reducer} | told | state, indent=2))
     else:
-        (summary,) = queries.runs(store, [run_id], profile=profile)
-        display.print_score(summary, reducer, estimate)
+        remedy = "" if summary.complete else to_complete(store, summary, profile=profile)
+        display.print_score(summary, reducer, estimate, remedy)
 
 
 def import_file(

@@ -25,6 +25,9 @@ _CODE = str.maketrans({"`": "'", "|": "¦"})
 def render(runs: Sequence[RunSummary], profile: str, registry: TaskRegistry) -> str:
     """Return a model card of one model's runs: YAML metadata, and the same in a table.
 
+    Readers of the metadata take every value for the benchmark's score, so that those of incomplete
+    runs stand in the table only, marked and without an interval.
+
     Args:
         runs: All of one model; those without a grade are left out.
         profile: Whose grades the scores are of.
@@ -34,15 +37,19 @@ def render(runs: Sequence[RunSummary], profile: str, registry: TaskRegistry) -> 
         HarnessError: They are of several models, or none has a score.
     """
     scored = [run for run in runs if run.score is not None]
-    names = dict.fromkeys(run.model for run in scored)
-    if len({run.fingerprint for run in scored}) > 1:
+    begun = [run for run in runs if run.so_far is not None]
+    names = dict.fromkeys(run.model for run in (*scored, *begun))
+    if len({run.fingerprint for run in (*scored, *begun)}) > 1:
         listed = ", ".join(map(clean, names))
         raise HarnessError(
             f"A model card is of one model, and these runs are of {listed}.",
             "Choose one with --model.",
         )
     if not scored:
-        raise HarnessError("None of these runs has a score.", "Finish or regrade them first.")
+        raise HarnessError(
+            "None of these runs has a score: none is complete.",
+            f"`harness score {runs[0].id}` says how one is completed.",
+        )
     (name,) = names
     metadata = {
         "model-index": [
@@ -54,7 +61,7 @@ def render(runs: Sequence[RunSummary], profile: str, registry: TaskRegistry) -> 
         "| benchmark | score, % | 95 % interval | items | protocol |",
         "|---|---|---|---|---|",
     ]
-    lines += [_row(run) for run in scored]
+    lines += [_row(run) for run in (*scored, *begun)]
     return "\n".join(lines) + "\n"
 
 
@@ -70,7 +77,7 @@ def _result(run: RunSummary, profile: str, registry: TaskRegistry) -> dict[str, 
             "interval_95_high": round(100 * run.score.high, 2),
             "items": run.score.items,
             "samples_per_item": run.samples,
-            "complete": run.complete,
+            "complete": True,
             "truncated_percent": None if cut_off is None else round(100 * cut_off, 2),
             "protocol": in_words(run),
             "protocol_sha256": run.protocol_sha256,
@@ -101,15 +108,15 @@ def _dataset(run: RunSummary, registry: TaskRegistry) -> dict[str, Any]:
 
 
 def _row(run: RunSummary) -> str:
-    assert run.score is not None, "runs without a score were left out"
-    score = run.score
-    cells = (
-        run.task,
-        f"{100 * score.value:.1f}",
-        f"{100 * score.low:.1f} – {100 * score.high:.1f}",
-        f"{score.items}" + ("" if run.complete else f" of {run.items}, unfinished"),
-        in_words(run),
-    )
+    if run.score is not None:
+        score = run.score
+        shown = f"{100 * score.value:.1f}", f"{100 * score.low:.1f} – {100 * score.high:.1f}"
+        items = f"{score.items}"
+    else:
+        assert run.so_far is not None, "runs without a grade were left out"
+        shown = f"{100 * run.so_far.value:.1f}", "incomplete, not comparable"
+        items = f"{run.so_far.items} of {run.items}"
+    cells = (run.task, *shown, items, in_words(run))
     return "| " + " | ".join(map(_cell, cells)) + " |"
 
 

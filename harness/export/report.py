@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 
+from harness.completeness import WHY, how_far
 from harness.export.protocol import groups, in_words, kind, truncation
 from harness.export.style import STYLE
 from harness.statistics import ranking
@@ -64,7 +65,8 @@ def _legend() -> str:
         'harness. <span class="tag imported">imported</span> generated elsewhere, judged by this '
         'harness. <span class="tag published">published</span> a number somebody else printed: '
         "nothing of it was checked, and no test against it is possible; its interval is what "
-        "chance alone would leave, assuming one answer for each item of the benchmark.</p>"
+        "chance alone would leave, assuming one answer for each item of the benchmark. A run that "
+        f"is <b>incomplete</b> has neither interval nor rank: {WHY}.</p>"
     )
 
 
@@ -77,7 +79,7 @@ def _overview(
     names: dict[str, str] = {}
     for task, runs in tasks.items():
         for run in sorted(runs, key=_preference):
-            if run.score is not None:
+            if run.score is not None or run.so_far is not None:
                 best.setdefault(run.fingerprint, {}).setdefault(task, run)
                 names[run.fingerprint] = run.model
     if not best:
@@ -115,7 +117,7 @@ def _overview(
         for task in tasks:
             shown = best[model].get(task)
             letter = letters[task].get(shown.id, "") if shown and len(together[task]) > 1 else ""
-            cells.append(f"<td>{_score(shown.score) + _mark(shown, letter) if shown else '–'}</td>")
+            cells.append(f"<td>{_run_score(shown) + _mark(shown, letter) if shown else '–'}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return (
         f'<h2>Models</h2><p class="note">{said} Of several runs the complete, longest, newest one '
@@ -187,6 +189,7 @@ def _task(
 ) -> str:
     runs = [run for group in together for run in group]
     letters = _letters(together)
+    # Incomplete runs come last: their scores are not to be read in one order with the others'.
     rows = [(_value(run.score), _run_row(run, letters[run.id], ranks)) for run in runs]
     rows += [(score.score, _published_row(score)) for score in printed]
     rows.sort(key=lambda row: -row[0])
@@ -217,12 +220,13 @@ def _run_row(run: RunSummary, letter: str, ranks: Mapping[str, tuple[int, int, i
     rank = f"{place[0]}–{place[1]} of {place[2]}" if place else "–"
     if place and place[0] == place[1]:
         rank = f"{place[0]} of {place[2]}"
-    items = f"{run.score.items if run.score else 0}"
-    items += "" if run.complete else f" of {run.items}, unfinished"
+    judged = run.score or run.so_far
+    items = f"{judged.items if judged else 0}"
+    items += "" if run.complete else f" of {run.items}"
     items += f" × {run.samples}" if run.samples > 1 else ""
     cells = [
         f'<th scope="row">{_text(run.model)}<br><span class="tag {who}">{who}</span></th>',
-        f"<td>{_score(run.score)}</td>",
+        f"<td>{_run_score(run)}</td>",
         f"<td>{_dot(run.score, who)}</td>",
         f"<td>{rank}</td>",
         f"<td>{items}</td>",
@@ -302,6 +306,14 @@ def _cut(text: str) -> str:
     if len(text) <= _LONGEST_TEXT:
         return text
     return f"{text[:_LONGEST_TEXT]}\n[… {len(text) - _LONGEST_TEXT:,} more characters]"
+
+
+def _run_score(run: RunSummary) -> str:
+    if run.so_far is None:
+        return _score(run.score)
+    return (
+        f'{100 * run.so_far.value:.1f} <span class="doubt">incomplete: {_text(how_far(run))}</span>'
+    )
 
 
 def _score(estimate: Estimate | None) -> str:

@@ -15,6 +15,7 @@ from harness.errors import HarnessError
 from harness.importing import SOURCE_PROFILE
 from harness.store import Store
 from harness.store.narrowed import NEWEST_FIRST, literals, quoted
+from harness.store.queries import RunSummary
 
 # Columns in their order; of restricted runs those in the second group stay empty.
 _OPEN = (
@@ -36,7 +37,7 @@ _JUDGED = (
 )  # fmt: skip
 _MADE = (
     "finish_reason", "truncated", "loop", "prompt_tokens", "completion_tokens", "thought_tokens",
-    "seconds", "finished_at", "restricted", "engine", "protocol_sha256",
+    "seconds", "finished_at", "restricted", "engine", "protocol_sha256", "run_complete",
 )  # fmt: skip
 
 _ROWS = """
@@ -55,7 +56,8 @@ said AS (
     SELECT h.* FROM human_label h SEMI JOIN asked a ON a.key = h.key AND a.gold_id = h.gold_id
     QUALIFY row_number() OVER (PARTITION BY h.key, h.gold_id ORDER BY h.labelled_at DESC) = 1),
 rows AS (
-    SELECT a.run_id, a.model, a.fingerprint, a.task, a.item_id, a.sample_index, a.engine,
+    SELECT a.run_id, coalesce(a.run_id IN ({complete}), false) AS run_complete,
+           a.model, a.fingerprint, a.task, a.item_id, a.sample_index, a.engine,
            a.protocol_sha256, a.restricted OR coalesce(g.restricted, false) AS restricted,
            i.ordinal, i.question, i.gold, i.answer_type, i.subject, i.level,
            g.thought, g.answer, g.finish_reason, g.truncated, g.loop, g.prompt_tokens,
@@ -93,7 +95,7 @@ def compression(path: Path, form: str) -> str:
 
 def write(
     store: Store,
-    run_ids: Sequence[str],
+    runs: Sequence[RunSummary],
     path: Path,
     form: str,
     profile: str,
@@ -103,7 +105,7 @@ def write(
 
     Args:
         store: The results file; it is held for reading until all is written.
-        run_ids: Whole ids.
+        runs: The runs.
         path: Where to; replaced.
         form: ``parquet`` or ``csv``.
         profile: Whose grades to write, beside those that imported responses came with.
@@ -115,7 +117,8 @@ def write(
     import duckdb
 
     rows = _ROWS.format(
-        runs=literals(run_ids),
+        runs=literals(run.id for run in runs),
+        complete=literals(run.id for run in runs if run.complete),
         profile=quoted(profile),
         source=SOURCE_PROFILE,
         newest_first=NEWEST_FIRST,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.errors import HarnessError
 from harness.statistics import intervals
 from harness.statistics.intervals import Estimate
-from harness.store import tallies
+from harness.store import decisions, tallies
 from harness.store.narrowed import literals, quoted, sample_of
 from harness.store.store import Store
 from harness.types import (
@@ -86,12 +86,30 @@ class MadeWith:
 
 
 @dataclass(frozen=True, slots=True)
+class SoFar:
+    """What the judged samples of an incomplete run come to.
+
+    It has no interval, and nothing is compared with it: these samples are not drawn at random from
+    the run's. What is missing is what takes longest, long answers are more often wrong, and a gate
+    stops when the answers so far have convinced it.
+
+    Attributes:
+        value: Mean over the judged items, in [0, 1].
+        items: How many items have a judged sample.
+    """
+
+    value: float
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     """One row a run, as ``harness runs`` and the leaderboard show it.
 
     ``truncated`` and ``loops`` are shares of what was generated, ``no_answer`` of what was graded,
-    in [0, 1]. ``score`` is ``None``
-    until something is graded; ``bounds`` are the score if every sample the grader's infrastructure
+    in [0, 1]. ``score`` is ``None`` until the run is complete, and ``so_far`` is what an incomplete
+    one comes to; ``stopped_by`` is the id of the newest gate that ended with the run incomplete.
+    ``bounds`` are the score if every sample the grader's infrastructure
     failed on were wrong or right. ``item_set`` names the judged items with their golds: runs of
     which it is equal can be compared item by item. ``finished_at`` and ``graded_at`` are when the
     last generation and the last grade came.
@@ -131,10 +149,12 @@ class RunSummary:
     item_set: str | None = None
     finished_at: datetime | None = None
     graded_at: datetime | None = None
+    so_far: SoFar | None = None
+    stopped_by: str | None = None
 
     @property
     def complete(self) -> bool:
-        """Every request has come back and been judged."""
+        """Every request has come back and been judged: only then the run samples its items."""
         return self.graded == self.requests
 
     @property
@@ -227,12 +247,14 @@ def grader_versions(
     return dict.fromkeys(run_ids, ()) | {run_id: tuple(found) for run_id, found in rows}
 
 
-def judged(store: Store, run_ids: Sequence[str]) -> list[Judged]:
-    """Return the judged samples of these runs."""
+def judged(store: Store, run_ids: Sequence[str], grader_version: str) -> list[Judged]:
+    """Return the samples of these runs that this version of the grader has judged."""
     with store.read() as connection:
         rows = connection.execute(
             f"{sample_of(connection, run_ids, DEFAULT_PROFILE)}"
             "SELECT run_id, item_id, correct FROM sample WHERE correct IS NOT NULL"
+            " AND grader_version = ?",
+            [grader_version],
         ).fetchall()
     return [Judged(*row) for row in rows]
 
@@ -249,8 +271,12 @@ def runs(
         )
         names = [column[0] for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        waiting = [row for row in rows if row["generated"] < row["requests"]]
+        gates = decisions.gates_of(
+            connection, {row["id"] for row in waiting}, {row["fingerprint"] for row in waiting}
+        )
     try:
-        return [_summary(row) for row in rows]
+        return [_summary(row | {"stopped_by": gates.get(row["id"])}) for row in rows]
     except ValueError as error:
         raise HarnessError(
             f"{store.path} is not read: {error}.",
@@ -284,6 +310,28 @@ def item_scores(
     ends = np.cumsum([items for _, items in runs])
     parts = np.split(np.asarray(scores, dtype=float), ends[:-1])
     return {run_id: part for (run_id, _), part in zip(runs, parts, strict=True)}
+
+
+def item_ids(store: Store, run_id: str) -> frozenset[str]:
+    """Return the items that a run asks."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT item_id FROM request WHERE run_id = ?", [run_id]
+        ).fetchall()
+    return frozenset(item for (item,) in rows)
+
+
+def has_run_on(store: Store, task: str, data_sha256: str, items: Collection[str]) -> bool:
+    """Say whether there is a run of a task that asks these very items."""
+    with store.read() as connection:
+        found = connection.execute(
+            "SELECT 1 FROM request WHERE run_id IN"
+            " (SELECT id FROM run WHERE task = ? AND data_sha256 = ? AND items = ?)"
+            " GROUP BY run_id HAVING count(DISTINCT item_id) = ?"
+            " AND bool_and(item_id IN (SELECT unnest(?))) LIMIT 1",
+            [task, data_sha256, len(items), len(items), list(items)],
+        ).fetchone()
+    return found is not None
 
 
 def find_run(store: Store, prefix: str) -> RunSummary:
@@ -367,8 +415,10 @@ def _summary(row: dict[str, Any]) -> RunSummary:
         if isinstance(row[name], str):
             raise ValueError(f"the run {row['id']} is of {row[name]}")
     graded = int(row["graded"])
-    estimate = bounds = None
-    if graded:
+    estimate = bounds = so_far = None
+    if graded and graded != row["requests"]:
+        so_far = SoFar(row["mean"], row["graded_items"])
+    elif graded:
         estimate = intervals.score(
             mean=row["mean"],
             variance=row["variance"],
@@ -390,6 +440,7 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     made = {
         "score": estimate,
         "bounds": bounds,
+        "so_far": so_far,
         "made_with": MadeWith(**told),
         "protocol": _parsed(row["protocol"]),
         "grader_versions": tuple(row["grader_versions"]),

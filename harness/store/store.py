@@ -29,7 +29,7 @@ from harness.store.narrowed import NEWEST_FIRST
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 WAIT_SECONDS = 20.0
 _FIRST_RETRY_SECONDS = 0.02

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from harness.as_stored import as_stored
 from harness.comparability import Comparability, Difference
-from harness.compare import as_stored
 from harness.statistics import paired, ranking
 from harness.store import Journal, Store, queries
 from harness.store.outcomes import ItemOutcome
@@ -176,10 +176,12 @@ def test_the_chart_names_its_axes_and_marks_what_is_known() -> None:
 
 def test_two_runs_side_by_side(served: Path, visit: Visit) -> None:
     page = visit(f"compare?a={SMALL.id}&b={LARGE.id}")
+    left_out = page.get_by_text("Incomplete, so not compared")
+    expect(left_out).to_contain_text("made-up-growing")
+    expect(left_out).to_contain_text("on gsm8k, 24 of 60 samples judged")
     effect = expected(15, 57, 60)
     said = page.locator(".finding")
-    expect(said).to_contain_text(f"{points(effect.effect)} points [{points(effect.low)}")
-    expect(said).to_contain_text("B is better")
+    expect(said).to_contain_text(f"B − A, points: {effect.printed(points)} — B is better")
     expect(said).to_contain_text("42 better in B, 0 worse, 18 as before")
     expect(page.get_by_label("What differs")).to_contain_text("Protocol = the same")
     expect(page.get_by_role("button", name="Both right: 15 (25.0 %)")).to_be_visible()
@@ -236,6 +238,8 @@ def test_two_models_over_all_their_tasks(served: Path, visit: Visit) -> None:
     expect(rows.nth(2)).to_contain_text("+50.0")
     expect(page.get_by_text("only one of the two has a run")).to_contain_text("gpqa_diamond")
     expect(page.locator(".finding")).to_contain_text("60 items")
+    page = visit("compare?a=made-up-small&b=made-up-growing")
+    expect(page.get_by_role("alert")).to_contain_text("is incomplete: 24 of 60 samples judged")
 
 
 def test_a_break_down_says_that_it_explores(served: Path, visit: Visit) -> None:
@@ -294,4 +298,4 @@ def test_one_run_alone_says_what_to_do(served: Path, visit: Visit) -> None:
     served.unlink()
     add(served, SMALL)
     page = visit("compare")
-    expect(page.get_by_role("alert")).to_contain_text("no two runs of one task")
+    expect(page.get_by_role("alert")).to_contain_text("no two complete runs of one task")

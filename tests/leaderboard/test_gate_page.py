@@ -15,7 +15,15 @@ from playwright.sync_api import expect
 from harness.gate.config import read_config
 from harness.store import Journal, Store, queries
 from harness.store.decisions import gate_decisions
-from leaderboard.gate import command, decision_facts, gate_toml, history, saved, sequence_chart
+from leaderboard.gate import (
+    command,
+    decision_facts,
+    gate_toml,
+    history,
+    saved,
+    sequence_chart,
+    task_facts,
+)
 from tests.leaderboard.made_gate import (
     decision_row,
     guard_row,
@@ -27,7 +35,11 @@ from tests.leaderboard.made_store import HOSTILE, HOSTILE_NAME
 
 Visit = Callable[..., Any]
 
-BREACHED = [guard_row("truncation", candidate=0.4, breached=True), guard_row("loop")]
+BREACHED = [
+    guard_row("truncation", candidate=0.4, breached=True, held=False, at_most=0.45),
+    guard_row("loop"),
+    guard_row("no_answer", held=True, at_most=0.015),
+]
 DECISIONS = [
     decision_row("d-pass", "pass", "step-1000", [task_row("sums"), task_row("products")]),
     decision_row(
@@ -94,7 +106,10 @@ def test_hostile_names_and_reasons_stay_text_on_a_phone_too(gated: Path, visit: 
     page = visit("gate?decision=d-fail", width=390)
     expect(page.locator("p.reason")).to_contain_text("<script>window.hacked = 1</script>")
     guards = page.get_by_role("table", name="Guards").locator("tbody tr")
-    expect(guards.locator(".state")).to_have_text(["✗ breached", "✓ held"])
+    expect(guards.locator(".state")).to_have_text(
+        ["✗ breached", "? not shown to be breached", "✓ shown to be held"]
+    )
+    expect(guards.locator(".most")).to_have_text(["+45.0", "–", "+1.5"])
     page.get_by_text("Libraries").click()
     expect(page.locator("dl.facts").last).to_contain_text("**not bold**")
     assert page.evaluate("window.hacked") is None
@@ -150,9 +165,26 @@ def test_figures_of_a_decision(store: Store) -> None:
     dearer = replace(kept["d-pass"], tokens_spent=10_020)
     assert 'saved num" data-label="Saved, %">−0.2<' in history([dearer], None, {})
     assert "−0.2 %" in decision_facts(dearer)
+    assert "attempt" not in history([dearer], None, {})
+    assert ", attempt 2" in history([replace(dearer, budget={"attempt": 2})], None, {})
     chart = sequence_chart(kept["d-pass"].tasks[0])
     high, low = chart.data
     assert len(high.x) == len(low.x) == 60
     assert low.y[-1] < 1.0 < high.y[-1] < 6.0
     assert "at least: 98 %, at most: 95 %" in chart.layout.yaxis.title.text
     assert "<img" not in history(list(kept.values()), None, {})
+
+
+def test_a_decision_on_these_items_counts_rounds(store: Store) -> None:
+    task = task_row(
+        "contest", read=30, items=30, target="these items", rounds=64, rounds_read=18, decided_at=18
+    )
+    told = task_facts(task)
+    for words in ("these 30 items", "Rounds read", "18 of 64", "18 rounds"):
+        assert words in told
+    chart = sequence_chart(task)
+    assert chart.layout.xaxis.title.text == "rounds read"
+    one = replace(gate_decisions(store, decision_id="d-pass")[0], tasks=[task])
+    assert "on these 30 items" in history([one], None, {})
+    assert "about 10,000" in decision_facts(one)
+    assert "new items" in task_facts(task_row("sums")), "what older decisions were about"

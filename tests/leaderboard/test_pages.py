@@ -151,6 +151,7 @@ def test_a_candidate_that_the_gate_stopped_is_not_called_unfinished(
         journal.append("gate_decision", decision)
     expect(page.get_by_label("Unfinished runs")).to_have_count(0)
     expect(row(page, "made-up-growing")).to_have_count(0)
+    expect(page.get_by_text("Not ranked: 1 run that a gate stopped")).to_be_visible()
 
 
 def test_a_score_leads_to_its_samples(served: Path, visit: Visit) -> None:

@@ -290,6 +290,8 @@ def test_new_samples_appear_by_themselves(served: Path, visit: Visit) -> None:
     growing = next(run for run in made_runs() if run.model == "made-up-growing")
     page = visit(f"samples?run={growing.id}")
     expect(page.get_by_text("All 24")).to_be_visible()
+    expect(page.get_by_text("100.0 % so far")).to_be_visible()
+    expect(page.get_by_text("24 of 60 samples judged")).to_be_visible()
     page.evaluate("window.sameDocument = true")
     with Journal(Store(served)) as journal:
         write(journal, replace(growing, finished=30))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from leaderboard.training import (
     curve_chart,
     differences,
     sweep_chart,
+    sweep_table,
     sweeps,
     throughput,
 )
@@ -202,6 +204,28 @@ def test_a_sweep_is_that_of_the_choice_else_of_what_was_measured(store: Store) -
     assert (list(plain.x), list(chosen.x)) == ([20, 60], [40])
     assert list(chosen.y) == pytest.approx([70.0])
     assert chosen.error_y.array[0] == pytest.approx(100 * wilson(21, 30).high - 70)
+    # A newer run of a checkpoint does not count as long as it is incomplete.
+    started = [replace(run, graded=9, score=None, so_far=queries.SoFar(1.0, 9)) for run in runs]
+    (same,) = sweeps(cft, checkpoints, [], [*started, *runs])
+    assert (same.points, same.base) == (sweep.points, sweep.base)
+
+
+def test_an_incomplete_checkpoint_has_no_interval(store: Store) -> None:
+    cft, _ = trainings(store)
+    runs = [
+        replace(run, graded=9, score=None, so_far=queries.SoFar(1.0, 9), stopped_by="a gate")
+        if run.fingerprint == checkpoint_run(20).fingerprint
+        else run
+        for run in queries.runs(store)
+    ]
+    checkpoints = training_checkpoints(store, cft.id)
+    (sweep,) = sweeps(cft, checkpoints, [], runs)
+    plain, _ = sweep_chart(sweep).data
+    assert list(plain.marker.symbol) == ["circle-open", "circle", "circle"]
+    assert math.isnan(plain.error_y.array[0]) and plain.error_y.array[1] > 10
+    assert "9 of 30 samples judged, stopped by gate a gate" in plain.hovertext[0]
+    line = sweep_table(sweep).split("<tr")[3]
+    assert "100.0" in line and "incomplete: 9 of 30" in line and "–" in line
 
 
 def test_curves_leave_out_what_was_not_logged_and_thin_out_what_is_too_much(store: Store) -> None:

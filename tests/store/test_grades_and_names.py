@@ -52,7 +52,7 @@ def test_a_newer_grader_counts_before_a_later_clock_wherever_grades_are_read(
     asked = SampleName("0", 0)
     opinions = judgements(store, tallied.id, [asked])[asked].opinions
     assert [opinion.grader_version for opinion in opinions] == ["ours", "10"]
-    assert table.write(store, [tallied.id], tmp_path / "out.csv", "csv", "strict") == 1
+    assert table.write(store, [tallied], tmp_path / "out.csv", "csv", "strict") == 1
     assert ",10,true," in (tmp_path / "out.csv").read_text()
 
 
@@ -82,6 +82,7 @@ def test_a_file_of_schema_6_gets_aliases_bounds_and_the_right_order(store: Store
     with duckdb.connect(str(store.path)) as connection:
         connection.execute("DROP TABLE model_alias")
         connection.execute("ALTER TABLE run_tally DROP COLUMN upper_mean")
+        connection.execute("ALTER TABLE gate_decision DROP COLUMN budget")
         connection.execute("UPDATE run_tally SET correct = 0, mean = 0, grader_versions = ['2']")
         connection.execute("UPDATE schema_version SET version = 6")
     again = Store(store.path)

@@ -94,9 +94,9 @@ def test_planted_errors_are_found_and_counted(
     done = train_cft("build", "--data", data, "--out", out, *arguments)
     assert done.code == 0, done.err
     error = done.json["critic_error"]
-    # Wilson's interval for 5 of 20.
+    # Wilson's upper end for 5 of 20, and the exact test's lower one, which is lower still.
     assert error["value"] == 0.25
-    assert (round(error["low"], 3), round(error["high"], 3)) == (0.112, 0.469)
+    assert (round(error["low"], 3), round(error["high"], 3)) == (0.104, 0.469)
     assert (done.json["examples"], done.json["flagged"]) == (kept, flagged)
     queue = _queue(results)
     assert [row["reason"] for row in queue] == ["audit"] * 3 + ["conflict"] * 5

@@ -41,7 +41,10 @@ def select(
             help="best, or earliest: the first that is not shown to be worse than the best."
         ),
     ] = "earliest",
-    limit: Annotated[int | None, typer.Option(help="Only the first items of the task.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="So many items of the task, always the same: drawn by their ids."),
+    ] = None,
     n: Annotated[
         int | None, typer.Option("--n", help="Samples per item; the task's own if not given.")
     ] = None,
@@ -152,7 +155,7 @@ def _row(point: Point, selected: Selected, low: float, high: float) -> tuple[str
 
 
 def _reason(selected: Selected) -> str:
-    from train_cft.wording import detectable
+    from train_cft.wording import could_see, detectable
 
     if selected.chosen.step == selected.best.step:
         earlier = selected.rule == "earliest" and selected.chosen is not selected.points[0]
@@ -160,10 +163,10 @@ def _reason(selected: Selected) -> str:
         return f"it has the highest score{shown}"
     compared = selected.chosen.against_best
     assert compared is not None, "every other one is held against the best"
-    drop = 100 * detectable(compared, len(selected.points) - 1)
+    drop = detectable(compared, len(selected.points) - 1)
     return (
         f"the earliest that is not shown to be worse than the best (step {selected.best.step}); "
-        f"a drop of {drop:.1f} points would have been found with 80 % power"
+        f"{could_see(drop)}"
     )
 
 
