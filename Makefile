@@ -3,6 +3,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 ENGINE ?= $(if $(shell command -v nvidia-smi 2>/dev/null),cuda,cpu)
 BIN := .venv/bin
+# Test files run in so many processes; most of them wait for an engine, a server or a browser.
+WORKERS ?= 2
 
 .PHONY: install eval leaderboard test test-slow check chromium clean
 
@@ -15,7 +17,7 @@ leaderboard: .venv/.everything
 	$(BIN)/harness leaderboard
 
 test: .venv/.everything chromium check
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 test-slow: .venv/.everything chromium
 	$(BIN)/python -m pytest -m slow
@@ -24,6 +26,8 @@ check: .venv/.everything
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

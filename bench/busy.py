@@ -20,17 +20,17 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from harness.backends import BackendOptions
+from harness.backends.base import EngineOptions
 from harness.environment import usable_cores
-from harness.plan import Settings, plan_task
 from harness.registry import load_backend, load_task
+from harness.run.plan import Settings, plan_task
 
 _SPINNING = [sys.executable, "-c", "while True: pass"]
 
 
 def _generate(neighbours: list[int], limit: int, max_tokens: int) -> list[float]:
     """Return the new tokens a second beside each number of neighbours."""
-    backend = load_backend("vllm")(BackendOptions())
+    backend = load_backend("vllm")(EngineOptions())
     model = backend.open("smollm2-135m", None)
     settings = Settings(limit=limit, max_tokens=max_tokens)
     plan = plan_task(load_task("quick"), model, backend, settings)
@@ -44,7 +44,7 @@ def _generate(neighbours: list[int], limit: int, max_tokens: int) -> list[float]
         for other in others:
             other.kill()
             other.wait()
-        backend._engine.reset_prefix_cache()
+        backend._engine.reset_prefix_cache()  # type: ignore[attr-defined]
     backend.close()
     return speeds[1:]
 

@@ -1,9 +1,9 @@
-"""How often `harness compare` is right: its intervals, p-values and "could see", simulated.
+"""How often `harness compare` is right: intervals, p-values and minimum detectable drop.
 
     python -m bench.comparing [--quick] [--count N] [--held-out] [--only NAME]
 
 Two models answer the same items: the chance of a right sample varies over the items as a Beta
-distribution says, the second model's is drawn anew on some of them (churn), lowered everywhere
+distribution says, the second model's is drawn again on some of them (churn), lowered everywhere
 (drop, or raised) and 0 on a few (failures). Everything goes through the production
 ``harness.statistics.paired.compare``. A number after ± is one Monte-Carlo standard error. With
 ``--held-out`` the same tables over populations, sizes and seeds that nothing was chosen by.
@@ -36,7 +36,7 @@ class Population:
 
     Attributes:
         beta: Of the chance of a right sample over the items.
-        churn: Share of the items whose chance is drawn anew for the second model.
+        churn: Share of the items whose chance is drawn again for the second model.
         drop: How much lower its chance is on every item; below 0 higher.
         failing: Share of the items that it always fails on.
     """
@@ -49,8 +49,8 @@ class Population:
     def chances(self, random: np.random.Generator, *shape: int) -> tuple[Floats, Floats]:
         """Return both models' chances."""
         first = random.beta(*self.beta, shape)
-        anew = np.where(random.random(shape) < self.churn, random.beta(*self.beta, shape), first)
-        second = np.where(random.random(shape) < self.failing, 0, np.clip(anew - self.drop, 0, 1))
+        after = np.where(random.random(shape) < self.churn, random.beta(*self.beta, shape), first)
+        second = np.where(random.random(shape) < self.failing, 0, np.clip(after - self.drop, 0, 1))
         return first, second
 
     @property
@@ -96,7 +96,7 @@ def share(hits: Sequence[bool]) -> tuple[float, float]:
     return 100 * mean, 100 * math.sqrt(max(mean * (1 - mean), 1 / len(hits)) / len(hits))
 
 
-def told(percentage: tuple[float, float]) -> str:
+def show(percentage: tuple[float, float]) -> str:
     """Print one."""
     return f"{percentage[0]:5.1f} ± {percentage[1]:.1f}"
 
@@ -125,17 +125,17 @@ def coverage(
     print("items samples  over new items, %: mean, least   on these items   width, points")
     for (items, samples), made in new.items():
         own = these.get((items, samples))
-        on = "" if own is None else f"{np.mean([v for v, _ in own]):5.1f}  {told(min(own))}"
+        on = "" if own is None else f"{np.mean([v for v, _ in own]):5.1f}  {show(min(own))}"
         mean = np.mean([value for value, _ in made])
         width = np.mean(widths[items, samples])
-        print(f"{items:5} {samples:6}    {mean:5.1f}   {told(min(made))}     {on:20} {width:6.1f}")
+        print(f"{items:5} {samples:6}    {mean:5.1f}   {show(min(made))}     {on:20} {width:6.1f}")
     everything = [value for made in new.values() for value, _ in made]
     print(f"all: mean {np.mean(everything):.1f}, least {min(everything):.1f}")
     for population, items, samples in low:
         pairs = draw(population, items, samples, 5 * count, seed, 10_000)
         held = [one.low <= pairs.effect <= one.high for one in pairs.compared()]
         print(
-            f"under {bar:g} at first, simulated again: {told(share(held))} {items} × {samples}"
+            f"under {bar:g} at first, simulated again: {show(share(held))} {items} × {samples}"
             f" {population}"
         )
 
@@ -177,9 +177,9 @@ def against_others(count: int, seed: int, betas: Sequence[tuple[float, float]]) 
             print(f"{items:5} {samples:6} {churn:7.2f} {100 * drop:5.0f}  {rates}")
 
 
-def could_see(count: int, seed: int) -> None:
+def detectable(count: int, seed: int) -> None:
     """Print the drop that a comparison says 80 % would show, and how many do show it."""
-    print(f"\ncould see: printed on average where models are equal; shown, % of {count:,}")
+    print(f"\nminimum detectable drop: mean where models are equal; shown, % of {count:,}")
     random = np.random.default_rng(seed)
     for items, flipping in ((30, 0.1), (100, 0.05), (200, 0.15), (500, 0.1), (1319, 0.2)):
 
@@ -226,7 +226,7 @@ def _shown(
     true = 100 * float(np.mean([one.effect for one in after]))
     print(
         f"{what}: at the true noise {100 * (at or 0):.1f}, printed {100 * np.mean(printed):.1f} "
-        f"± {100 * np.std(printed):.1f} (sd); a drop of {-true:.1f} is shown in {told(shown)}"
+        f"± {100 * np.std(printed):.1f} (sd); a drop of {-true:.1f} is shown in {show(shown)}"
     )
 
 
@@ -242,7 +242,7 @@ def averages(count: int, seed: int) -> None:
             held = [one.low <= population.effect <= one.high for one in means]
             print(
                 f"{' + '.join(f'{n}×{k}' for n, k in tasks):24} drop {100 * drop:.0f} "
-                f"churn {churn:.0%}: {told(share(held))}"
+                f"churn {churn:.0%}: {show(share(held))}"
             )
 
 
@@ -282,7 +282,7 @@ def main() -> None:
             grid(several, few, (0.0,), (-0.03,), failing), count, 90, seed,
         ),
         "others": lambda: against_others(count, seed, betas),
-        "see": lambda: could_see(count, seed),
+        "see": lambda: detectable(count, seed),
         "average": lambda: averages(count, seed),
     }  # fmt: skip
     for name, part in parts.items():

@@ -26,8 +26,9 @@ from rich.table import Table
 from scipy.stats import norm
 
 from bench.bounds import growth, wald_bound
-from bench.gate_checks import Check, all_checks, read_in_order
+from bench.gate_checks import Check, all_checks
 from bench.items import Population, Source, percent, population, standard_error
+from bench.simulated import read_in_order
 from harness.statistics.betting import Floats
 from harness.statistics.sequential import Rule
 

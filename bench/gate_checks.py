@@ -9,9 +9,10 @@ import numpy as np
 
 from bench.bounds import fixed_items, growth, wald_bound
 from bench.items import Source, percent
+from bench.simulated import read_in_order
 from harness.statistics.betting import Floats
 from harness.statistics.sequential import Rule
-from harness.statistics.simulation import Simulated, simulate
+from harness.statistics.simulation import Simulated
 
 ALPHA = 0.05
 ITEMS = 1319
@@ -24,17 +25,6 @@ class Check:
     question: str
     setting: str
     measured: str
-
-
-def read_in_order(drops: Floats, rule: Rule, *, planned: bool = True) -> Simulated:
-    """Run one gate over each row of differences."""
-    return simulate(
-        lambda running, first, last: drops[running, first:last],
-        rule,
-        gates=len(drops),
-        budget=drops.shape[1],
-        planned=planned,
-    )
 
 
 def flips(

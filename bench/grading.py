@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.grading import extract, grade, grade_response
-from harness.importers.qwen_math import read
+from harness.interop.importers.qwen_math import read
 from harness.types import AnswerType, Verdict
 
 Pair = tuple[str, str, bool]

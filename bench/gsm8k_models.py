@@ -23,17 +23,19 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.gate_checks import read_in_order
 from bench.rivals import RULES
-from harness.compare import Asked, compare
-from harness.gate.course import Course, TaskCourse, order_of
-from harness.judging import GRADER_VERSION
-from harness.reading import json_rows
+from bench.simulated import read_in_order
+from harness.analysis.compare import compare
+from harness.analysis.select import CompareRequest, runs_to_compare
+from harness.gate.evidence import GateEvidence, TaskEvidence, order_of
+from harness.grading import GRADER_VERSION
+from harness.interop.untrusted import json_rows
 from harness.registry import TaskRegistry
+from harness.run.regrade import regrade_to_match
 from harness.statistics.betting import Floats
 from harness.statistics.sequential import Outcome, Rule
 from harness.store import Store
-from harness.store.outcomes import ItemOutcome, SampleOutcome, item_outcomes, sample_outcomes
+from harness.store.item_results import ItemResult, SampleResult, item_results, sample_results
 from harness.store.queries import runs
 
 TASK, ITEMS, ORDERS, ALPHA = "gsm8k", 1319, 100, 0.05
@@ -90,8 +92,8 @@ class Model:
     """One model's stored outcomes."""
 
     run: str
-    items: dict[str, ItemOutcome]
-    samples: list[SampleOutcome]
+    items: dict[str, ItemResult]
+    samples: list[SampleResult]
 
     def scores(self, order: list[str]) -> Floats:
         return np.array([self.items[item].score for item in order])
@@ -123,13 +125,13 @@ def in_one_order(source: Source, logs: Path, questions: list[str]) -> int:
 def gate(baseline: Model, candidate: Model, name: str, rule: Rule) -> tuple[Outcome, int]:
     """Run the gate over stored outcomes; return its verdict and how many items it read."""
     order = order_of(list(baseline.items), 0, name)
-    course = Course([TaskCourse(TASK, order, 1, baseline.items, {})], {TASK: rule}, None)
+    evidence = GateEvidence([TaskEvidence(TASK, order, 1, baseline.items, {})], {TASK: rule}, None)
     by_item = {sample.item_id: sample for sample in candidate.samples}
     for item in order:
-        course.arrive(TASK, by_item[item])
-        if course.decided:
+        evidence.arrive(TASK, by_item[item])
+        if evidence.decided:
             break
-    return course.outcome, len(course.tasks[TASK].read)
+    return evidence.outcome, len(evidence.tasks[TASK].read)
 
 
 def other_orders(baseline: Floats, candidate: Floats, rule: Rule) -> str:
@@ -164,8 +166,8 @@ def main() -> None:
         models = {
             run.model: Model(
                 run.id,
-                item_outcomes(store, run.id),
-                sample_outcomes(store, [run.id], GRADER_VERSION),
+                item_results(store, run.id),
+                sample_results(store, [run.id], GRADER_VERSION),
             )
             for run in runs(store)
         }
@@ -204,12 +206,12 @@ def show(
             if first == second:
                 continue
             one, other = models[first], models[second]
-            (task,) = compare(
-                store,
-                Asked([one.run, other.run], allow_different=True),
-                registry,
-                lambda *_: None,
-            ).tasks
+            request = CompareRequest([one.run, other.run], allow_different=True)
+            matched = runs_to_compare(store, request, None)
+            regraded = regrade_to_match(
+                store, matched.tasks, request.profile, registry, lambda *_: None
+            )
+            (task,) = compare(store, matched, regraded).tasks
             order = [item for item in one.items if item in other.items]
             before, after = one.scores(order), other.scores(order)
             assert abs((after - before).mean() - task.paired.effect) < 1e-9

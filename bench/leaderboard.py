@@ -4,7 +4,7 @@
 
 Makes a results file of 500 models on ten tasks, 2,000 requests a run (10 million generations of
 some 300 bytes of text that hardly compresses, one grade each and a second profile's for a tenth),
-its tallies, and starts the real server on it. Chromium opens the pages; each number is the median
+its run summaries, and starts the real server on it. Chromium opens the pages; each is the median
 of ``--repeats`` fresh visits. A bare Streamlit page is opened beside them: what that takes is not
 ours. ``--models`` makes a smaller store, ``--results`` takes one that is there.
 """
@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.store import Store, tallies
+from harness.store import Store, summaries
 
 # Items and samples an item: 2,000 requests each.
 TASKS = {
@@ -80,8 +80,8 @@ def make(results: Path, models: int) -> None:
         print(f"\r{first + _CHUNK_MODELS} of {models} models", end="", file=sys.stderr, flush=True)
     print(f"\nrows made in {time.monotonic() - began:.0f} s", flush=True)
     began = time.monotonic()
-    tallies.refresh(store)
-    print(f"tallies made in {time.monotonic() - began:.0f} s", flush=True)
+    summaries.refresh(store)
+    print(f"run summaries made in {time.monotonic() - began:.0f} s", flush=True)
 
 
 def _make_small(connection: Any, models: int) -> None:
@@ -141,7 +141,7 @@ def _make_small(connection: Any, models: int) -> None:
     connection.execute(
         """
         INSERT INTO run_session BY NAME
-        SELECT left(md5('sitting' || model), 12) AS id, id AS run_id, created_at AS started_at,
+        SELECT left(md5('session' || model), 12) AS id, id AS run_id, created_at AS started_at,
                created_at + INTERVAL 50 MINUTE AS ended_at, 'complete' AS outcome,
                '{"max_num_seqs":256}' AS engine_settings, 20000 AS generated,
                20000 * 800 AS completion_tokens, 60.0 AS start_seconds, 2900.0 AS generate_seconds,
@@ -152,7 +152,7 @@ def _make_small(connection: Any, models: int) -> None:
 
 
 def _make_large(connection: Any, first: int, end: int) -> None:
-    """Make all that came back for these models; one sitting has all tasks of one model."""
+    """Make all that came back for these models; one session has all tasks of one model."""
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE asked AS
@@ -210,7 +210,7 @@ def measure(results: Path, repeats: int) -> None:
     """Open the pages in Chromium and print how long each took."""
     from playwright.sync_api import sync_playwright
 
-    leaderboard = [sys.executable, "-m", "harness.cli", "leaderboard", "--no-open"]
+    leaderboard = [sys.executable, "-m", "harness.cli.main", "leaderboard", "--no-open"]
     leaderboard += ["--results", str(results), "--port"]
     bare = [sys.executable, "-m", "streamlit", "run", str(_BARE), "--server.address", "127.0.0.1"]
     bare += ["--server.headless", "true", "--browser.gatherUsageStats", "false", "--server.port"]

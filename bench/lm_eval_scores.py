@@ -8,7 +8,7 @@ ones cut off. lm-eval runs in a process of its own (``simple_evaluate``), readin
 files through its own loader; our verdicts come from the grader pool. Compared are the scores, each
 verdict, and each prompt. Nothing of a document is printed.
 
-lm-eval refuses its minerva tasks unless the ANTLR runtime is 4.11, so its process is told so, as
+lm-eval refuses its minerva tasks unless ANTLR's runtime is 4.11, so that version is patched in, as
 our path is. ``--antlr`` takes a folder with the real one for it instead:
 
     pip install --no-deps --target FOLDER antlr4-python3-runtime==4.11.0
@@ -199,7 +199,7 @@ def ours(folder: Path, docs: int | None) -> dict[str, Any]:
     """Load, prompt and judge the same documents on our path, and write the texts for lm-eval."""
     from harness.grading import GraderPool
     from harness.registry import load_task
-    from harness.tasks_api import scorers_of
+    from harness.task import scorers_of
 
     os.environ["HARNESS_LM_EVAL_DATA"] = str(folder / "mapping.json")
     texts: dict[str, list[str]] = {}

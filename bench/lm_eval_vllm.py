@@ -23,7 +23,7 @@ def _of_either(name: str) -> str:
 if __name__ == "__main__":
     from vllm.platforms import current_platform
 
-    # Told first: vLLM itself knows the CPU by the name of its distribution.
+    # Set first: vLLM itself knows the CPU by the name of its distribution.
     assert current_platform.device_type
     importlib.metadata.version = _of_either
     from lm_eval.models import vllm_causallms

@@ -19,7 +19,15 @@ from harness.store import Store, samples
 
 
 def evaluate(arguments: argparse.Namespace, *more: str) -> Any:
-    command = [sys.executable, "-m", "harness.cli", "eval", "--model", arguments.model, "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli.main",
+        "eval",
+        "--model",
+        arguments.model,
+        "--json",
+    ]
     command += ["--tasks", arguments.task, "--results", str(arguments.results), *more]
     command += ["--max-tokens", str(arguments.max_tokens)]
     if arguments.limit is not None:

@@ -19,10 +19,10 @@ from pathlib import Path
 
 def without_grading(arguments: list[str]) -> None:
     """Run the command line in this process, with every judgement dropped."""
-    from harness.cli import main as command_line
-    from harness.judging import Judge
+    from harness.cli.main import main as command_line
+    from harness.run.grader import RunGrader
 
-    Judge.submit = lambda *_, **__: None  # type: ignore[method-assign]
+    RunGrader.submit = lambda *_, **__: None  # type: ignore[method-assign]
     sys.argv = ["harness", *arguments]
     command_line()
 
@@ -38,7 +38,7 @@ def main() -> None:
     shares = []
     with tempfile.TemporaryDirectory() as scratch:
         for turn in range(arguments.repeats):
-            for name, program in (("on", ["-m", "harness.cli"]), ("off", [__file__, "--off"])):
+            for name, program in (("on", ["-m", "harness.cli.main"]), ("off", [__file__, "--off"])):
                 command = [sys.executable, *program, "eval", "--model", "smollm2-135m", "--json"]
                 command += ["--tasks", arguments.task, "--limit", str(arguments.limit)]
                 command += ["--max-tokens", str(arguments.max_tokens)]

@@ -32,11 +32,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.backends import BackendOptions
-from harness.backends.vllm import VllmBackend
+from harness.backends.base import EngineOptions
+from harness.backends.vllm.backend import VllmBackend
 from harness.environment import usable_cores
-from harness.plan import Settings, plan_task
 from harness.registry import load_task
+from harness.run.plan import Settings, plan_task
 
 HERE = Path(__file__).parent
 CONTENDERS = ("ours", "bare", "bare-defaults", "lm-eval-tuned", "lm-eval")
@@ -56,7 +56,7 @@ metric_list: [{{metric: exact_match}}]
 
 def write_jobs(arguments: argparse.Namespace, folder: Path) -> Path:
     """Write the same prompts in the form that each contender reads; return the model's folder."""
-    backend = VllmBackend(BackendOptions())
+    backend = VllmBackend(EngineOptions())
     checkpoint = backend.open(arguments.model, None)
     task = load_task(arguments.task)
     settings = Settings(limit=arguments.limit, max_tokens=arguments.max_tokens)
@@ -91,7 +91,7 @@ def command(
 ) -> tuple[list[str], dict[str, str]]:
     """Return a contender's command line and its environment."""
     if name == "ours":
-        ours = [sys.executable, "-m", "harness.cli", "eval", "--model", arguments.model]
+        ours = [sys.executable, "-m", "harness.cli.main", "eval", "--model", arguments.model]
         ours += ["--tasks", arguments.task, "--limit", str(arguments.limit)]
         ours += ["--max-tokens", str(arguments.max_tokens)]
         return [*ours, "--results", str(folder / f"{turn}.duckdb")], {}

@@ -2,8 +2,8 @@
 
     python bench/planning.py [--quick]
 
-Some items are drawn anew for the candidate, and a drop breaks items that were always solved. The
-planning is told what a results file tells: score, sampling variance, variance of true differences.
+Some items are drawn again for the candidate, and a drop breaks items that were always solved. The
+planning is given what a results file holds: score, sampling variance, variance of true differences.
 Rates are followed by their Monte-Carlo error, one standard deviation, in points.
 """
 
@@ -20,15 +20,16 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest
 
+from bench.simulated import read_in_order
 from harness.statistics.betting import Floats
+from harness.statistics.feasibility import fewest_items, fewest_items_of_suite
 from harness.statistics.ordering import rounds, whole_weight
-from harness.statistics.passable import fewest_items, fewest_items_of_suite
 from harness.statistics.planning import (
-    Supposed,
+    Assumptions,
     detectable_drop,
     items_needed,
     margin_decided,
-    prospect,
+    operating_characteristic,
 )
 from harness.statistics.sequential import (
     Evidence,
@@ -38,7 +39,7 @@ from harness.statistics.sequential import (
     divide_alpha,
     verdict,
 )
-from harness.statistics.simulation import PlannedTask, Simulated, combined, simulate, simulate_gate
+from harness.statistics.simulation import PlannedTask, Simulated, combined, simulate_gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +61,23 @@ class Items:
         total = self.a + self.b
         return self.a * self.b / (total * (total + 1))
 
-    def planned(self) -> Supposed:
+    def planned(self) -> Assumptions:
         between = self.score * (1 - self.score) - self.within
         changes = 2 * self.churn * between
-        return Supposed(self.score, self.within, changes, self.stored, self.samples)
+        return Assumptions(self.score, self.within, changes, self.stored, self.samples)
 
     def drawn(self, shape: tuple[int, int], drop: float, random: np.random.Generator) -> Floats:
         """Return the differences of an item's scores by gate and item."""
         baseline = random.beta(self.a, self.b, shape)
-        anew = random.random(shape) < self.churn
-        candidate = np.where(anew, random.beta(self.a, self.b, shape), baseline)
+        redrawn = random.random(shape) < self.churn
+        candidate = np.where(redrawn, random.beta(self.a, self.b, shape), baseline)
         broken = random.random(shape) < drop
         before = random.binomial(self.stored, np.where(broken, 1.0, baseline))
         after = random.binomial(self.samples, np.where(broken, 0.0, candidate))
         return before / self.stored - after / self.samples
 
     def __str__(self) -> str:
-        return f"Beta({self.a:g}, {self.b:g}), {self.churn:.0%} anew, {self.stored}×{self.samples}"
+        return f"Beta({self.a:g}, {self.b:g}), {self.churn:.0%} new, {self.stored}×{self.samples}"
 
 
 KINDS = (
@@ -92,12 +93,7 @@ KINDS = (
 def gates_of(items: Items, rule: Rule, drop: float, count: int, gates: int) -> Simulated:
     random = np.random.default_rng(round(1e6 * drop) + count)
     differences = items.drawn((gates, count), drop, random)
-    return simulate(
-        lambda running, first, last: differences[running, first:last],
-        rule,
-        gates=gates,
-        budget=count,
-    )
+    return read_in_order(differences, rule)
 
 
 def rate(right: Sequence[bool] | NDArray[np.bool_]) -> str:
@@ -133,8 +129,8 @@ def printed(gates: int, quick: bool) -> Table:
     cells = [(replace(KINDS[4], samples=1), 30), (single, 30), (single, 100), (single, 1319)]
     cells += [(KINDS[3], 500), (KINDS[1], 500)]
     for items, count in cells[:3] if quick else cells:
-        supposed, rule = items.planned(), Rule(0.03)
-        drop, margin = detectable_drop(supposed, count), margin_decided(count, rule, supposed)
+        assumed, rule = items.planned(), Rule(0.03)
+        drop, margin = detectable_drop(assumed, count), margin_decided(count, rule, assumed)
         row = [str(items), str(count), "none", "", "none", "", ""]
         if drop is not None:
             random = np.random.default_rng(1)
@@ -161,14 +157,14 @@ def sees(differences: Floats, random: np.random.Generator) -> bool:
     return float((signs @ differing >= differing.sum() - 1e-9).mean()) <= 0.05
 
 
-def prospects(gates: int) -> Table:
+def operating_characteristics(gates: int) -> Table:
     heads = ("items", "number", "margin", "said", "true", "said if none changed")
     table = Table(*heads, title="An equal candidate passes, with items that changed")
     for items, count, margin in ((KINDS[3], 1319, 0.03), (KINDS[4], 1319, 0.03)):
-        rule, supposed = Rule(margin), items.planned()
-        said = prospect(rule, supposed, drop=0.0, budget=count).right
-        unchanged = replace(supposed, changes=0.0)
-        naive = prospect(rule, unchanged, drop=0.0, budget=count).right
+        rule, assumed = Rule(margin), items.planned()
+        said = operating_characteristic(rule, assumed, drop=0.0, budget=count).right
+        unchanged = replace(assumed, changes=0.0)
+        naive = operating_characteristic(rule, unchanged, drop=0.0, budget=count).right
         true = rate(gates_of(items, rule, 0.0, count, gates).passed)
         row = (f"{margin:.0%}", f"{said:.1%}", true, f"{naive:.1%}")
         table.add_row(str(items), str(count), *row)
@@ -240,7 +236,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     console, began = Console(width=130), time.monotonic()
     gates = 500 if quick else 2000
-    console.print(fewest(), prospects(gates), printed(gates, quick))
+    console.print(fewest(), operating_characteristics(gates), printed(gates, quick))
     console.print(whole_gates(100 if quick else 400))
     console.print(needed(gates, quick))
     console.print(f"{time.monotonic() - began:.0f} s")

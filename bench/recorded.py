@@ -3,9 +3,9 @@
     HARNESS_DATA_DIR=… python bench/recorded.py FOLDER [--only PART] [--list [--tail 300]]
 
 The folder holds files as other projects publish them (see ``FILES``); those that are missing are
-passed over. Each file is read by its importer and judged with its own golds, or with our task's
-where the table names one. What has no judgement is compared by a plain rule: the answer that the
-source extracted, else the last number of the response, is the gold as text or as number.
+passed over. Each file is read by its importer and judged by its own reference answers, or our
+task's where the table names one. What has no judgement is compared by a plain rule: the answer that
+the source extracted, else the last number of the response, is the reference as text or as number.
 ``--list`` prints every disagreement, to be read by eye: neither side is always right.
 """
 
@@ -18,17 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.grading import GraderPool
-from harness.importers import ImportedSample, short_gold
-from harness.importing import generation_row
-from harness.matching import match
-from harness.reading import json_rows
-from harness.registry import TaskRegistry, load_importer
+from harness.interop.formats import load_importer
+from harness.interop.import_run import generation_of
+from harness.interop.imported import ImportedSample, short_gold
+from harness.interop.match_items import match_items
+from harness.interop.untrusted import json_rows
+from harness.registry import TaskRegistry
 from harness.types import Item, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Files of one kind: where they are, their importer, and the task whose golds they answer."""
+    """Files of one kind: where they are, their importer, and the task whose items they answer."""
 
     pattern: str
     form: str
@@ -104,7 +105,7 @@ def judge(path: Path, kind: Recorded, pool: GraderPool, registry: TaskRegistry) 
         for log in load_importer(kind.form, list(kind.mapping))(path, None, None)
         for sample in log.samples
     ]
-    items, _ = match(samples, registry.load(kind.task) if kind.task else None)
+    items, _ = match_items(samples, registry.load(kind.task) if kind.task else None)
     extracted = predictions(path) if any(s.correct is None for s in samples) else {}
     rows = {name: row for row, name in enumerate(dict.fromkeys(s.item_id for s in samples))}
     waiting = []
@@ -112,11 +113,11 @@ def judge(path: Path, kind: Recorded, pool: GraderPool, registry: TaskRegistry) 
         item = items.get(sample.item_id)
         if item is None:
             continue
-        row = generation_row("", sample, restricted=False)
+        generation = generation_of("", sample)
         future = pool.submit(
             gold=item.gold,
-            response=row["answer"],
-            truncated=row["truncated"],
+            response=generation.answer,
+            truncated=generation.truncated,
             answer_type=item.answer_type,
             tolerance=item.tolerance,
         )

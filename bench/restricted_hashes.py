@@ -1,4 +1,4 @@
-"""Make ``harness/restricted.sha256`` from the authors' zip of GPQA: hashes, never a question.
+"""Make ``harness/run/restricted.sha256`` from the authors' zip of GPQA: hashes, never a question.
 
     python bench/restricted_hashes.py gpqa_dataset.zip
 
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.restricted import HASHES, hashes_of
+from harness.run.restricted import HASHES, hashes_of
 from tasks._gpqa import unzip
 
 SUBSETS = ("diamond", "main", "extended", "experts")

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import norm, t
 
-from bench.gate_checks import read_in_order
 from bench.items import Source, percent
+from bench.simulated import read_in_order
 from harness.statistics.betting import Floats
 from harness.statistics.sequential import Rule
 

@@ -2,7 +2,7 @@
 
     python -m bench.rounds [--gates 4000] [--suite 100] [--json OUT.json]
 
-Benchmarks of the size of AIME and AMC, with difficulties drawn anew for each gate: Beta(.3, .3)
+Benchmarks of the size of AIME and AMC, with difficulties redrawn for each gate: Beta(.3, .3)
 (most items near certain, as reasoning models leave them), Beta(2, 2) (all in between), and the
 counts of 100 recorded MATH items (``bench.items``). The candidate is equal on every item; equal on
 average, with the difficulties of some or all items exchanged; or at the margin, each item losing
@@ -27,10 +27,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.items import RECORDED
-from harness.gate.reading import Reading, Size
-from harness.statistics.betting import Floats, Wealth
-from harness.statistics.rounds import UsualDrops, simulate_rounds
-from harness.statistics.sequential import Outcome, Rule, bets_of
+from bench.simulated import many_gates, read_round, simulate_rounds
+from harness.gate.config import Tier
+from harness.gate.sequential_tests import SequentialTests, Size
+from harness.statistics.betting import Floats
+from harness.statistics.rounds import ItemEffects
+from harness.statistics.sequential import Outcome, Rule
 
 # Of alpha .05 a fifth is the guards'.
 FAIL, PASS = 0.04, 0.05
@@ -154,21 +156,13 @@ def baseline_read_again(gates: int, stored: int, rounds: int, margin: float) -> 
     seen = random.binomial(stored, before) / stored
     wrong = []
     for after, outcome in ((before, "fail"), (every_item_loses(before, margin), "pass")):
-        fail, absence = bets_of(rule, rounds * 30)
-        failing, passing = Wealth(fail, [0.0], gates), Wealth(absence, [-margin], gates)
-        usual = UsualDrops(30, gates)
-        said = np.zeros(gates, dtype=int)
-        for _ in range(rounds):
+        many, effects = many_gates(rule, gates, rounds * 30, rounds), ItemEffects((gates, 30))
+        for number in range(1, rounds + 1):
             drops = seen - (random.random(before.shape) < after)
-            off = usual.next()
-            reach = 1 + np.abs(off).max(-1)
-            failing.observe(drops - off, reach=reach)
-            passing.observe(off - drops, reach=reach)
-            usual.take_in(drops)
-            fails = failing.log_evidence()[..., 0] >= -math.log(rule.alpha_fail)
-            passes = passing.log_evidence()[..., 0] >= -math.log(rule.alpha_pass)
-            said = np.where(said == 0, np.where(fails, 1, np.where(passes, 2, 0)), said)
-        wrong.append(float((said == (1 if outcome == "fail" else 2)).mean()))
+            read_round(many, effects, drops[many.running], number)
+            if not len(many.running):
+                break
+        wrong.append(float((many.ended.failed if outcome == "fail" else many.ended.passed).mean()))
     return wrong[0], wrong[1]
 
 
@@ -180,6 +174,7 @@ def suites(gates: int) -> dict[str, float]:
     margin, sizes = 0.08, {"new": Size(300, 1), "these": Size(16, 30)}
     rules = dict.fromkeys(sizes, Rule(margin, 1e-9, 1e-9))
     wrong = {"equal on average, failed": 0, "at the margin, passed": 0}
+    tiers = dict.fromkeys(rules, Tier.REQUIRED)
     for name, drops, outcome in (
         ("equal on average, failed", (0.08, -0.08), Outcome.FAIL),
         ("at the margin, passed", (0.12, 0.04), Outcome.PASS),
@@ -188,7 +183,7 @@ def suites(gates: int) -> dict[str, float]:
             random = np.random.default_rng(seed)
             # Ranges in which both candidates' chances are probabilities.
             items, these = random.uniform(0.1, 0.9, 300), random.uniform(0.1, 0.9, 30)
-            reading = Reading(rules, Rule(margin, FAIL, PASS), sizes)
+            reading = SequentialTests(rules, Rule(margin, FAIL, PASS), sizes, tiers)
             for span in range(16):
                 for _ in range(span * 300 // 16, (span + 1) * 300 // 16):
                     p = items[random.integers(300)]

@@ -27,11 +27,11 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.backends import BackendOptions
-from harness.pipeline import Evaluation, evaluate
-from harness.plan import Settings
-from harness.progress import EvaluationProgress
-from harness.tasks_api import Task
+from harness.backends.base import EngineOptions
+from harness.cli.progress import EvaluationProgress
+from harness.run.evaluate import Evaluation, evaluate
+from harness.run.plan import Settings
+from harness.task import Task
 from harness.types import (
     Chat,
     Completion,
@@ -54,7 +54,7 @@ _WORDS = "so the sum of both sides is then divided by what remains which gives u
 class SimulatedEngine:
     """Finishes requests at a steady pace. The prompt's two tokens say which answer is wanted."""
 
-    def __init__(self, options: BackendOptions) -> None:
+    def __init__(self, options: EngineOptions, **_: object) -> None:
         self._pace = float(options.engine_args.get("pace", 1.0))
         spell = random.Random(0)
         self._text = " ".join(spell.choices(_WORDS.split(), k=20_000))
@@ -204,13 +204,15 @@ def carry_out(arguments: argparse.Namespace) -> dict[str, Any]:
                 tasks=[task],
                 results=results,
                 settings=Settings(),
-                backend="ray",
-                engine_args={"pace": arguments.offered / replicas},
-                backend_options={
-                    "engine": "scale:SimulatedEngine",
-                    "engines_per_actor": -(-replicas // ACTORS),
-                    "replicas": replicas,
-                },
+                engine=EngineOptions(
+                    "ray",
+                    engine_args={"pace": arguments.offered / replicas},
+                    backend_options={
+                        "engine": "scale:SimulatedEngine",
+                        "engines_per_actor": -(-replicas // ACTORS),
+                        "replicas": replicas,
+                    },
+                ),
             ),
             watch,
         )

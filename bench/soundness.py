@@ -2,9 +2,9 @@
 
     HARNESS_DATA_DIR=… python -m bench.soundness [--kind wrong|right] [--count 70] [--share 1.0]
 
-Wrong answers are mutations of every gold of every benchmark file and of the labelled pairs beside
-them, each with a value that surely differs; right ones are rewritings that surely agree. Prints a
-table by kind and lists what was accepted, or rejected. Questions are never printed (GPQA).
+Wrong answers are mutations of every reference of every benchmark file and of the labelled pairs,
+each with a value that surely differs; right ones are rewritings that surely agree. Prints a table
+by kind and lists what was accepted, or rejected. Questions are never printed (GPQA).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pathlib import Path
 
 from harness.types import Verdict
 from tests.grading import mutations, rewritings
-from tests.grading.golds import Gold, all_golds
-from tests.grading.judging import described, judge, shown
+from tests.grading.grade_cases import described, judge, shown
 from tests.grading.mutations.kinds import Case
+from tests.grading.references import Gold, all_golds
 
 COUNTS = {"wrong": 70, "right": 30}
 
@@ -36,17 +36,18 @@ def make(kind: str, count: int, numbered: tuple[int, Gold]) -> list[Case]:
 
 def generate(kind: str, count: int, share: float, seed: int) -> list[Case]:
     data = Path(os.environ["HARNESS_DATA_DIR"]) if "HARNESS_DATA_DIR" in os.environ else None
-    golds = [
+    references = [
         (number + seed, gold)
         for number, gold in enumerate(all_golds(data))
         if random.Random(f"{seed} {number}").random() < share
     ]
     began = time.monotonic()
     with ProcessPoolExecutor() as workers:
-        groups = list(workers.map(partial(make, kind, count), golds, chunksize=20))
+        groups = list(workers.map(partial(make, kind, count), references, chunksize=20))
     found = [case for group in groups for case in group]
     print(
-        f"{len(golds):,} golds, {len(found):,} {kind} answers, at least {min(map(len, groups))} "
+        f"{len(references):,} references, {len(found):,} {kind} answers, "
+        f"at least {min(map(len, groups))} "
         f"for each, made in {time.monotonic() - began:.0f} s",
         flush=True,
     )
@@ -72,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kind", choices=("wrong", "right"), default="wrong")
     parser.add_argument("--count", type=int, help="Answers for each gold (70 wrong, 30 right).")
-    parser.add_argument("--share", type=float, default=1.0, help="Part of the golds.")
+    parser.add_argument("--share", type=float, default=1.0, help="Part of the references.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--show", type=int, default=1000, help="Examples of each kind.")
     parser.add_argument("--out", type=Path, help="Write what went wrong here, as JSON lines.")

@@ -3,7 +3,7 @@
     python bench/sweep.py --checkpoints 8 --task quick --max-tokens 256 --repeats 3
 
 The checkpoints are copies of the built-in model with a little noise, so that all are of one
-architecture and each must be generated from anew. The ratio is the wall clock of the whole process
+architecture and each must be generated from again. The ratio is the wall clock of the whole process
 over the time it spent generating, summed over the checkpoints; the budget is 1.15.
 """
 
@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.models import resolve_model
+from harness.models.resolve import resolve_model
 
 
 def make_checkpoints(source: Path, folder: Path, count: int) -> None:
@@ -54,7 +54,7 @@ def main() -> None:
         folder = Path(scratch)
         make_checkpoints(resolve_model("smollm2-135m").path, folder, arguments.checkpoints)
         for turn in range(arguments.repeats):
-            command = [sys.executable, "-m", "harness.cli", "eval", "--json"]
+            command = [sys.executable, "-m", "harness.cli.main", "eval", "--json"]
             command += ["--model", str(folder / "step-*"), "--tasks", arguments.task]
             command += ["--limit", str(arguments.limit), "--max-tokens", str(arguments.max_tokens)]
             command += ["--results", str(folder / f"{turn}.duckdb")]

@@ -3,8 +3,8 @@
     python bench/train_speed.py --data FOLDER [--samples 32] [--rounds 2] [--only NAME…]
 
 FOLDER is one of `train-cft build`. Each way trains the built-in model for one epoch of the same
-samples in a process of its own; rounds are interleaved, so that a busy machine burdens all ways
-alike, and the fastest round of each counts. The last loss stands beside the speed: a way that is
+samples in a process of its own; rounds are interleaved, so that a busy machine slows all ways
+alike, and the fastest round of each counts. The last loss is printed with the speed: a way that is
 fast and learns less is no gain.
 """
 
@@ -26,21 +26,21 @@ _WAYS: dict[str, dict[str, object]] = {
     "bfloat16 weights": {"precision.weights": "bfloat16"},
     "computing in float32": {"precision.compute": "float32"},
     "not by length": {"batch.by_length": False},
-    "8 samples at once": {"batch.per_device": 8},
-    "8 at once, not by length": {"batch.per_device": 8, "batch.by_length": False},
-    "1 sample at once": {"batch.per_device": 1},
+    "8 samples at once": {"batch.micro_batch": 8},
+    "8 at once, not by length": {"batch.micro_batch": 8, "batch.by_length": False},
+    "1 sample at once": {"batch.micro_batch": 1},
     "packed to 1,024 tokens": {
         "length.packing": True,
         "length.max_tokens": 1024,
-        "batch.per_device": 1,
-        "batch.total": 4,
+        "batch.micro_batch": 1,
+        "batch.global_batch": 4,
     },
     "recomputing activations": {"batch.recompute": True},
 }
 
 
 def _train(data: Path, samples: int, way: dict[str, object]) -> dict[str, float]:
-    changes: dict[str, object] = {"data.limit": samples, "save.snapshot_every": 1000, **way}
+    changes: dict[str, object] = {"data.limit": samples, "save.checkpoint_every": 1000, **way}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "train_cft.cli", "train", "--recipe", "smollm2-cpu"]
         command += ["--data", str(data), "--out", f"{folder}/out", "--json"]

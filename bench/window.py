@@ -2,7 +2,7 @@
 
     python -m bench.window [--gates 100] [--slots 256 64] [--json OUT.json]
 
-The driver, the course of the evidence and the plan of the requests are the gate's own. The engine
+The driver, the evidence and the plan of the requests are the gate's own. The engine
 has a clock of its own: continuous batching, requests taken in order and twice as many as it has
 slots for, one token a step and sequence, and steps that take 7 ms and 0.035 ms for each sequence (a
 7B model in bf16 on one H100: weights are read once a step, caches once a sequence; no prefill).
@@ -32,14 +32,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.items import population
-from harness.backends import BackendOptions
-from harness.gate.course import Course, TaskCourse, order_of
-from harness.gate.driver import Trial
-from harness.plan import Settings, TaskPlan, plan_task
+from harness.backends.base import EngineOptions
+from harness.gate.evidence import GateEvidence, TaskEvidence, order_of
+from harness.gate.run import EarlyStopping
+from harness.run.plan import Settings, TaskPlan, plan_task
 from harness.statistics.betting import Floats
 from harness.statistics.sequential import Evidence, Outcome, Rule
-from harness.store.outcomes import ItemOutcome
-from harness.tasks_api import Task
+from harness.store.item_results import ItemResult
+from harness.task import Task
 from harness.types import (
     AnswerType,
     Chat,
@@ -84,7 +84,7 @@ class Engine:
         self.made = 0
 
     def generate(self, requests: Iterable[Request | None]) -> Generator[Completion, None, None]:
-        """Yield completions as :meth:`harness.backends.Backend.generate` does."""
+        """Yield completions as :meth:`harness.backends.base.Backend.generate` does."""
         waiting = iter(requests)
         queued: deque[Request] = deque()
         batch: list[tuple[int, int, Request]] = []  # last step, number, request
@@ -115,7 +115,7 @@ class Engine:
 class Planned:
     """As much of a backend as the plan of a run asks for."""
 
-    def __init__(self, options: BackendOptions) -> None:
+    def __init__(self, options: EngineOptions, **_: object) -> None:
         pass
 
     def identity(self, model: Model) -> EngineIdentity:
@@ -136,7 +136,7 @@ def plan_of(samples: int) -> TaskPlan:
 
     task = Task("simulated", "1", load, prompt, temperature=1.0)
     model = Model("candidate", "simulated", "0" * 64, parameters=1)
-    backend: Any = Planned(BackendOptions())
+    backend: Any = Planned(EngineOptions())
     return plan_task(task, model, backend, Settings(samples=samples))
 
 
@@ -178,19 +178,19 @@ def _kinds(drop: float) -> Any:
     return population(None).tilted(DISCORDANCE, drop)
 
 
-class InFlight(Trial):
+class InFlight(EarlyStopping):
     """Limits how many requests are under way, however far ahead they are."""
 
     def _has_room(self, task: str, unit: int) -> bool:
         return len(self._unjudged) < (self._window or ITEMS)
 
 
-Directed = Callable[[Course, Sequence[TaskPlan]], Trial]
+Directed = Callable[[GateEvidence, Sequence[TaskPlan]], EarlyStopping]
 WAYS: dict[str, Directed] = {
-    "in flight, 256": lambda course, plans: InFlight(course, plans, 256),
-    "window 256": lambda course, plans: Trial(course, plans, 256),
-    "window 64": lambda course, plans: Trial(course, plans, 64),
-    "default": lambda course, plans: Trial(course, plans, None),
+    "in flight, 256": lambda evidence, plans: InFlight(evidence, plans, 256),
+    "window 256": lambda evidence, plans: EarlyStopping(evidence, plans, 256),
+    "window 64": lambda evidence, plans: EarlyStopping(evidence, plans, 64),
+    "default": lambda evidence, plans: EarlyStopping(evidence, plans, None),
 }
 
 
@@ -205,34 +205,34 @@ class Gate:
 
 
 def gate(directed: Directed, answers: Answers, slots: int, seed: int) -> Gate:
-    """Carry out one gate as ``harness.gate.driver`` does, without store and graders."""
+    """Carry out one gate as ``harness.gate.run`` does, without store and graders."""
     samples = answers.right.shape[1]
     plan = plan_of(samples)
     items = plan.run.item_ids
     baseline = {
-        item: ItemOutcome(item, "", "", "", samples, int(right), 0, 0, 0, 0, 0)
+        item: ItemResult(item, "", "", "", samples, int(right), 0, 0, 0, 0, 0)
         for item, right in zip(items, answers.stored, strict=True)
     }
     order = order_of(list(items), seed, "candidate")
-    course = Course(
-        [TaskCourse(plan.task.name, order, samples, baseline, {})], {plan.task.name: RULE}, None
+    evidence = GateEvidence(
+        [TaskEvidence(plan.task.name, order, samples, baseline, {})], {plan.task.name: RULE}, None
     )
-    trial = directed(course, [plan])
+    stopping = directed(evidence, [plan])
     asked = {request.key: request for request in plan.requests}
-    trial.missing = set(asked)
+    stopping.missing = set(asked)
     right = dict(zip(asked, answers.right.ravel().tolist(), strict=True))
     engine = Engine(dict(zip(asked, answers.tokens.ravel().tolist(), strict=True)), slots)
-    completions = engine.generate(trial.requests())
+    completions = engine.generate(stopping.requests())
     for done in completions:
         count = done.completion_tokens
         generation = Generation(done.key, "", "", "stop", False, False, 0, count, 0, 0.0)
         verdict = Verdict(right[done.key], Status.OK)
-        trial.judged(plan, asked[done.key], generation, verdict)
-        if trial.arrived(done.key):
+        stopping.on_verdict(plan, asked[done.key], generation, verdict)
+        if stopping.on_completion(done.key):
             break
     completions.close()
-    read = len(course.tasks[plan.task.name].read)
-    return Gate(course.outcome, read, engine.made, engine.milliseconds)
+    read = len(evidence.tasks[plan.task.name].read)
+    return Gate(evidence.outcome, read, engine.made, engine.milliseconds)
 
 
 def whole(answers: Answers, slots: int) -> tuple[float, list[str]]:

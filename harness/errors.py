@@ -21,7 +21,7 @@ from collections.abc import Iterable
 
 
 class HarnessError(Exception):
-    """Something the user can mend.
+    """Something the user can fix.
 
     Args:
         message: One sentence: what is wrong.
@@ -40,7 +40,7 @@ class HarnessError(Exception):
 
 
 class StoreLocked(HarnessError):
-    """Another process has held the results file for longer than this one was told to wait."""
+    """Another process has held the results file for longer than the timeout."""
 
 
 class JournalRejected(HarnessError):

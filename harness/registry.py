@@ -1,8 +1,9 @@
-"""Names to things, without importing any of them before it is asked for.
+"""Look up tasks and backends by name, importing only the one that is asked for.
 
 Tasks are the modules of the package ``tasks``, files in a folder the user names, and entry points
-of the group ``harness.tasks``; backends are the modules of ``harness.backends``. Adding one is
-adding a file. Nothing here imports an engine, a task's data or a numeric library.
+of the group ``harness.tasks``; backends are what defines ``BACKEND`` in ``harness.backends``, a
+module or a package. Adding one is adding a file. Nothing here imports an engine, a task's data or a
+numeric library.
 
 A module with ``TASK`` is one task. A module with ``FAMILY`` makes one for each name behind a colon:
 ``fresh:chain_sum`` is the family ``fresh`` asked for ``chain_sum``.
@@ -26,9 +27,8 @@ from typing import TYPE_CHECKING
 from harness.errors import HarnessError, nearest
 
 if TYPE_CHECKING:
-    from harness.backends import Backend
-    from harness.importers import LogReader
-    from harness.tasks_api import Family, Task
+    from harness.backends.base import Backend
+    from harness.task import Family, Task
 
 ENTRY_POINT_GROUP = "harness.tasks"
 _FAMILY_MARK = "FAMILY"
@@ -36,7 +36,7 @@ _FAMILY_MARK = "FAMILY"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A named thing and the first line its author wrote about it.
+    """A task, backend or format by name, and the first line of its docstring.
 
     Attributes:
         name: What the user calls it; a family's ends in a colon and a placeholder.
@@ -63,9 +63,11 @@ class TaskRegistry:
 
     def entries(self) -> list[Entry]:
         """List the tasks by name, reading only the first line of each file's docstring."""
-        own = _entries(self.folder) if self.folder else []
+        own = entries(self.folder) if self.folder else []
         plugins = [Entry(name, f"from {value}") for name, value in _entry_points().items()]
-        listed = {entry.name: entry for entry in [*_entries(_package("tasks")), *plugins, *own]}
+        listed = {
+            entry.name: entry for entry in [*entries(package_folder("tasks")), *plugins, *own]
+        }
         return list(listed.values())
 
     def load(self, name: str) -> Task:
@@ -122,9 +124,12 @@ class TaskRegistry:
         except HarnessError:
             raise
         except Exception as error:
+            renamed = getattr(error, "name", None) == "harness.tasks_api"
             raise HarnessError(
                 f"The task {stem!r} cannot be imported ({type(error).__name__}: {error}).",
-                "Mend its file; docs/tasks.md shows a complete example.",
+                "Import the same names from harness.task."
+                if renamed
+                else "Fix its file; docs/tasks.md shows a complete example.",
             ) from error
 
 
@@ -134,8 +139,8 @@ def load_task(name: str) -> Task:
 
 
 def backend_entries() -> list[Entry]:
-    """List the backends by name."""
-    return _entries(_package("harness.backends"))
+    """List the backends by name: what defines ``BACKEND`` in ``harness.backends``."""
+    return entries(package_folder("harness.backends"), defining="BACKEND")
 
 
 def load_backend(name: str) -> type[Backend]:
@@ -151,77 +156,55 @@ def load_backend(name: str) -> type[Backend]:
     return backend
 
 
-def importer_entries() -> list[Entry]:
-    """List the import formats by name."""
-    plain = Entry("jsonl", "Plain rows, their columns named with --map.")
-    return [plain, *_entries(_package("harness.importers"))]
-
-
-def load_importer(name: str, mapping: Sequence[str]) -> LogReader:
-    """Import one format's reader.
-
-    Args:
-        name: A module of ``harness.importers``, or ``jsonl`` for plain rows.
-        mapping: ``ours=theirs`` column names, several parted by commas; for ``jsonl`` alone.
-
-    Raises:
-        HarnessError: There is no format of that name, or the mapping is not one.
-    """
-    from harness.importers import column_reader, columns_of, rows_as_log
-
-    known = [entry.name for entry in importer_entries()]
-    wanted = name.replace("-", "_")
-    if wanted not in known:
-        raise HarnessError(
-            f"There is no import format {name!r}. {nearest(name, known)}",
-            f"Formats: {', '.join(known)}.",
-        )
-    if wanted != "jsonl":
-        if mapping:
-            raise HarnessError(
-                f"--map names the columns of the format jsonl, and {wanted} knows its own.",
-                "Leave it out, or give jsonl as the FORMAT.",
-            )
-        module = importlib.import_module(f"harness.importers.{wanted}")
-        log_reader: LogReader | None = getattr(module, "read_log", None)
-        return log_reader or rows_as_log(module.read)
-    columns = columns_of(mapping)
-    return rows_as_log(column_reader(columns), columns.get("correct", ""))
-
-
 def suites() -> dict[str, list[str]]:
     """Return the suites: name to the names of their tasks."""
-    content = (_package("tasks") / "suites.toml").read_text()
+    content = (package_folder("tasks") / "suites.toml").read_text()
     return {name: list(tasks) for name, tasks in tomllib.loads(content).items()}
 
 
-def _entries(folder: Path) -> list[Entry]:
-    return [
-        _entry(module.name, folder / f"{module.name}.py")
-        for module in pkgutil.iter_modules([str(folder)])
-        if not module.name.startswith("_")
-    ]
+def entries(folder: Path, *, defining: str | None = None) -> list[Entry]:
+    """List the public modules and packages of a folder, without importing them.
+
+    Args:
+        folder: Where they are.
+        defining: Only those that bind this name at their top level; ``None`` for all.
+    """
+    found = []
+    for module in pkgutil.iter_modules([str(folder)]):
+        if module.name.startswith("_"):
+            continue
+        file = f"{module.name}/__init__.py" if module.ispkg else f"{module.name}.py"
+        try:
+            tree = ast.parse((folder / file).read_text(encoding="utf-8"))
+        except (OSError, SyntaxError, ValueError) as error:
+            found.append(Entry(module.name, f"cannot be read: {error}"))
+            continue
+        names = _bound_names(tree)
+        if defining is None or defining in names:
+            summary = (ast.get_docstring(tree) or "").partition("\n")[0]
+            is_family = _FAMILY_MARK in names
+            name = f"{module.name}:…" if is_family else module.name
+            found.append(Entry(name, summary, is_family))
+    return found
 
 
-def _entry(name: str, path: Path) -> Entry:
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError) as error:
-        return Entry(name, f"cannot be read: {error}")
-    summary = (ast.get_docstring(tree) or "").partition("\n")[0]
-    assigned = {
-        target.id
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    if _FAMILY_MARK in assigned:
-        return Entry(f"{name}:…", summary, is_family=True)
-    return Entry(name, summary)
+def _bound_names(tree: ast.Module) -> set[str]:
+    """Return the names that a module assigns or imports at its top level."""
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+    return names
 
 
-def _package(name: str) -> Path:
+def package_folder(name: str) -> Path:
+    """Return the folder of an installed package, without importing it.
+
+    Raises:
+        HarnessError: It is not installed, or something else is found under its name.
+    """
     spec = importlib.util.find_spec(name)
     if spec is not None and not spec.submodule_search_locations:
         raise HarnessError(
@@ -240,7 +223,7 @@ def _entry_points() -> dict[str, str]:
 
 
 def _import_entry_point(value: str) -> ModuleType:
-    """Import what ``package.module:TASK`` names, as a module-like thing with that ``TASK``."""
+    """Import what ``package.module:TASK`` names, as a module with that ``TASK``."""
     module_name, _, attribute = value.partition(":")
     found = importlib.import_module(module_name)
     holder = ModuleType(module_name)

@@ -1,7 +1,7 @@
-"""The words of the harness as frozen dataclasses.
+"""The vocabulary of the harness as frozen dataclasses.
 
 Every other module speaks in these words: an *item* becomes a *request*, a request comes back as a
-*generation*, a generation is judged by a *grade*, and one model on one task under one *protocol*
+*generation*, a generation gets a *grade*, and one model on one task under one *protocol*
 is a *run*. See ``docs/design.md`` for the vocabulary.
 """
 
@@ -14,14 +14,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 # The grading profile that scores are shown by unless another is asked for; the views of the same
 # name in store/views.sql take it too.
 DEFAULT_PROFILE = "strict"
+# The profile of the verdicts that an imported log came with; its rules are not known.
+SOURCE_PROFILE = "source"
 
 # What a drop is about: questions like those of the task, or the very items of the task.
-NEW_ITEMS, THESE_ITEMS = "new items", "these items"
+NEW_ITEMS: Final = "new items"
+THESE_ITEMS: Final = "these items"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ RESOLVED_DTYPE = "resolved_dtype"
 
 
 class AnswerType(StrEnum):
-    """How a gold answer is to be compared; ``auto`` infers it from the gold alone."""
+    """How a reference answer is compared; ``auto`` infers it from that answer alone."""
 
     AUTO = "auto"
     INTEGER = "integer"
@@ -97,7 +100,7 @@ class Message(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far a number may be from the gold.
+    """How far a number may be from the reference answer.
 
     An answer counts where ``|answer - gold| <= absolute + relative * |gold|``.
     """
@@ -114,17 +117,17 @@ class Item:
         id: Unique within the task, and a pure function of the source row.
         question: The question as the task's source has it, before any prompt is made of it.
         gold: The reference answer, bare (no ``$`` and no ``\boxed``).
-        answer_type: How answers are compared with the gold.
+        answer_type: How answers are compared with it.
         tolerance: For numbers; ``None`` compares exactly.
         subject: The source's own topic, for break-downs; empty where it has none.
         level: The source's own difficulty, as text; empty where it has none.
         option_order: For multiple choice: which of the source's options (0 is the right one) each
             letter stands for. A pure function of the item, kept with the run.
         note: What a reader should know of the item, for instance that its picture is missing.
-        scorer: ``module:function`` where the benchmark brings its own judgement: called in a
+        scorer: ``module:function`` where the benchmark brings its own grading: called in a
             grader's worker with ``reference``, the response and whether that was truncated, it
             returns a :class:`Verdict`.
-        reference: What that function judges by.
+        reference: What that function grades against.
     """
 
     id: str
@@ -141,7 +144,7 @@ class Item:
 
     @property
     def gold_id(self) -> str:
-        """Names what an answer is judged by: a grade holds for one generation and one of these."""
+        """Id of what an answer is graded against: a grade is of one generation and one of these."""
         return _gold_id(self)
 
 
@@ -151,19 +154,25 @@ class Sampling:
 
     Attributes:
         temperature: 0 is greedy.
-        top_p: Nucleus mass in (0, 1].
+        top_p: Nucleus sampling, in (0, 1].
         max_tokens: Budget of new tokens, thought included.
         stop: Stop strings; chat tasks carry none. They act on the answer, never on the thought.
         thinking_budget: Tokens after which the engine ends the thought; ``None`` for no limit.
         stop_loops: End a generation that repeats itself.
     """
 
+    # A new parameter goes last, and `as_dict` leaves it out at its default: results files made
+    # before must find their requests and runs under the same hashes.
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 2048
     stop: tuple[str, ...] = ()
     thinking_budget: int | None = None
     stop_loops: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as it is hashed and stored: in request keys, run ids and protocols."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +245,10 @@ class Completion:
     Attributes:
         key: The request's key.
         text: Decoded new text; special tokens are left in where thought tags are among them.
-        token_ids: The new tokens; empty where a server does not tell them.
+        token_ids: The new tokens; empty where a server does not return them.
         finish_reason: ``stop``, ``length``, ``repetition`` … as the engine says.
         seconds: From handing the request to the engine until its last token.
-        thought: The thought, where a server tells it apart from the text; else ``None``.
+        thought: The thought, where a server separates it from the text; else ``None``.
         prompt_tokens: As a server counts them; ``None`` where the prompt is tokens anyway.
         completion_tokens: As a server counts them; ``None`` where ``token_ids`` are there.
         thought_tokens: As a server counts them; ``None`` where it does not.
@@ -272,7 +281,8 @@ class Generation:
         completion_tokens: Number of new tokens, thought included; ``None`` where nobody counted.
         thought_tokens: How many of those the thought took, its closing tag included; ``None``
             where nobody counted.
-        seconds: From handing the request to the engine until its last token.
+        seconds: From handing the request to the engine until its last token; ``None`` where nobody
+            measured.
     """
 
     key: str
@@ -284,15 +294,16 @@ class Generation:
     prompt_tokens: int | None
     completion_tokens: int | None
     thought_tokens: int | None
-    seconds: float
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement of one response against one gold.
+    """The grade of one response against one reference answer.
 
     Attributes:
-        correct: Whether the answer equals the gold. Always false unless ``status`` is ``ok``.
+        correct: Whether the answer equals the reference answer. Always false unless ``status`` is
+            ``ok``.
         status: What became of the grading.
         extracted: The answer that was compared; empty where none was found.
         extraction: The rule that found it: ``boxed``, ``phrase``, ``last_line``, ``last_number`` …
@@ -326,10 +337,14 @@ class Protocol:
     messages_sha256: str
     sampling: Sampling
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as it is hashed and stored."""
+        return asdict(self) | {"sampling": self.sampling.as_dict()}
+
     @property
     def sha256(self) -> str:
         """Hash of all fields."""
-        return digest(asdict(self))
+        return digest(self.as_dict())
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,7 +427,7 @@ class Run:
         item_ids: The items asked for, in the task's order.
         samples: Samples per item.
         seed: Base seed.
-        replicate: A second opinion of the same model is a new replicate.
+        replicate: Another set of samples of the same model is a new replicate.
         engine: What generates.
     """
 
@@ -448,11 +463,6 @@ def _shown(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return without_credentials(value)
     return [_shown(name, one) for one in value] if isinstance(value, list) else value
-
-
-def flat(record: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass by name; unlike ``asdict`` it looks into none of them."""
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 def canonical_json(value: object) -> str:

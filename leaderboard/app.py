@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from harness.errors import HarnessError
-from leaderboard import problem, source
+from leaderboard import error_card, source
 
 _HERE = Path(__file__).parent
 
@@ -37,7 +37,7 @@ def _draw(title: str, module: str) -> None:
                 raise snapshot.missing
             importlib.import_module(f"leaderboard.{module}").draw(snapshot)
         except HarnessError as error:
-            problem.show(error)
+            error_card.show(error)
 
 
 def _page(title: str, module: str) -> Callable[[], None]:

@@ -6,16 +6,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from leaderboard.families import Step
+from harness.text import abbreviated, interval, percent, points, points_interval
 from leaderboard.figures import error_bars
+from leaderboard.model_lineage import Step
 from leaderboard.ranking import METHODS, Row, estimate_of, value_of
-from leaderboard.text import escaped, percent, shortened, size
+from leaderboard.text import escaped, shortened
 
 _LONGEST_LABEL = 44
 _ROW_HEIGHT = 21
 _FRAME_HEIGHT = 60
 
-# Told apart by shape and filling as well as by colour (Okabe and Ito's, for colour-blind eyes).
+# Distinguished by shape and filling as well as by colour (Okabe and Ito's, for colour-blind eyes).
 # Group: what it is called, the shape in the figure and in the legend, colour, size.
 _GROUPS = {
     "measured": ("measured here, with 95 % interval", "circle", "●", "#0072B2", 11),
@@ -64,7 +65,7 @@ def size_chart(rows: Sequence[Row], by: str) -> Any:
     ends = (math.log10(min(sizes) / 1.4), math.log10(max(sizes) * 1.4)) if sizes else (-1, 2)
     figure.update_xaxes(
         title="Parameters (B = billions)", type="log", range=ends, fixedrange=True,
-        tickvals=ticks, ticktext=[size(tick) for tick in ticks],
+        tickvals=ticks, ticktext=[abbreviated(1e9 * tick) for tick in ticks],
     )  # fmt: skip
     figure.update_yaxes(title=_axis(by), fixedrange=True, range=score_range(rows, by))
     return figure
@@ -202,19 +203,21 @@ def _tree_label(step: Step, by: str) -> str:
 
 
 def _gain_words(step: Step) -> str:
-    low, high = step.interval or (0.0, 0.0)
-    interval = f" [{100 * low:+.1f}, {100 * high:+.1f}], 95 %" if step.interval else ", not tested"
-    return f"<b>{escaped(step.row.model)}</b><br>{100 * (step.gain or 0):+.1f} points{interval}"
+    gain = step.gain or 0.0
+    written = f"{points(gain)} points, not tested"
+    if step.interval:
+        written = f"{points_interval(gain, *step.interval)} points, 95 %"
+    return f"<b>{escaped(step.row.model)}</b><br>{written}"
 
 
 def _hover(row: Row, by: str) -> str:
     low, high = _ends(row, by)
-    interval = f" [{percent(low)}, {percent(high)}]" if row.kind == "measured" else ""
+    limits = f" {interval(low, high)}" if row.kind == "measured" else ""
     value = percent(value_of(row, by) or 0)
-    lines = [f"<b>{escaped(row.model)}</b>", f"{value} %{interval} · {row.shown_kind}"]
+    lines = [f"<b>{escaped(row.model)}</b>", f"{value} %{limits} · {row.shown_kind}"]
     if row.method:
         lines[-1] += f" · {escaped(METHODS.get(row.method, row.method))}"
     cell = row.cells.get(by)
-    told = (cell.differs, cell.source, cell.note, cell.doubt) if cell else ()
-    lines += [escaped(shortened(text, 90)) for text in told if text]
+    pieces = (cell.differs, cell.source, cell.note, cell.doubt) if cell else ()
+    lines += [escaped(shortened(text, 90)) for text in pieces if text]
     return "<br>".join(lines)

@@ -1,4 +1,4 @@
-"""Draws runs side by side: what differs, and whether that is known or luck."""
+"""The Compare page: paired differences of runs or models, with intervals and p-values."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from itertools import combinations
 
 import streamlit as st
 
-from harness.as_stored import AsStored, as_stored
-from harness.comparability import differences
-from harness.compare import TaskComparison
-from harness.completeness import WHY, how_far
+from harness.analysis.compare import BaselineComparisons, TaskComparison, compare_with_baseline
+from harness.analysis.completeness import WHY, describe_progress
+from harness.analysis.protocol import differences
+from harness.analysis.select import display_name, match_runs
 from harness.errors import HarnessError
-from harness.selection import called, line_up
 from harness.statistics import ranking
 from harness.store import Store, queries
 from harness.store.queries import RunSummary
-from leaderboard import comparing, flips, prose, reading, source
-from leaderboard.grid import bullets, heading
-from leaderboard.problem import problem_card
+from leaderboard import cached_queries, compare_flips, compare_tables, formatted_text, source
+from leaderboard.error_card import problem_card
+from leaderboard.html_table import bullets, heading
 from leaderboard.samples_page import run_label, unknown
 from leaderboard.source import Snapshot
 from leaderboard.text import escaped
@@ -32,14 +31,14 @@ _LISTED = 3
 
 
 def draw(snapshot: Snapshot) -> None:
-    """Draw the choice of what is compared, and below it the comparison, kept up to date."""
+    """Draw the selectors and the comparison, and keep them up to date."""
     _draw(snapshot)
-    reading.watch(snapshot)
+    cached_queries.watch(snapshot)
 
 
 def _draw(snapshot: Snapshot) -> None:
     by_task = _by_task(snapshot.runs)
-    _tell_of_incomplete(snapshot.runs)
+    _list_incomplete(snapshot.runs)
     if not by_task:
         st.html(
             problem_card(
@@ -49,7 +48,7 @@ def _draw(snapshot: Snapshot) -> None:
             )
         )
         return
-    prose.style()
+    formatted_text.style()
     if snapshot.stale:
         st.html(f'<p class="note">Not the newest state: {escaped(snapshot.stale)}</p>')
     if _choose_mode(snapshot.runs) == _RUNS:
@@ -68,12 +67,15 @@ def _by_task(runs: Sequence[RunSummary]) -> dict[str, list[RunSummary]]:
     return dict(sorted(several.items(), key=lambda entry: (-len(entry[1]), entry[0])))
 
 
-def _tell_of_incomplete(runs: Sequence[RunSummary]) -> None:
+def _list_incomplete(runs: Sequence[RunSummary]) -> None:
     incomplete = [run for run in runs if not run.complete]
     if incomplete:
-        told = [f"{called(run)} on {run.task}, {how_far(run)}" for run in incomplete[:_LISTED]]
-        told += [f"{len(incomplete) - _LISTED} more"] * (len(incomplete) > _LISTED)
-        listed = escaped("; ".join(told))
+        notes = [
+            f"{display_name(run)} on {run.task}, {describe_progress(run)}"
+            for run in incomplete[:_LISTED]
+        ]
+        notes += [f"{len(incomplete) - _LISTED} more"] * (len(incomplete) > _LISTED)
+        listed = escaped("; ".join(notes))
         st.html(f'<p class="note">Incomplete, so not compared ({WHY}): {listed}.</p>')
 
 
@@ -89,7 +91,7 @@ def _choose_mode(runs: Sequence[RunSummary]) -> str:
         format_func=str.capitalize,
         key="compare_mode",
         label_visibility="collapsed",
-        on_change=flips.forget_cell,
+        on_change=compare_flips.forget_cell,
         persist_state="session",
     )
     return str(mode)
@@ -103,12 +105,12 @@ def _compare_runs(by_task: dict[str, list[RunSummary]]) -> None:
     kept = _comparable([first, *others])
     if len(kept) < 2:
         return
-    compared = _as_stored(kept)
+    compared = _compared(kept)
     focus = compared.comparisons[0]
     if len(compared.comparisons) > 1:
-        st.html(comparing.against_first_table(compared))
+        st.html(compare_tables.against_first_table(compared))
         dots = [
-            comparing.dot(
+            compare_tables.dot(
                 _run_name(one),
                 one.paired,
                 one.p_adjusted,
@@ -134,7 +136,7 @@ def _look_closer(title: str, labels: dict[str, str]) -> str:
             list(labels),
             format_func=labels.__getitem__,
             key="closer",
-            on_change=flips.forget_cell,
+            on_change=compare_flips.forget_cell,
             persist_state="session",
         )
     )
@@ -157,11 +159,11 @@ def _choose_runs(
         "Task",
         list(by_task),
         key="compare_task",
-        on_change=flips.forget_cell,
+        on_change=compare_flips.forget_cell,
         persist_state="session",
     )
     runs = {run.id: run for run in by_task[task]}
-    default = _likely_pair(list(runs.values()))
+    default = _default_pair(list(runs.values()))
     if state.get("compare_a") not in runs:
         state["compare_a"] = wanted[0] if wanted[0] in runs else default[0]
         state["compare_b"] = [name for name in wanted[1:] if name in runs] or [default[1]]
@@ -170,7 +172,7 @@ def _choose_runs(
         list(runs),
         key="compare_a",
         format_func=lambda run_id: run_label(runs[run_id]),
-        on_change=flips.forget_cell,
+        on_change=compare_flips.forget_cell,
         persist_state="session",
     )
     state["compare_b"] = [
@@ -182,22 +184,22 @@ def _choose_runs(
         key="compare_b",
         format_func=lambda run_id: run_label(runs[run_id]),
         max_selections=MOST_RUNS,
-        on_change=flips.forget_cell,
+        on_change=compare_flips.forget_cell,
         persist_state="session",
     )
     url["a"], url["b"] = first, ",".join(others)
     return runs[first], [runs[run_id] for run_id in others]
 
 
-def _likely_pair(runs: Sequence[RunSummary]) -> tuple[str, str]:
+def _default_pair(runs: Sequence[RunSummary]) -> tuple[str, str]:
     """Return the two newest runs that may be compared, the older one first."""
     pairs = list(combinations(runs[:_TRIED], 2))
-    alike = (
+    comparable = (
         (one, other)
         for one, other in pairs
         if one.grader_versions == other.grader_versions and differences(one, other).comparable
     )
-    newer, older = next(alike, pairs[0])
+    newer, older = next(comparable, pairs[0])
     return older.id, newer.id
 
 
@@ -206,32 +208,32 @@ def _compare_models(runs: Sequence[RunSummary]) -> None:
     if chosen is None:
         return
     try:
-        lines, left_out = line_up(source.store(), chosen, allow_different=True)
+        lines, left_out = match_runs(source.store(), chosen, allow_different=True)
     except HarnessError as error:
         st.html(problem_card(error.message, error.remedy))
         return
     kept = [line for line in lines if all(run.graded and run.complete for run in line)]
-    of_task, obstacles = comparing.task_by_task(kept, _as_stored)
+    of_task, obstacles = compare_tables.task_by_task(kept, _compared)
     shared = set.intersection(*({run.task for run in runs_of} for runs_of in chosen))
-    alone = [one.task for one in left_out if one.task not in shared]
-    told = [f"{task} is not compared: {why}" for task, why in obstacles.items()]
-    told += [f"{one.task} is not compared: {one.reason}" for one in left_out if one.task in shared]
-    told += [
+    only_one = [one.task for one in left_out if one.task not in shared]
+    notes = [f"{task} is not compared: {why}" for task, why in obstacles.items()]
+    notes += [f"{one.task} is not compared: {one.reason}" for one in left_out if one.task in shared]
+    notes += [
         f"{line[0].task} is not compared: a run is not judged to the end"
         for line in lines
         if line not in kept
     ]
-    refused = comparing.refusals(of_task)
-    if refused and not _all_the_same():
+    refused = compare_tables.refusals(of_task)
+    if refused and not _compare_anyway():
         of_task = {task: one for task, one in of_task.items() if task not in refused}
-        told += [
+        notes += [
             f"{task} is not compared, since the protocols differ: {'; '.join(map(str, found))}"
             for task, found in refused.items()
         ]
-    if told:
-        st.html(bullets("Not compared", told))
-    if alone:
-        names = ", ".join(alone)
+    if notes:
+        st.html(bullets("Not compared", notes))
+    if only_one:
+        names = ", ".join(only_one)
         st.html(
             f'<p class="note">Left out, since only one of the two has a run: {escaped(names)}</p>'
         )
@@ -239,16 +241,18 @@ def _compare_models(runs: Sequence[RunSummary]) -> None:
         st.html(
             problem_card(
                 "No task can be compared.",
-                "Evaluate both models alike, or tick “Show all the same”.",
+                "Evaluate both models under one protocol, or tick “Compare anyway”.",
             )
         )
         return
     comparisons = [compared.comparisons[0] for compared in of_task.values()]
     adjusted = ranking.holm([one.paired.p for one in comparisons])
     comparisons = [replace(one, p_adjusted=p) for one, p in zip(comparisons, adjusted, strict=True)]
-    st.html(comparing.tasks_table(comparisons, adjusted))
+    st.html(compare_tables.tasks_table(comparisons, adjusted))
     dots = [
-        comparing.dot(one.task, one.paired, one.p_adjusted, differs=not one.differences.comparable)
+        compare_tables.dot(
+            one.task, one.paired, one.p_adjusted, differs=not one.differences.comparable
+        )
         for one in comparisons
     ]
     _chart(dots, "Benchmark", f"Differences on {len(dots)} tasks; the table holds the numbers.")
@@ -290,7 +294,7 @@ def _choose_models(
                 title,
                 listed,
                 key=f"compare_model_{letter}",
-                on_change=flips.forget_cell,
+                on_change=compare_flips.forget_cell,
                 persist_state="session",
             )
         )
@@ -305,49 +309,49 @@ def _comparable(runs: Sequence[RunSummary]) -> list[RunSummary]:
     """Return the runs that may be compared with the first, after saying why others may not."""
     refused = {
         one.second.run: one.differences.refused
-        for one in _as_stored(runs).comparisons
+        for one in _compared(runs).comparisons
         if one.differences.refused
     }
-    if not refused or _all_the_same():
+    if not refused or _compare_anyway():
         return list(runs)
     by_id = {run.id: run for run in runs}
     for run_id, found in refused.items():
         st.html(
             problem_card(
-                f"{called(runs[0])} and {called(by_id[run_id])} were not measured under one "
-                f"protocol: {'; '.join(map(str, found))}.",
+                f"{display_name(runs[0])} and {display_name(by_id[run_id])} were not "
+                f"measured under one protocol: {'; '.join(map(str, found))}.",
                 "Their difference would be one of the protocols as much as of the models. "
-                "Evaluate both alike, or tick “Show all the same”.",
+                "Evaluate both under one protocol, or tick “Compare anyway”.",
             )
         )
     return [run for run in runs if run.id not in refused]
 
 
-def _all_the_same() -> bool:
-    """Ask whether runs under different protocols are to be compared too."""
+def _compare_anyway() -> bool:
+    """Return whether runs under different protocols are to be compared too."""
     return bool(
-        st.checkbox(
-            "Show all the same, although the protocols differ", key="any", bind="query-params"
-        )
+        st.checkbox("Compare anyway, although the protocols differ", key="any", bind="query-params")
     )
 
 
-def _closer(compared: AsStored, focus: TaskComparison, among: int) -> None:
+def _closer(compared: BaselineComparisons, focus: TaskComparison, among: int) -> None:
     """Draw one comparison, whose p-value is adjusted for that many."""
     place = next(number for number, run in enumerate(compared.runs) if run.id == focus.second.run)
     if focus.differences.refused:
         st.html(
             problem_card(
                 "These two runs were not measured under one protocol.",
-                "What follows compares the protocols as much as the models; it was asked for "
-                "all the same.",
+                "What follows compares the protocols as much as the models; it was requested "
+                "anyway.",
             )
         )
-    st.html(comparing.verdict(focus, among=among, runs=len(compared.runs)))
-    st.html(comparing.sides_table([("A", focus.first), ("B", focus.second)], focus))
-    st.html(comparing.differing(focus.differences))
+    st.html(compare_tables.verdict(focus, among=among, runs=len(compared.runs)))
+    st.html(compare_tables.sides_table([("A", focus.first), ("B", focus.second)], focus))
+    st.html(compare_tables.differing(focus.differences))
     first, second = compared.items[0], compared.items[place]
-    flips.draw(compared.runs[0], compared.runs[place], comparing.cells(first, second), focus)
+    compare_flips.draw(
+        compared.runs[0], compared.runs[place], compare_tables.cells(first, second), focus
+    )
     _groups(focus)
 
 
@@ -366,22 +370,22 @@ def _groups(focus: TaskComparison) -> None:
         f"{len(groups)} slices of {focus.items:,} items: exploratory. With so many looks some "
         "differ by chance; p is adjusted for that (Holm), the intervals are not."
     )
-    largest = sorted(groups, key=lambda group: -group.paired.items)[: comparing.MOST_DRAWN]
+    largest = sorted(groups, key=lambda group: -group.paired.items)[: compare_tables.MOST_DRAWN]
     dots = [
-        comparing.dot(group.name, group.paired, group.p_adjusted)
+        compare_tables.dot(group.name, group.paired, group.p_adjusted)
         for group in groups
         if group in largest
     ]
     if len(dots) < len(groups):
         st.caption(f"Drawn: the {len(dots)} largest slices. The table holds all.")
     _chart(dots, by.capitalize(), f"Differences by {by}; the table below holds the numbers.")
-    st.html(comparing.groups_table(focus, by))
+    st.html(compare_tables.groups_table(focus, by))
 
 
-def _chart(dots: Sequence[comparing.Dot], what: str, alt: str) -> None:
-    st.html(comparing.legend(dots))
+def _chart(dots: Sequence[compare_tables.Dot], what: str, alt: str) -> None:
+    st.html(compare_tables.legend(dots))
     st.plotly_chart(
-        comparing.differences_chart(dots, what),
+        compare_tables.differences_chart(dots, what),
         key=f"chart-{what}",
         config={"displayModeBar": False},
         alt=alt,
@@ -392,10 +396,10 @@ def _run_name(comparison: TaskComparison) -> str:
     return f"{comparison.second.model} · {comparison.second.run}"
 
 
-def _as_stored(runs: Sequence[RunSummary]) -> AsStored:
-    return reading.ask(_compare_stored, tuple(run.id for run in runs)).value
+def _compared(runs: Sequence[RunSummary]) -> BaselineComparisons:
+    return cached_queries.ask(_compare_stored, tuple(run.id for run in runs)).value
 
 
-def _compare_stored(results: Store, run_ids: tuple[str, ...]) -> AsStored:
+def _compare_stored(results: Store, run_ids: tuple[str, ...]) -> BaselineComparisons:
     found = {run.id: run for run in queries.runs(results, run_ids)}
-    return as_stored(results, [found[run_id] for run_id in run_ids])
+    return compare_with_baseline(results, [found[run_id] for run_id in run_ids])

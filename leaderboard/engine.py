@@ -1,4 +1,4 @@
-"""Sittings of the engine as a table and figures; no drawing."""
+"""Sessions of the engine as a table and figures; no drawing."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.store.queries import RunSummary
-from harness.store.sittings import SittingRow
+from harness.store.sessions import SessionRow
+from harness.text import percent
 from leaderboard.figures import BLUE, ORANGE, PURPLE, YELLOW, framed, legend_of
-from leaderboard.grid import Column, Html, Line, badge, facts, grid, joined, link
-from leaderboard.text import escaped, percent, shortened
+from leaderboard.html_table import Column, Html, Line, badge, facts, grid, joined, link
+from leaderboard.text import escaped, shortened
 
 _TABLE = (
     Column("number", "No.", "As in the charts", numeric=True),
-    Column("when", "Started", "UTC; opens the sitting"),
+    Column("when", "Started", "UTC; opens the session"),
     Column("model", "Model"),
     Column("tasks", "Tasks"),
     Column("engine", "Engine"),
@@ -28,9 +29,9 @@ _TABLE = (
     Column("replicas", "Replicas", "", numeric=True),
     Column("retries", "Retries", "Asked again, or given to another replica", numeric=True),
 )
-# Left out where no sitting has them.
+# Left out where no session has them.
 _RARE = ("replicas", "retries")
-# Told apart by filling and shape as well as by colour (Okabe and Ito's).
+# Distinguished by filling and shape as well as by colour (Okabe and Ito's).
 _PHASES = (
     ("start", "start", "start_seconds", YELLOW, "/"),
     ("generate", "generate", "generate_seconds", BLUE, ""),
@@ -66,26 +67,26 @@ def replicas(usage: Mapping[str, Any]) -> str:
 
 
 def table(
-    sittings: Sequence[SittingRow],
+    sessions: Sequence[SessionRow],
     runs: Mapping[str, RunSummary],
     opened: str | None,
     filters: Mapping[str, str | list[str]],
 ) -> str:
-    """Return the sittings, the newest first, numbered from the oldest; links keep the filters."""
+    """Return the sessions, the newest first, numbered from the oldest; links keep the filters."""
     lines = [
-        _line(one, len(sittings) - place, runs, opened, filters)
-        for place, one in enumerate(sittings)
+        _line(one, len(sessions) - place, runs, opened, filters)
+        for place, one in enumerate(sessions)
     ]
     columns = [
         column
         for column in _TABLE
         if column.name not in _RARE or any(line.cells[column.name] for line in lines)
     ]
-    return grid("Sittings", columns, lines)
+    return grid("Sessions", columns, lines)
 
 
 def _line(
-    one: SittingRow,
+    one: SessionRow,
     number: int,
     runs: Mapping[str, RunSummary],
     opened: str | None,
@@ -94,7 +95,7 @@ def _line(
     shares = rates(runs[run] for run in one.runs if run in runs)
     speed, asked_again = one.tokens_per_second, retries(one.usage)
     when = link(
-        "engine", f"{one.started_at:%Y-%m-%d %H:%M}", "Open this sitting", **filters, sitting=one.id
+        "engine", f"{one.started_at:%Y-%m-%d %H:%M}", "Open this session", **filters, session=one.id
     )
     cells = {
         "number": str(number),
@@ -116,7 +117,7 @@ def _line(
     return Line(cells, "opened" if one.id == opened else "")
 
 
-def _mishap(one: SittingRow) -> list[Html]:
+def _mishap(one: SessionRow) -> list[Html]:
     return [] if one.outcome == "finished" else [badge("warning", one.outcome)]
 
 
@@ -126,8 +127,8 @@ def _tasks(tasks: Sequence[str]) -> str:
     return ", ".join(names[:_LONGEST_TASKS]) + more
 
 
-def sitting_facts(one: SittingRow, runs: Mapping[str, RunSummary]) -> str:
-    """Return what one sitting was and did."""
+def session_facts(one: SessionRow, runs: Mapping[str, RunSummary]) -> str:
+    """Return what one session was and did."""
     speed = one.tokens_per_second
     ways = [
         link("samples", f"{task} ({run})", "See the samples", run=run)
@@ -152,7 +153,7 @@ def sitting_facts(one: SittingRow, runs: Mapping[str, RunSummary]) -> str:
 
 def speed_legend() -> str:
     """Return what the marks of the speeds mean."""
-    return legend_of([(BLUE, "●", "one sitting")])
+    return legend_of([(BLUE, "●", "one session")])
 
 
 def phase_legend() -> str:
@@ -166,12 +167,12 @@ def rate_legend() -> str:
     return legend_of([(BLUE, "●", "truncated"), (ORANGE, "◇", "loops")])
 
 
-def speed_chart(sittings: Sequence[SittingRow]) -> Any:
-    """Return the tokens per second of each sitting, the oldest first."""
+def speed_chart(sessions: Sequence[SessionRow]) -> Any:
+    """Return the tokens per second of each session, the oldest first."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    numbered = _numbered(sittings)
+    numbered = _numbered(sessions)
     figure.add_scatter(
         x=[number for number, one in numbered if one.tokens_per_second],
         y=[one.tokens_per_second for _, one in numbered if one.tokens_per_second],
@@ -184,12 +185,12 @@ def speed_chart(sittings: Sequence[SittingRow]) -> Any:
     return _laid_out(figure, numbered, "new tokens per second")
 
 
-def phase_chart(sittings: Sequence[SittingRow]) -> Any:
-    """Return the seconds of each sitting by phase, as stacked bars."""
+def phase_chart(sessions: Sequence[SessionRow]) -> Any:
+    """Return the seconds of each session by phase, as stacked bars."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    numbered = _numbered(sittings)
+    numbered = _numbered(sessions)
     for _, name, attribute, colour, shape in _PHASES:
         figure.add_bar(
             x=[number for number, _ in numbered],
@@ -206,12 +207,12 @@ def phase_chart(sittings: Sequence[SittingRow]) -> Any:
     return _laid_out(figure, numbered, "seconds")
 
 
-def rate_chart(sittings: Sequence[SittingRow], runs: Mapping[str, RunSummary]) -> Any:
-    """Return the truncated and the looping share over the runs of each sitting."""
+def rate_chart(sessions: Sequence[SessionRow], runs: Mapping[str, RunSummary]) -> Any:
+    """Return the truncated and the looping share over the runs of each session."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    numbered = _numbered(sittings)
+    numbered = _numbered(sessions)
     known = [
         (number, one, shares)
         for number, one in numbered
@@ -239,16 +240,16 @@ def rate_chart(sittings: Sequence[SittingRow], runs: Mapping[str, RunSummary]) -
     return _laid_out(figure, numbered, "generations of its runs, %")
 
 
-def _numbered(sittings: Sequence[SittingRow]) -> list[tuple[int, SittingRow]]:
-    return list(enumerate(reversed(sittings), start=1))
+def _numbered(sessions: Sequence[SessionRow]) -> list[tuple[int, SessionRow]]:
+    return list(enumerate(reversed(sessions), start=1))
 
 
-def _laid_out(figure: Any, numbered: Sequence[tuple[int, SittingRow]], title: str) -> Any:
+def _laid_out(figure: Any, numbered: Sequence[tuple[int, SessionRow]], title: str) -> Any:
     return framed(
         figure,
         height=_HEIGHT,
         x={
-            "title": "sitting, the oldest first (No. in the table)",
+            "title": "session, the oldest first (No. in the table)",
             "range": [0.4, len(numbered) + 0.6],
             "tickformat": "d",
             "dtick": 1 if len(numbered) <= 12 else None,
@@ -257,7 +258,7 @@ def _laid_out(figure: Any, numbered: Sequence[tuple[int, SittingRow]], title: st
     )
 
 
-def _hover(number: int, one: SittingRow) -> str:
+def _hover(number: int, one: SessionRow) -> str:
     return (
         f"No. {number}, {one.started_at:%Y-%m-%d %H:%M}<br>{escaped(shortened(one.model, 44))}"
         f"<br>{escaped(shortened(_tasks(one.tasks), 60))}"

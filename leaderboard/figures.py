@@ -7,7 +7,7 @@ from typing import Any
 
 from leaderboard.text import escaped
 
-# Okabe and Ito's, told apart by most people; shape or dash tells marks apart as well.
+# Okabe and Ito's, distinguishable for most people; shape or dash tells marks apart as well.
 BLUE, ORANGE, GREEN, PURPLE, YELLOW = "#0072B2", "#D55E00", "#009E73", "#B35C95", "#E69F00"
 GREY = "#8A8F98"
 

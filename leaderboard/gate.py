@@ -7,12 +7,13 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.store.decisions import GateDecision
+from harness.store.gate_decisions import GateDecision
 from harness.store.queries import RunSummary
+from harness.text import percent, trimmed
 from harness.types import NEW_ITEMS, THESE_ITEMS
 from leaderboard.figures import BLUE, GREY, ORANGE, framed, legend_of
-from leaderboard.grid import Column, Html, Line, badge, facts, grid, joined, link
-from leaderboard.text import escaped, percent, shortened
+from leaderboard.html_table import Column, Html, Line, badge, facts, grid, joined, link
+from leaderboard.text import escaped, shortened
 
 # The mark and the word tell a verdict; the colour of its frame only helps.
 OUTCOMES = {
@@ -74,7 +75,7 @@ def candidates(decisions: Iterable[GateDecision]) -> list[str]:
     return list(dict.fromkeys(name_of(one.candidate_name, one.candidate) for one in decisions))
 
 
-def narrowed(
+def filtered(
     decisions: Iterable[GateDecision], outcomes: Sequence[str], candidate: str | None
 ) -> list[GateDecision]:
     """Keep the decisions with one of these outcomes (all if there is none) on this candidate."""
@@ -114,11 +115,11 @@ def _history_line(
 
 
 def _drop_of(name: str, test: Mapping[str, Any]) -> Html:
-    interval = f"{percent(test['drop'])} [{percent(test['least'])}, {percent(test['most'])}]"
-    told = interval if test["read"] else "nothing read"
+    interval = f"{trimmed(test['drop'])} [{trimmed(test['least'])}, {trimmed(test['most'])}]"
+    written = interval if test["read"] else "nothing read"
     if test.get("target") == THESE_ITEMS:
-        told += f" on {_about(test)}"
-    return Html(f'<span class="task">{escaped(name)}</span> <span class="figures">{told}</span>')
+        written += f" on {_about(test)}"
+    return Html(f'<span class="task">{escaped(name)}</span> <span class="figures">{written}</span>')
 
 
 def saved(one: GateDecision) -> float | None:
@@ -176,10 +177,10 @@ def task_facts(task: Mapping[str, Any]) -> str:
         "Verdict": verdict(task["outcome"]),
         "Counts": _COUNTS.get(task.get("tier", "required"), "yes"),
         f"{change} on": _about(task),
-        f"{change}, points": percent(task["drop"]),
-        f"at least ({_certainty(task['alpha_fail'])} at any time)": percent(task["least"]),
-        f"at most ({_certainty(task['alpha_pass'])} at any time)": percent(task["most"]),
-        "Margin, points": percent(task["margin"]),
+        f"{change}, points": trimmed(task["drop"]),
+        f"at least ({_certainty(task['alpha_fail'])} at any time)": trimmed(task["least"]),
+        f"at most ({_certainty(task['alpha_pass'])} at any time)": trimmed(task["most"]),
+        "Margin, points": trimmed(task["margin"]),
         f"{unit.capitalize()} read": f"{read:,} of {there_are:,}",
     }
     if task["decided_at"] is not None:
@@ -205,7 +206,7 @@ def task_links(task: Mapping[str, Any]) -> str:
 
 
 def guard_table(tasks: Sequence[Mapping[str, Any]]) -> str:
-    """Return how the rates of mishaps stood in each task."""
+    """Return how the failure rates stood in each task."""
     several = len(tasks) > 1
     lines = []
     for task in tasks:
@@ -218,9 +219,9 @@ def guard_table(tasks: Sequence[Mapping[str, Any]]) -> str:
                 "guard": f"{of_task}{about}{counts}",
                 "was": percent(guard["baseline"]),
                 "is": percent(guard["candidate"]),
-                "rise": percent(guard["at_least"], signed=True),
-                "most": "–" if most is None else percent(most, signed=True),
-                "limit": percent(guard["tolerance"]),
+                "rise": trimmed(guard["at_least"]),
+                "most": "–" if most is None else trimmed(most),
+                "limit": trimmed(guard["tolerance"]),
                 "state": _guard_state(guard),
             }
             lines.append(Line(cells))
@@ -294,7 +295,7 @@ def sequence_legend(task: Mapping[str, Any]) -> str:
 def _reach(low: Sequence[float], high: Sequence[float], margin: float) -> tuple[float, float]:
     """Return the part that is drawn: the interval when it is no longer the whole of -100 to 100.
 
-    Nothing is known after the first items; with them the rest could not be told apart.
+    Nothing is known after the first items; with them the rest could not be distinguished.
     """
     settled = len(low) // 5
     ends = [*low[settled:], *high[settled:], 0.0, 2 * margin]

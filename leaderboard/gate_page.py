@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from harness.store import Store
-from harness.store.decisions import GateDecision, gate_decisions
+from harness.store.gate_decisions import GateDecision, gate_decisions
 from leaderboard import gate, source
-from leaderboard.grid import bullets, facts, heading
-from leaderboard.problem import problem_card
-from leaderboard.reading import ask, kept_fresh
+from leaderboard.cached_queries import ask, kept_fresh
+from leaderboard.error_card import problem_card
+from leaderboard.html_table import bullets, facts, heading
 from leaderboard.source import Snapshot
 from leaderboard.text import escaped
 
@@ -71,7 +71,7 @@ def _history(decisions: list[GateDecision], opened: str | None) -> None:
             key="candidate",
             bind="query-params",
         )
-    shown = gate.narrowed(decisions, outcomes, candidate)
+    shown = gate.filtered(decisions, outcomes, candidate)
     if not shown:
         st.html(problem_card("No decision matches.", "Choose another verdict or candidate."))
         return
@@ -79,8 +79,8 @@ def _history(decisions: list[GateDecision], opened: str | None) -> None:
     page = min(int(st.session_state.get("gate_page", 1)), pages)
     at_most = f" of the newest {MOST}" if len(decisions) == MOST else ""
     st.caption(
-        f"{len(shown)}{at_most} decisions. A drop is the baseline's score minus the candidate's, "
-        "in percentage points; its interval holds at any time of looking."
+        f"{len(shown)}{at_most} decision{'s' * (len(shown) != 1)}. A drop is the baseline's score "
+        "minus the candidate's, in percentage points; its interval holds at any time of looking."
     )
     kept = {"outcome": list(outcomes), "candidate": candidate or ""}
     st.html(gate.history(shown[(page - 1) * _PAGE_SIZE : page * _PAGE_SIZE], opened, kept))

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
 
-from harness.comparability import differences
+from harness.analysis.protocol import differences
 from harness.statistics import intervals
 from harness.statistics.betting import Floats
 from harness.statistics.intervals import Estimate
 from harness.statistics.ranking import Standing
 from harness.store.published import PublishedScore, assumed, doubts
 from harness.store.queries import RunSummary
-from harness.store.training import Descent
-from leaderboard.text import percent
+from harness.store.training import Lineage
+from harness.text import percent
 
 BASELINES = frozenset(
     {"Llama-3.1-70B-Instruct", "Qwen2.5-72B-Instruct", "Qwen2.5-Math-72B-Instruct"}
@@ -80,7 +80,7 @@ class Row:
         parameters_b: Parameters in billions.
         date: When its newest score was measured.
         tokens: New tokens of its measured scores.
-        seconds: Wall clock that they took to generate, as their share of their sittings' tokens.
+        seconds: Wall clock that they took to generate, as their share of their sessions' tokens.
         average: Over the benchmarks that every row shown has.
         ranks: Best and worst rank among the measured rows shown.
         place: 1-based by score, shared by equal scores as printed.
@@ -195,7 +195,7 @@ def board(
     chosen: Sequence[str],
     runs: Iterable[RunSummary],
     published: Iterable[PublishedScore],
-    descents: Mapping[str, Descent],
+    lineages: Mapping[str, Lineage],
     *,
     every_protocol: bool = False,
 ) -> list[Row]:
@@ -227,7 +227,7 @@ def board(
         found.insert(0 if not mark else len(found), cell)
     known = {score.model: score for score in published}
     rows = [
-        _measured(by_task, place, known, descents)
+        _measured(by_task, place, known, lineages)
         for by_task in cells.values()
         for place in range(max(map(len, by_task.values())))
     ]
@@ -325,13 +325,13 @@ def protocol_words(run: RunSummary) -> str:
     """Say under which protocol a run was made, in short."""
     sampling = run.protocol.get("sampling") or {}
     temperature, budget = sampling.get("temperature"), sampling.get("max_tokens")
-    told = [
+    pieces = [
         "imported" if is_imported(run) else "",
         f"temperature {'unknown' if temperature is None else temperature}",
         "token budget unknown" if budget is None else f"{budget:,} tokens",
         f"{run.items:,} items" + (f" × {run.samples}" if run.samples > 1 else ""),
     ]
-    return ", ".join(part for part in told if part)
+    return ", ".join(part for part in pieces if part)
 
 
 def _setting(run: RunSummary) -> Setting:
@@ -354,8 +354,8 @@ def _differs(usual: RunSummary, run: RunSummary) -> str:
     mine, theirs = (" and ".join(one.grader_versions) or "unknown" for one in (run, usual))
     found += [f"grader version {mine} instead of {theirs}"] if mine != theirs else []
     # An imported run's protocol names its file: that is not what was asked.
-    told = not is_imported(run) and not is_imported(usual)
-    if not found and told and run.protocol_sha256 != usual.protocol_sha256:
+    both_known = not is_imported(run) and not is_imported(usual)
+    if not found and both_known and run.protocol_sha256 != usual.protocol_sha256:
         found.append(f"protocol {run.protocol_sha256[:8]} instead of {usual.protocol_sha256[:8]}")
     return ", ".join(found)
 
@@ -371,16 +371,16 @@ def _measured(
     by_task: Mapping[str, Sequence[Cell]],
     place: int,
     known: Mapping[str, PublishedScore],
-    descents: Mapping[str, Descent],
+    lineages: Mapping[str, Lineage],
 ) -> Row:
     cells = {task: found[place] for task, found in by_task.items() if len(found) > place}
     runs = [cell.run for cell in cells.values() if cell.run is not None]
     newest = max(runs, key=lambda run: run.created_at)
     parameters_b = newest.parameters / 1e9 if newest.parameters else None
-    descent = descents.get(newest.fingerprint)
+    lineage = lineages.get(newest.fingerprint)
     method, parent = "", ""
-    if descent is not None:
-        method, parent = descent.objective, descent.base_name
+    if lineage is not None:
+        method, parent = lineage.objective, lineage.base_name
     elif (same := known.get(newest.model.rstrip("/").split("/")[-1])) is not None:
         method = same.method
     elif newest.model.lower().endswith("-instruct"):
@@ -394,7 +394,7 @@ def _measured(
         fingerprint=newest.fingerprint,
         method=method,
         parent=parent,
-        parent_fingerprint=descent.base if descent else "",
+        parent_fingerprint=lineage.base if lineage else "",
         parameters_b=parameters_b,
         date=newest.finished_at or newest.created_at,
         tokens=sum(tokens for tokens, _ in paces) or None,

@@ -13,11 +13,12 @@ from typing import Any
 import streamlit as st
 
 from harness.registry import suites
+from harness.text import interval, percent
 from leaderboard import source
 from leaderboard.chart import family_chart, legend, ranking_chart, size_chart
-from leaderboard.families import family_trees
-from leaderboard.grid import link
-from leaderboard.problem import problem_card
+from leaderboard.error_card import problem_card
+from leaderboard.html_table import link
+from leaderboard.model_lineage import family_trees
 from leaderboard.ranking import (
     METHODS,
     SIZES,
@@ -36,9 +37,9 @@ from leaderboard.ranking import (
     usual_runs,
     value_of,
 )
+from leaderboard.ranking_table import doubts, ranking_table, unfinished_list
 from leaderboard.source import Snapshot
-from leaderboard.table import doubts, ranking_table, unfinished_list
-from leaderboard.text import escaped, percent
+from leaderboard.text import escaped
 
 _FEW = 12
 _MANY = 40
@@ -102,7 +103,7 @@ def prepare() -> None:
     chosen = offered.get(first_choice(offered, snapshot.runs), known[:1])
     if not chosen:
         return
-    rows = board(chosen, snapshot.runs, snapshot.published, snapshot.descents)
+    rows = board(chosen, snapshot.runs, snapshot.published, snapshot.lineages)
     rows = filtered(rows, chosen, Filters(complete=len(chosen) > 1))
     common = common_tasks(rows, chosen)
     by = "" if len(common) > 1 else chosen[0]
@@ -115,7 +116,7 @@ def _offered(known: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _watch(seen: Snapshot) -> None:
-    """Draw the page anew once the results file has changed."""
+    """Draw the page again once the results file has changed."""
     if source.changed(seen):
         st.rerun(scope="app")
 
@@ -200,7 +201,7 @@ def _shown(
         chosen,
         snapshot.runs,
         snapshot.published,
-        snapshot.descents,
+        snapshot.lineages,
         every_protocol=every_protocol,
     )
     rows = filtered(rows, chosen, filters)
@@ -256,8 +257,8 @@ def _draw_rows(shown: _Shown, snapshot: Snapshot) -> None:
 def _protocols(shown: _Shown, snapshot: Snapshot) -> str:
     """Name the protocol of each column."""
     usual = usual_runs(shown.chosen, snapshot.runs)
-    told = [f"{escaped(task)}: {escaped(protocol_words(run))}" for task, run in usual.items()]
-    return f"Protocol of the measured scores: {'; '.join(told)}." if told else ""
+    pieces = [f"{escaped(task)}: {escaped(protocol_words(run))}" for task, run in usual.items()]
+    return f"Protocol of the measured scores: {'; '.join(pieces)}." if pieces else ""
 
 
 def _nothing_measured() -> None:
@@ -312,20 +313,20 @@ def _verdict(shown: _Shown) -> str:
         return ""
     best = tested[0]
     score = estimate_of(best, shown.by)
-    told = ""
+    written = ""
     if score is not None:
-        told = f"{percent(score.value)} % [{percent(score.low)}, {percent(score.high)}], "
+        written = f"{percent(score.value)} % {interval(score.low, score.high)}, "
     others = sum(row.ranks is not None and row.ranks[0] == 1 for row in tested) - 1
     known = (
         "shown to be better than the others tested"
         if best.ranks == (1, 1)
         else f"{others} other{'s' if others != 1 else ''} may be as good or better"
         if others
-        else "not told apart from all others"
+        else "not distinguishable from all others"
     )
     return (
         f"<b>{escaped(best.model)}</b> leads the {len(tested)} models measured on the same items: "
-        f"{told}{known} (paired tests, 95 % for all ranks together)."
+        f"{written}{known} (paired tests, 95 % for all ranks together)."
     )
 
 
@@ -347,8 +348,8 @@ def _chart(shown: _Shown) -> Callable[[], object]:
     about = shown.common if not shown.by else [shown.by]
     trees = family_trees(rows, about, shown.by, source.item_scores)
     if not trees:
-        told = "There is no model here together with what it was made from."
-        st.html(problem_card(told, "Evaluate the base of a checkpoint under the same protocol."))
+        message = "There is no model here together with what it was made from."
+        st.html(problem_card(message, "Evaluate the base of a checkpoint under the same protocol."))
         return _nothing
     figure = family_chart(trees[:_FEW], shown.by)
     return _plot(figure, "Gains of models over what they were made from.")

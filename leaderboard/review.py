@@ -1,7 +1,7 @@
-"""Draws the review queue of critiques, and writes down what a human says of them.
+"""The review queue of critiques, and the form in which a reviewer judges each.
 
-Question, response and critique are shown as plain text only. What is said is one short write;
-while somebody else holds the results file it waits beside that, also when the page is closed.
+Question, response and critique are shown as plain text only. A review is one short write; while
+another process holds the results file it waits in a journal, also when the page is closed.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ import streamlit as st
 
 from harness.errors import HarnessError, StoreLocked
 from harness.statistics.intervals import wilson
-from harness.store import Store, people
+from harness.store import Store, annotation_queue
 from harness.store.reviews import (
-    ReviewTally,
-    critiques_with_waiting_reviews,
+    ReviewSummary,
+    critiques_with_pending_reviews,
     review_critique,
-    review_tallies,
+    review_summaries,
 )
 from harness.store.training import CritiqueRow, critiques_to_review
+from harness.text import percent_interval
 from leaderboard import source
-from leaderboard.grid import Column, Line, badge, facts, grid
-from leaderboard.problem import problem_card
-from leaderboard.reading import ask, kept_fresh
-from leaderboard.text import escaped, percent, plain
+from leaderboard.cached_queries import ask, kept_fresh
+from leaderboard.error_card import problem_card
+from leaderboard.html_table import Column, Line, badge, facts, grid
+from leaderboard.text import escaped, plain
 
 REASONS = {
     "conflict": "our grader says otherwise",
@@ -35,13 +36,13 @@ REASONS = {
 _SHOWN = {"waiting": "Waiting", "reviewed": "Reviewed"}
 _RIGHT = {True: "right", False: "wrong"}
 _SOUND = {True: "sound", False: "not sound"}
-_TALLIES = (
+_SUMMARIES = (
     Column("critic", "Critic"),
     Column("reason", "Queued because"),
     Column("done", "Reviewed", numeric=True),
-    Column("misjudged", "Critic misjudges, % [95 %]", "Its conclusion is not the human's", True),
+    Column("misjudged", "Critic misjudges, % [95 %]", "Its conclusion is not the reviewer's", True),
     Column("unsound", "Not sound, % [95 %]", "There is a mistake in the critique", True),
-    Column("misgraded", "Our grader differs, % [95 %]", "From the human, on the response", True),
+    Column("misgraded", "Our grader differs, % [95 %]", "From the reviewer, on the response", True),
 )
 _WAIT_SECONDS = 0.5
 _BATCH = 10
@@ -50,19 +51,19 @@ _TALL_LINES = 15
 
 
 def draw() -> None:
-    """Draw how far the review has come, and the critique that is next."""
+    """Draw the progress of the review and the next critique."""
     kept_fresh(_body)
 
 
 def _body() -> None:
-    waiting = _settled()
-    found = ask(review_tallies)
+    waiting = _flush_pending()
+    found = ask(review_summaries)
     if found.stale and not waiting:
         st.html(f'<p class="note">Not the newest state: {escaped(found.stale)}</p>')
     if not found.value:
         st.html(
             problem_card(
-                "No critique waits for a human.",
+                "No critique waits for review.",
                 "Run `train-cft build --from-run RUN --critic openai --teacher MODEL --out FOLDER` "
                 "on this results file: critiques that our grader contradicts, and some drawn at "
                 "random, are queued here.",
@@ -79,21 +80,21 @@ def _body() -> None:
     _critique(row, place, total)
 
 
-def _progress(tallies: list[ReviewTally]) -> None:
+def _progress(summaries: list[ReviewSummary]) -> None:
     queued, reviewed = (
-        sum(getattr(one, name) for one in tallies) for name in ("queued", "reviewed")
+        sum(getattr(one, name) for one in summaries) for name in ("queued", "reviewed")
     )
     st.progress(reviewed / queued, text=f"{reviewed:,} of {queued:,} reviewed")
     with st.expander("What the reviews found", key="review-findings"):
-        st.html(tally_table(tallies))
+        st.html(summary_table(summaries))
         st.html(
             '<p class="note">Intervals are Wilson’s at 95 %. Critiques drawn at random come from '
-            "those that nothing spoke against, the others were queued because something did: the "
-            "reasons are not added up.</p>"
+            "those without a conflict, the others were queued because of one: the reasons are not "
+            "added up.</p>"
         )
 
 
-def tally_table(tallies: list[ReviewTally]) -> str:
+def summary_table(summaries: list[ReviewSummary]) -> str:
     """Return what the reviews found, by critic and reason."""
     lines = [
         Line(
@@ -106,20 +107,20 @@ def tally_table(tallies: list[ReviewTally]) -> str:
                 "misgraded": _rate(one.misgraded, one.graded),
             }
         )
-        for one in tallies
+        for one in summaries
     ]
-    return grid("Reviews", _TALLIES, lines)
+    return grid("Reviews", _SUMMARIES, lines)
 
 
 def _rate(some: int, of: int) -> str:
     if not of:
         return "–"
     share = wilson(some, of)
-    return f"{percent(share.value)} [{percent(share.low)}, {percent(share.high)}]"
+    return percent_interval(share)
 
 
-def _filters(tallies: list[ReviewTally]) -> tuple[str | None, str]:
-    queued = {one.reason for one in tallies}
+def _filters(summaries: list[ReviewSummary]) -> tuple[str | None, str]:
+    queued = {one.reason for one in summaries}
     reasons = [reason for reason in REASONS if reason in queued]
     reason_column, shown_column = st.columns([3, 2], vertical_alignment="top")
     with reason_column:
@@ -154,11 +155,11 @@ def _queue(
 def _at(reason: str | None, shown: str, waiting: set[str]) -> tuple[CritiqueRow | None, int, int]:
     """Return the critique to look at, its place in the queue, and the queue's length.
 
-    Whoever reads one keeps it until it is done, also while others review the same queue. Those of
-    which a review waits to be stored are passed over.
+    A critique stays until it is reviewed, also while others review the same queue. Those with a
+    pending review are skipped.
     """
     reviewed = shown == "reviewed"
-    passed_over = set() if reviewed else waiting
+    skipped = set() if reviewed else waiting
     place = int(st.session_state.get("review_place", 0))
     kept = st.session_state.get("review_kept")
     once_more = place > 0
@@ -167,7 +168,7 @@ def _at(reason: str | None, shown: str, waiting: set[str]) -> tuple[CritiqueRow 
         start = place - place % _BATCH
         rows, total = ask(_queue, reason, reviewed, start).value
         if not isinstance(kept, CritiqueRow):
-            left = (row for row in rows[place - start :] if row.id not in passed_over)
+            left = (row for row in rows[place - start :] if row.id not in skipped)
             kept = next(left, None)
             if kept is not None:
                 place = start + rows.index(kept)
@@ -226,14 +227,14 @@ def critique_facts(row: CritiqueRow) -> str:
     pairs = {
         "Our grader says of the response": _verdict(row.graded_right, "no verdict"),
         "The critic concludes": _verdict(row.concludes_right, "nothing that can be read"),
-        "Gold": "–" if row.gold is None else plain(row.gold, longest=300),
+        "Reference answer": "–" if row.gold is None else plain(row.gold, longest=300),
         "Extracted": "–" if row.extracted is None else plain(row.extracted, longest=300),
     }
     if row.reviewed_at is not None:
         pairs |= {
-            "A human said": f"response {_word(_RIGHT, row.human_right)}, "
+            "Review": f"response {_word(_RIGHT, row.human_right)}, "
             f"critique {_word(_SOUND, row.human_sound)}",
-            "Reviewed": f"{row.reviewed_by or 'somebody'}, {row.reviewed_at:%Y-%m-%d %H:%M %Z}",
+            "Reviewed": f"{row.reviewed_by or 'unknown'}, {row.reviewed_at:%Y-%m-%d %H:%M %Z}",
         }
     return facts(pairs)
 
@@ -251,9 +252,9 @@ def _verdict(right: bool | None, unknown: str) -> str:
 def _form(row: CritiqueRow, place: int, total: int) -> None:
     right_column, sound_column = st.columns(2, vertical_alignment="top")
     with right_column:
-        right = _said("The response is", _RIGHT, f"right {row.id}", row.human_right)
+        right = _choice("The response is", _RIGHT, f"right {row.id}", row.human_right)
     with sound_column:
-        sound = _said("The critique is", _SOUND, f"sound {row.id}", row.human_sound)
+        sound = _choice("The critique is", _SOUND, f"sound {row.id}", row.human_sound)
     note = st.text_area(
         "Note, or how it should be fixed",
         key=f"note {row.id}",
@@ -276,7 +277,7 @@ def _form(row: CritiqueRow, place: int, total: int) -> None:
         st.button("Back", disabled=place == 0, on_click=_go_to, args=[place - 1])
 
 
-def _said(title: str, words: dict[bool, str], key: str, before: bool | None) -> bool | None:
+def _choice(title: str, words: dict[bool, str], key: str, before: bool | None) -> bool | None:
     said: bool | None = st.segmented_control(
         title,
         [True, False],
@@ -307,7 +308,7 @@ def _model_text(text: str) -> None:
 
 
 def _save(critique_id: str) -> None:
-    """Take what the widgets of this critique hold, and write it, or leave it to wait on disk."""
+    """Store the values of this critique's widgets, or leave them pending on disk."""
     state = st.session_state
     try:
         review_critique(
@@ -324,22 +325,22 @@ def _save(critique_id: str) -> None:
     state["review_problem"] = state["review_kept"] = None
 
 
-def _settled() -> set[str]:
-    """Move reviews that had to wait, and say which still do and why; return their critiques."""
+def _flush_pending() -> set[str]:
+    """Flush pending reviews; show and return the critiques of those that stay pending."""
     problem = st.session_state.get("review_problem")
     if isinstance(problem, HarnessError):
         st.html(problem_card(f"The review is not stored. {problem.message}", problem.remedy))
     results = Store(source.results_path())
     try:
-        people.settle(results)
+        annotation_queue.flush(results)
     except StoreLocked as error:
-        waiting = critiques_with_waiting_reviews(results)
+        waiting = critiques_with_pending_reviews(results)
         if waiting:
             number = len(waiting)
             what = "1 review waits" if number == 1 else f"{number} reviews wait"
             st.html(
                 problem_card(
-                    f"{what} beside the results file: {error.message}",
+                    f"{what} outside the results file: {error.message}",
                     "Nothing is lost: it is on disk, and goes in when the file is free. You can "
                     "go on reviewing, or close this page.",
                 )
@@ -347,5 +348,5 @@ def _settled() -> set[str]:
         return waiting
     except HarnessError as error:
         st.html(problem_card(f"What waits cannot be stored yet. {error.message}", error.remedy))
-        return critiques_with_waiting_reviews(results)
+        return critiques_with_pending_reviews(results)
     return set()

@@ -14,18 +14,19 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from harness.completeness import WHY, how_far
+from harness.analysis.completeness import WHY, describe_progress
 from harness.errors import HarnessError, StoreLocked
-from harness.store import Store, people, samples
+from harness.store import Store, annotation_queue, samples
 from harness.store import labels as store_labels
-from harness.store.labels import Judgements, Label, SampleName
+from harness.store.labels import Label, SampleJudgements, SampleName
 from harness.store.queries import RunSummary
 from harness.store.samples import Sample
+from harness.text import interval, percent
 from harness.types import Status, digest
-from leaderboard import prose, reading, source
-from leaderboard.problem import problem_card
+from leaderboard import cached_queries, formatted_text, source
+from leaderboard.error_card import problem_card
 from leaderboard.source import Snapshot
-from leaderboard.text import escaped, percent, plain, shortened
+from leaderboard.text import escaped, plain, shortened
 
 PAGE_SIZE = 5
 LONGEST_NOTE = 2000
@@ -51,7 +52,7 @@ _PROFILE_NAMES = {_SOURCE: "its source's own"}
 def draw(snapshot: Snapshot) -> None:
     """Draw the choice of a run, and below it a page of its samples, kept up to date."""
     _draw(snapshot)
-    reading.watch(snapshot)
+    cached_queries.watch(snapshot)
 
 
 def _draw(snapshot: Snapshot) -> None:
@@ -62,7 +63,7 @@ def _draw(snapshot: Snapshot) -> None:
             )
         )
         return
-    prose.style()
+    formatted_text.style()
     run = _choose_run(snapshot.runs)
     st.html(run_facts(run))
     if run.restricted:
@@ -235,19 +236,19 @@ def draw_texts(sample: Sample, place: str, *, rendered: bool) -> None:
 def draw_question(sample: Sample, place: str, *, rendered: bool) -> None:
     """Draw what was asked."""
     st.html('<span class="label">Question</span>')
-    prose.draw(sample.question or "", f"question-{place}", rendered=rendered)
+    formatted_text.draw(sample.question or "", f"question-{place}", rendered=rendered)
 
 
 def draw_answer(sample: Sample, place: str, *, rendered: bool) -> None:
     """Draw what came back, the thought folded."""
     if sample.thought:
         with st.expander(f"Thought ({len(sample.thought):,} characters)"):
-            prose.source(sample.thought)
+            formatted_text.source(sample.thought)
     st.html('<span class="label">Answer</span>')
-    prose.draw(sample.answer, f"answer-{place}", rendered=rendered)
+    formatted_text.draw(sample.answer, f"answer-{place}", rendered=rendered)
 
 
-def _label_form(sample: Sample, said: Judgements, place: str) -> None:
+def _label_form(sample: Sample, said: SampleJudgements, place: str) -> None:
     """Offer to say what the grade should be; what was typed is gone once it is stored."""
     own_key = f"{said.key}-{said.gold_id}-{len(said.labels)}"
     reviewer = st.session_state.get("reviewer", "")
@@ -285,7 +286,7 @@ def _turn(key: str) -> None:
     st.session_state[key] = not st.session_state.get(key)
 
 
-def _store_label(said: Judgements, own_key: str, name_key: str) -> None:
+def _store_label(said: SampleJudgements, own_key: str, name_key: str) -> None:
     state = st.session_state
     by = str(state[name_key]).strip()
     if not by:
@@ -320,7 +321,7 @@ def _settle_labels() -> None:
         st.html(problem_card(f"The label is not stored. {problem.message}", problem.remedy))
     try:
         with contextlib.suppress(StoreLocked):
-            people.settle(_writable())
+            annotation_queue.flush(_writable())
     except HarnessError as error:
         st.html(problem_card(f"What waits cannot be stored yet. {error.message}", error.remedy))
 
@@ -350,11 +351,10 @@ def run_facts(run: RunSummary) -> str:
     """Return what a run amounts to as HTML; every text in it is escaped."""
     score = "–"
     if run.score:
-        low, high = percent(run.score.low), percent(run.score.high)
-        score = f"{percent(run.score.value)} % [{low}, {high}]"
+        score = f"{percent(run.score.value)} % {interval(run.score.low, run.score.high)}"
     if run.so_far:
         score = f"{percent(run.so_far.value)} % so far"
-    incomplete = {} if run.complete else {f"Incomplete: {WHY}": how_far(run)}
+    incomplete = {} if run.complete else {f"Incomplete: {WHY}": describe_progress(run)}
     facts = {
         "Score, 95 % interval" if run.complete else "Score": score,
         **(incomplete or {"Judged": f"{run.graded:,} of {run.requests:,}"}),
@@ -378,7 +378,7 @@ def _sampling(sampling: dict[str, Any] | None) -> str:
 
 
 def verdict_badge(correct: bool | None) -> str:
-    """Return a verdict as HTML, told by word and mark as well as by colour."""
+    """Return a verdict as HTML, marked by word and mark as well as by colour."""
     word, style, mark = {
         True: ("right", "right", "✓"),
         False: ("wrong", "wrong", "✗"),
@@ -440,10 +440,10 @@ def grade_facts(sample: Sample) -> str:
     )
 
 
-def said_list(said: Judgements) -> str:
+def said_list(said: SampleJudgements) -> str:
     """Return the grades of all profiles and people's labels as HTML; every text is escaped."""
     entries = []
-    # The profile of the page is told above; it is repeated where there is another beside it.
+    # The profile of the page is named above; it is repeated where there is another beside it.
     if len(said.opinions) > 1:
         for opinion in said.opinions:
             extracted = f"extracted {plain(opinion.extracted, longest=120)}"

@@ -17,11 +17,11 @@ import streamlit as st
 from harness.errors import HarnessError, StoreLocked
 from harness.statistics.betting import Floats
 from harness.statistics.ranking import Standing, suite_standings
-from harness.store import Store, decisions, published, queries, training
+from harness.store import Store, gate_decisions, published, queries, training
 from harness.store.published import PublishedScore
 from harness.store.queries import RunSummary
 from harness.store.store import NoResults
-from harness.store.training import Descent
+from harness.store.training import Lineage
 
 REFRESH_SECONDS = 2.0
 _WAIT_SECONDS = 1.0
@@ -40,7 +40,7 @@ class Snapshot:
     Attributes:
         runs: All runs, the newest first.
         published: What others printed.
-        descents: Where checkpoints trained here come from, by fingerprint.
+        lineages: Where checkpoints trained here come from, by fingerprint.
         chosen_on: Tasks that checkpoints were chosen on.
         decided: When the gate last decided on a run of a candidate, by run.
         stamp: Tells this state of the file from the next.
@@ -51,7 +51,7 @@ class Snapshot:
     runs: list[RunSummary]
     published: list[PublishedScore]
     stale: str = ""
-    descents: dict[str, Descent] = field(default_factory=dict)
+    lineages: dict[str, Lineage] = field(default_factory=dict)
     chosen_on: frozenset[str] = frozenset()
     decided: dict[str, datetime] = field(default_factory=dict)
     stamp: tuple[int, ...] = ()
@@ -152,9 +152,9 @@ def _read(path: str, stamp: tuple[int, ...], _wait_seconds: float) -> Snapshot:
     return Snapshot(
         measured,
         published.scores(results),
-        descents=training.descents(results),
+        lineages=training.lineages(results),
         chosen_on=frozenset(choice.task for choice in training.training_choices(results)),
-        decided=decisions.decided(results),
+        decided=gate_decisions.decided(results),
         stamp=stamp,
     )
 

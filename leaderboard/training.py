@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from harness.completeness import WHY, caveat, how_far
+from harness.analysis.completeness import WHY, caveat, describe_progress
 from harness.store.queries import RunSummary
 from harness.store.training import (
     BASE_STEP,
@@ -18,12 +18,13 @@ from harness.store.training import (
     TrainingRow,
     TrainingStep,
 )
+from harness.text import NONE, interval, percent
 from leaderboard.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, error_bars, framed, legend_of
-from leaderboard.grid import Column, Html, Line, badge, facts, grid, joined, link
-from leaderboard.text import escaped, percent, shortened
+from leaderboard.html_table import Column, Html, Line, badge, facts, grid, joined, link
+from leaderboard.text import escaped, shortened
 
 MOST_POINTS = 800
-# Told apart by dash and shape as well as by colour (Okabe and Ito's).
+# Distinguished by dash and shape as well as by colour (Okabe and Ito's).
 _LINES = (
     (BLUE, "solid", "circle", "━ ●"),
     (ORANGE, "dash", "diamond", "╍ ◆"),
@@ -190,9 +191,9 @@ def training_facts(row: TrainingRow) -> str:
 
 def differences(trainings: Sequence[TrainingRow]) -> str:
     """Return what differs between the recipes of several trainings, as a table; else nothing."""
-    told = [_flat(row) for row in trainings]
-    names = sorted({name for one in told for name in one})
-    differing = [name for name in names if len({one.get(name, "–") for one in told}) > 1]
+    flat = [_flat(row) for row in trainings]
+    names = sorted({name for one in flat for name in one})
+    differing = [name for name in names if len({one.get(name, "–") for one in flat}) > 1]
     if not differing:
         return ""
     columns = [_DIFFERENCES] + [
@@ -202,7 +203,7 @@ def differences(trainings: Sequence[TrainingRow]) -> str:
     lines = [
         Line(
             {"name": name}
-            | {f"of-{place}": shortened(one.get(name, "–"), 80) for place, one in enumerate(told)}
+            | {f"of-{place}": shortened(one.get(name, "–"), 80) for place, one in enumerate(flat)}
         )
         for name in differing
     ]
@@ -325,7 +326,7 @@ def sweep_chart(sweep: Sweep) -> Any:
             },
             hovertext=[
                 f"step {step}: {percent(value)} % "
-                + (f"[{percent(low)}, {percent(high)}]" if run.complete else escaped(caveat(run)))
+                + (interval(low, high) if run.complete else escaped(caveat(run)))
                 for step, run, (value, low, high) in points
             ],
             hoverinfo="text",
@@ -391,7 +392,7 @@ def _sweep_line(sweep: Sweep, step: int, run: RunSummary) -> Line:
     if step in sweep.chosen:
         marks.append(badge("measured", f"★ {_chosen_by(sweep, step)}"))
     if not run.complete:
-        marks.append(badge("warning", f"incomplete: {how_far(run)}"))
+        marks.append(badge("warning", f"incomplete: {describe_progress(run)}"))
     several = f" × {run.samples}" if run.samples > 1 else ""
     cells: dict[str, str] = {
         "step": f"{step:,}",
@@ -403,5 +404,5 @@ def _sweep_line(sweep: Sweep, step: int, run: RunSummary) -> Line:
     if run.graded:
         value, low, high = _drawn(run)
         cells["score"] = link("samples", percent(value), "See the samples", run=run.id)
-        cells["interval"] = f"{percent(low)}–{percent(high)}" if run.complete else "–"
+        cells["interval"] = interval(low, high) if run.complete else NONE
     return Line(cells, "opened" if step in sweep.chosen else "")

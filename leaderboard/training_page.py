@@ -14,9 +14,9 @@ from harness.store.training import (
     trainings,
 )
 from leaderboard import review, source, training
-from leaderboard.grid import bullets, facts, heading
-from leaderboard.problem import problem_card
-from leaderboard.reading import ask, kept_fresh
+from leaderboard.cached_queries import ask, kept_fresh
+from leaderboard.error_card import problem_card
+from leaderboard.html_table import bullets, facts, heading
 from leaderboard.source import Snapshot
 from leaderboard.text import escaped, plain
 
@@ -109,7 +109,7 @@ def _body(ids: list[str], offered: list[str]) -> None:
 
 
 def _curves(rows: list[TrainingRow]) -> None:
-    st.html(heading("Curves"))
+    st.html(heading("Metrics"))
     st.html(training.legend(rows))
     logged = [(row, ask(training_steps, row.id).value) for row in rows]
     if not any(steps for _, steps in logged):
@@ -145,8 +145,8 @@ def _recipes(rows: list[TrainingRow]) -> None:
                 language=None,
                 wrap_lines=True,
             )
-            told = {name: str(value) for name, value in row.machine.items()} | row.libraries
-            st.html(facts({"Checkpoints in": row.output, "Data": row.data_sha256} | told))
+            made_with = {name: str(value) for name, value in row.machine.items()} | row.libraries
+            st.html(facts({"Checkpoints in": row.output, "Data": row.data_sha256} | made_with))
 
 
 def _sweeps(row: TrainingRow, *, several: bool) -> None:

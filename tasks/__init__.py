@@ -1,1 +1,1 @@
-"""One file per benchmark: where its items come from, the prompt, how an answer is judged."""
+"""Benchmarks, one file each: where its items come from, the prompt, how an answer is graded."""

@@ -49,7 +49,7 @@ _NAMES = (frozenset(ascii_letters) - frozenset("NOQS")) | {"pi"}
 
 
 def literal(plain: str, answer: str) -> str | None:
-    """Pass text of a plain alphabet as it is, and a Python literal written anew."""
+    """Pass text of a plain alphabet as it is, and a Python literal written again."""
     if re.fullmatch(plain, answer):
         return answer
     if len(answer) > _MAX_LENGTH:

@@ -80,7 +80,7 @@ def make(generator: str, seed: int, count: int) -> Iterator[Row]:
         with contextlib.redirect_stdout(io.StringIO()), _seeded(f"{seed}-{index}"):
             entry = dataset[index]
         if entry["question"] in seen or entry["answer"] == "":
-            continue  # An empty gold could not be told from no answer.
+            continue  # An empty gold could not be distinguished from no answer.
         seen.add(entry["question"])
         yield {
             "index": index,

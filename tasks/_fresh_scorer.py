@@ -13,9 +13,7 @@ from typing import Any
 
 import reasoning_gym
 
-from harness.grading import extract
-from harness.grading.extraction import EXPLICIT_RULES
-from harness.grading.parse import infer_type
+from harness.grading import EXPLICIT_RULES, extract, infer_type
 from harness.types import AnswerType, Status, Verdict
 from tasks._fresh_guard import GUARDS
 
@@ -63,7 +61,7 @@ def score(reference: str, response: str, truncated: bool = False) -> Verdict:
 
 
 def _with_closing_mark(answer: str, gold: str, response: str) -> str:
-    """Give back the full stop that extraction takes off, where the gold is a sentence with one."""
+    """Restore the full stop that extraction takes off, where the reference is a sentence."""
     closed = answer + gold[-1:]
     ends_in_mark = gold[-1:] in tuple(".,:;") and not answer.endswith(gold[-1:])
     return closed if ends_in_mark and closed in response else answer
@@ -77,7 +75,7 @@ def _judge(known: dict[str, Any], answer: str) -> tuple[bool, Status, str]:
         raise
     except Exception as error:  # noqa: BLE001 - scorers raise whatever an odd answer makes them
         return False, Status.UNPARSED, type(error).__name__
-    # Some give more than full marks to wrong answers: e^(-5 d/n) where the gold n is negative.
+    # Some give more than full marks to wrong answers: e^(-5 d/n) where the reference n is negative.
     return 1 <= points <= 1 + _ROUNDING, Status.OK, "reasoning-gym"
 
 

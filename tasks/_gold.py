@@ -27,6 +27,18 @@ def last_boxed(text: str) -> str:
     return ""
 
 
+def whole_number(value: str | float) -> str:
+    """Return a whole number's digits: of ``27.0``, ``"27"`` and ``"1,234"``.
+
+    Raises:
+        ValueError: It is none.
+    """
+    number = Decimal(str(value).strip().replace(",", ""))
+    if number != int(number):
+        raise ValueError(f"{value} is not a whole number")
+    return str(int(number))
+
+
 def decimal_tolerance(gold: str, stated: float) -> Tolerance:
     """Say how far an answer may be from a decimal gold, which is a rounded value.
 

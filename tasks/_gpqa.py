@@ -24,7 +24,7 @@ from functools import partial
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.tasks_api import Source, Task
+from harness.task import Source, Task
 from harness.types import AnswerType, Item, Message
 
 FILE = "gpqa_dataset.zip"

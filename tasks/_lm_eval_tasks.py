@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, nearest
-from harness.tasks_api import Task, json_lines
+from harness.task import Task, json_lines
 from harness.types import AnswerType, Item, Message
 from tasks._lm_eval_config import (
     accepting_antlr,
@@ -402,7 +402,7 @@ def _seeded() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _fresh_documents() -> Iterator[None]:
-    """Process documents anew: a cached copy holds the shuffle of whoever made it first."""
+    """Process documents again: a cached copy holds the shuffle of whoever made it first."""
     import datasets
 
     were_cached = datasets.is_caching_enabled()
@@ -420,7 +420,7 @@ def _fresh_documents() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _compiled_once() -> Iterator[None]:
-    """Keep compiled templates: lm-eval compiles each one anew for each document and example."""
+    """Keep compiled templates: lm-eval compiles each one again for each document and example."""
     from lm_eval.utils import env
 
     env.from_string = cache(env.from_string)

@@ -17,7 +17,7 @@ samples is taken. The budget stays at 2,048 tokens, since the models of that pro
 import re
 from collections.abc import Iterator, Sequence
 
-from harness.tasks_api import Source, Task
+from harness.task import Source, Task
 from harness.types import AnswerType, Item, Message
 from tasks._gold import last_boxed
 

@@ -11,7 +11,7 @@ Published protocol (arXiv 2506.03295): mean of 32 samples. Why 2,048 tokens: see
 
 from collections.abc import Iterator, Sequence
 
-from harness.tasks_api import Source, Task
+from harness.task import Source, Task
 from harness.types import AnswerType, Item, Message
 
 SOURCE = Source(

@@ -16,8 +16,9 @@ tokens: see `aime24`.
 import re
 from collections.abc import Iterator, Sequence
 
-from harness.tasks_api import Source, Task
+from harness.task import Source, Task
 from harness.types import AnswerType, Item, Message
+from tasks._gold import whole_number
 
 SOURCE = Source(
     file="amc23.jsonl",
@@ -33,7 +34,7 @@ SOURCE = Source(
 def load() -> Iterator[Item]:
     for row in SOURCE.rows():
         exam, number = re.findall(r"AMC_(12[AB])_Problems/Problem_(\d+)", row["url"])[0]
-        gold = str(int(float(row["answer"])))
+        gold = whole_number(row["answer"])
         yield Item(
             f"{exam}-{int(number):02d}", row["question"], gold, AnswerType.INTEGER, subject=exam
         )

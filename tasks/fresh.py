@@ -15,10 +15,12 @@ Oddities of reasoning-gym 0.1.25, and what is done about each:
   with a fixed one. list_functions and codeio draw from shared random numbers: seeded for them.
 - Small generators repeat themselves (tower_of_hanoi, coin_flip): repeated questions are left out,
   so that some have fewer than 100 items.
-- ab has empty golds, which could not be told from no answer: those items are left out.
-- Five give no gold, since many answers are right (``NO_GOLD``): their scorers simulate the answer.
+- ab has empty reference answers, which cannot be distinguished from no answer: such items are left
+  out.
+- Five give no reference, since many answers are right (``NO_GOLD``): their scorers simulate the
+  answer.
 - complex_arithmetic gives full marks to "nan", calendar_arithmetic more than full marks to wrong
-  answers where the gold is negative: neither counts here.
+  answers where the reference is negative: neither counts here.
 - puzzle24 accepts any four numbers that make 24, not only those of the question; number_sorting
   accepts numbers that are off by up to 1. These are their own rules and are kept.
 - What cannot be asked is in ``REFUSED``, with the reason.
@@ -32,7 +34,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from harness.errors import HarnessError, nearest
-from harness.tasks_api import Family, Task
+from harness.task import Family, Task
 from harness.types import AnswerType, Item, Message
 
 SEED = 2501_17703

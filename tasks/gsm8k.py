@@ -1,8 +1,8 @@
 r"""Grade-school word problems with integer answers (GSM8K test split, 1,319 items).
 
 A row: ``{"question": "A robe takes 2 bolts of blue fiber and half that much white fiber. How many
-bolts in total does it take?", "answer": "It takes 2/2=<<2/2=1>>1 bolt … \n#### 3"}``; the gold is
-what stands after ``####``, thousands separators removed.
+bolts in total does it take?", "answer": "It takes 2/2=<<2/2=1>>1 bolt … \n#### 3"}``; the reference
+is what stands after ``####``, thousands separators removed.
 
 Source: Cobbe et al. 2021 (arXiv 2110.14168), https://github.com/openai/grade-school-math. MIT.
 Ids are row numbers, which the hub's copy and the local file share.
@@ -11,8 +11,9 @@ Published protocol (arXiv 2501.17703): zero-shot, greedy, 2,048 tokens, instruct
 
 from collections.abc import Iterator, Sequence
 
-from harness.tasks_api import Source, Task
+from harness.task import Source, Task
 from harness.types import AnswerType, Item, Message
+from tasks._gold import whole_number
 
 SOURCE = Source(
     file="gsm8k.jsonl",
@@ -27,7 +28,7 @@ SOURCE = Source(
 
 def load() -> Iterator[Item]:
     for number, row in enumerate(SOURCE.rows()):
-        gold = row["answer"].rpartition("####")[2].strip().replace(",", "")
+        gold = whole_number(row["answer"].rpartition("####")[2])
         yield Item(f"{number:04d}", row["question"], gold, AnswerType.INTEGER)
 
 

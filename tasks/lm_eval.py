@@ -30,12 +30,12 @@ A row is lm-eval's document, for gsm8k ``{"question": "A robe takes 2 bolts …"
 
   Files are JSON lines, relative to that file, or the official zip of GPQA; ``columns`` renames.
 - **Oddities:** the GPQA tasks shuffle their options by Python's shared random numbers, and lm-eval
-  keeps the first order in the hub's cache; here they are shuffled anew from lm-eval's seed, which
+  keeps the first order in the hub's cache; here they are shuffled again from lm-eval's seed, which
   is what lm-eval does with an empty cache. ``minerva_math*`` insists on version 4.11 of the ANTLR
-  runtime, which other graders here cannot use; it is told that it has it (see ``_lm_eval_config``).
+  runtime, which other graders here cannot use; ``_lm_eval_config`` reports that one to it.
 """
 
-from harness.tasks_api import Family, Task
+from harness.task import Family, Task
 
 
 def make(argument: str) -> Task:

@@ -2,7 +2,7 @@ r"""Competition mathematics in seven subjects, the whole MATH test split (5,000 
 
 A row: ``{"problem": "When $6y^3+5y^2-16y+8$ is divided by $2y+3$ the quotient …", "level": "Level
 2", "type": "Intermediate Algebra", "solution": "If the remainder is $r(x)$, … $\\boxed{23}$."}``;
-the gold is the last balanced ``\boxed`` of ``solution``.
+the reference is the last balanced ``\boxed`` of ``solution``.
 
 Source: Hendrycks et al. 2021 (arXiv 2103.03874), MIT. The hub has one configuration a subject:
 Algebra 1,187, Counting & Probability 474, Geometry 479, Intermediate Algebra 903, Number Theory
@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.tasks_api import DATA_DIR_VARIABLE, Source, Task
+from harness.task import DATA_DIR_VARIABLE, Source, Task
 from harness.types import Item, Message, digest
 from tasks._gold import last_boxed
 

@@ -2,7 +2,7 @@ r"""Competition mathematics, 500 items of the MATH test split (MATH-500).
 
 A row: ``{"problem": "Convert the point $(0,3)$ …", "solution": "…", "answer": "\\left( 3,
 \\frac{\\pi}{2} \\right)", "subject": "Precalculus", "level": 2, "unique_id":
-"test/precalculus/807.json"}``; the gold is ``answer``, the id is ``unique_id``.
+"test/precalculus/807.json"}``; the reference is ``answer``, the id is ``unique_id``.
 
 Source: Hendrycks et al. 2021 (arXiv 2103.03874); the 500 of Lightman et al. 2023
 (arXiv 2305.20050). MIT. Subjects: Algebra 124, Intermediate Algebra 97, Prealgebra 82, Number
@@ -13,7 +13,7 @@ paper chooses its checkpoint on these items, so a score here is not independent 
 
 from collections.abc import Iterator, Sequence
 
-from harness.tasks_api import Source, Task
+from harness.task import Source, Task
 from harness.types import Item, Message
 
 SOURCE = Source(

@@ -2,8 +2,8 @@ r"""Competition mathematics to choose checkpoints by, 500 MATH problems outside 
 
 A row: ``{"problem": "When $6y^3+5y^2-16y+8$ is divided by $2y+3$ …", "level": "Level 2",
 "solution": "… $\\boxed{23}$", "subject": "Intermediate Algebra", "unique_id":
-"test/intermediate_algebra/222.json", "answer": "23"}``; the gold is ``answer``, which equals the
-last ``\boxed`` of ``solution`` in every row; the id is ``unique_id``.
+"test/intermediate_algebra/222.json", "answer": "23"}``; the reference is ``answer``, which equals
+the last ``\boxed`` of ``solution`` in every row; the id is ``unique_id``.
 
 Source: drawn at random (no seed is known) from the MATH test split without MATH-500 by the authors
 of One-Shot CFT (arXiv 2506.03295), https://github.com/TIGER-AI-Lab/One-Shot-CFT, as
@@ -16,30 +16,19 @@ Spaces around one gold are dropped (test/prealgebra/1511.json).
 Published protocol: zero-shot, greedy, 2,048 tokens, instruction as below.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 
-from harness.errors import HarnessError
-from harness.tasks_api import DATA_DIR_VARIABLE, Source, Task
+from harness.task import Source, Task
 from harness.types import Item, Message
 
 SOURCE = Source(
     file="math500_validation.jsonl",
     file_sha256="bd171c507af8adc79500857f79214bd767d45210ad88c8eb23bda98d921bdc38",
-    hub_id="",
-    hub_config="",
-    hub_split="",
-    hub_revision=None,
     licence="MIT",
 )
 
 
 def load() -> Iterator[Item]:
-    if not os.environ.get(DATA_DIR_VARIABLE):
-        raise HarnessError(
-            f"math500_validation is not on the hub, and {DATA_DIR_VARIABLE} is not set.",
-            f"Name a folder with {SOURCE.file}; the task's docstring says where it comes from.",
-        )
     for row in SOURCE.rows():
         yield Item(
             row["unique_id"],

@@ -2,24 +2,24 @@ r"""Undergraduate science and mathematics from MIT's OpenCourseWare (Minerva, 27
 
 A row: ``{"problem": "Each of the two Magellan telescopes has a diameter of $6.5 \\mathrm{~m}$. …",
 "solution": "… =\\boxed{1.6} \\mathrm{~cm}\n\\]", "type": "Introduction to Astronomy (8.282J Spring
-2006)", "idx": 0}``; on the hub ``{"question": "…", "answer": "1.6"}``. The gold is the last
+2006)", "idx": 0}``; on the hub ``{"question": "…", "answer": "1.6"}``. The reference is the last
 balanced ``\boxed`` of ``solution``, or ``answer``; the id is the row's number.
 
 Source: Lewkowycz et al. 2022 (arXiv 2206.14858). Licence not stated.
 Oddities:
-- Golds leave out their unit, which stands behind the box; the question names it. Kept so.
+- Reference answers leave out their unit, which follows the box; the question names it. Kept so.
 - 188 numbers, 28 of them below 0.05, many as 4.5e33. Decimals are rounded: an answer may differ by
   half a unit in the last place from three significant digits on, else by 1 %, the threshold in the
   public re-implementation of Minerva's scoring (numeric_equality). The 63 integers are exact.
-- Three golds are Python; they are respelt below. Rows 245, 250 and 251 are equations in words,
-  row 233 lacks its "± 5730", row 269 has two energies in one box; notes on the items say so.
+- Three reference answers are Python; they are respelt below. Rows 245, 250 and 251 are equations in
+  words, row 233 lacks its "± 5730", row 269 has two energies in one box; notes on the items say so.
 Published protocol (arXiv 2501.17703): zero-shot, greedy, 2,048 tokens, instruction as below.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 
-from harness.tasks_api import Source, Task
+from harness.task import Source, Task
 from harness.types import AnswerType, Item, Message
 from tasks._gold import decimal_tolerance, last_boxed
 

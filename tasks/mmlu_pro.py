@@ -1,8 +1,8 @@
 r"""Fourteen subjects at college level, up to ten options (MMLU-Pro test split, 12,032 items).
 
 A row: ``{"question_id": 70, "question": "…", "options": ["…", "…", …], "answer": "I",
-"answer_index": 8, "category": "business", "cot_content": "", "src": "…"}``; the gold is the letter
-of ``answer_index``, the id is ``question_id``.
+"answer_index": 8, "category": "business", "cot_content": "", "src": "…"}``; the reference is the
+letter of ``answer_index``, the id is ``question_id``.
 
 Source: Wang et al. 2024 (arXiv 2406.01574), MIT. On the hub only; ``mmlu_pro.jsonl`` may hold the
 same rows.
@@ -16,7 +16,7 @@ Published protocol (arXiv 2501.17703): zero-shot, greedy, 2,048 tokens, instruct
 from collections.abc import Iterator, Sequence
 
 from harness.errors import HarnessError
-from harness.tasks_api import Source, Task
+from harness.task import Source, Task
 from harness.types import AnswerType, Item, Message
 
 LETTERS = "ABCDEFGHIJ"

@@ -2,7 +2,7 @@ r"""Olympiad mathematics with open answers, text only, English (OlympiadBench, 6
 
 A row: ``{"id": 1664, "subfield": "Number Theory", "context": null, "question": "…", "solution":
 ["…"], "final_answer": ["$69$,$84$"], "is_multiple_answer": true, "unit": null, "answer_type":
-"Numerical", "error": null}``; the gold is ``final_answer[0]`` without ``$``, the id is ``id``.
+"Numerical", "error": null}``; the reference is ``final_answer[0]`` without ``$``, the id is ``id``.
 
 Source: He et al. 2024 (arXiv 2402.14008), Apache-2.0. Numerical 572, Expression 64, Tuple 33,
 Interval 6.
@@ -12,14 +12,14 @@ Oddities:
   benchmark, so they are refused.
 - 94 rows have several answers in one comma string: an unordered set, as the source's own judge
   takes them. Commas get a space, so that 69,84 is not read as 6984.
-- 8 rows have a unit, which the question names and the gold leaves out; the answer may have it.
+- 8 rows have a unit, which the question names and the reference leaves out; the answer may have it.
 - ``error`` is the absolute tolerance, in one row (2592); all others are exact.
 - Nine rows are not what they are labelled (six are ordered, two are expressions, 1965 is one family
-  of functions in words) and some golds are misspelt: see below. Row 2268 asks for minimum and
-  maximum, and the gold has them the other way round: the set takes both.
+  of functions in words) and some reference answers are misspelt: see below. Row 2268 asks for
+  minimum and maximum, and the reference has them the other way round: the set takes both.
 - Thirteen of the rows with several answers ask for values by name ("the values of b and c"): the
-  set takes them in any order, as the source does. The gold of 2498 is a product, written as two
-  answers. Notes on the items say so.
+  set takes them in any order, as the source does. The reference of 2498 is a product, written as
+  two answers. Notes on the items say so.
 - Four rows speak of a diagram that they do not have; they are asked as published, with a note.
 Published protocol (arXiv 2501.17703): zero-shot, greedy, 2,048 tokens, instruction as below.
 """
@@ -28,7 +28,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from harness.errors import HarnessError
-from harness.tasks_api import DATA_DIR_VARIABLE, Source, Task
+from harness.task import DATA_DIR_VARIABLE, Source, Task
 from harness.types import AnswerType, Item, Message, Tolerance
 
 ROWS = 675

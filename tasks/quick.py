@@ -11,7 +11,7 @@ versions apart, so two runs on different items are never taken for comparable.
 
 from collections.abc import Iterator, Sequence
 
-from harness.tasks_api import Task
+from harness.task import Task
 from harness.types import AnswerType, Item, Message
 
 SEED = 2501_17703

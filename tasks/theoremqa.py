@@ -12,10 +12,11 @@ Oddities:
 - 53 rows need a picture. They are kept, because published numbers are out of all 800, and their
   note says so. One question stands twice, with two pictures and two answers.
 - Floats: the source's own scoring allows 4 % (within_eps of predict_accuracy.py). Here that holds
-  for golds below three significant digits; the others are good to half a unit in the last place.
+  for reference answers below three significant digits; the others are good to half a unit in the
+  last place.
   JSON cannot tell 60.0 from 60, so trailing zeros do not count as digits. Seven questions ask to
-  round to "the thousands decimal", whatever digits their gold has: 0.0005. Three golds are cut off
-  instead of rounded (-0.166 for -1/6, 7.853 for 5 pi / 2): a whole unit.
+  round to "the thousands decimal", whatever digits their gold has: 0.0005. Three reference answers
+  are cut off instead of rounded (-0.166 for -1/6, 7.853 for 5 pi / 2): a whole unit.
 - Lists compare in order (the source sorts them, which also accepts (x, y) for (y, x)); a list of
   floats has 4 % where one of them has less than three digits. Options "(b)" become letters.
 Published protocol (arXiv 2501.17703): zero-shot, greedy, 2,048 tokens, instruction as below, and
@@ -27,7 +28,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from harness.tasks_api import Source, Task
+from harness.task import Source, Task
 from harness.types import AnswerType, Item, Message, Tolerance, digest
 from tasks._gold import decimal_tolerance
 

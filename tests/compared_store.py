@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.grading import GRADER_VERSION
-from harness.plan import item_row
 from harness.store import Journal, Store
+from harness.store.rows import item_row
 from harness.types import AnswerType, Item, Protocol, Sampling, digest
 
 GREEDY = Sampling(max_tokens=512)
@@ -53,8 +53,10 @@ class Made:
 
     @property
     def id(self) -> str:
-        told = [self.model, self.task, asdict(self.sampling), self.replicate, self.grader]
-        return digest([*told, self.task_version, self.template, self.engine, self.output_args])[:12]
+        facts = [self.model, self.task, asdict(self.sampling), self.replicate, self.grader]
+        return digest([*facts, self.task_version, self.template, self.engine, self.output_args])[
+            :12
+        ]
 
     @property
     def fingerprint(self) -> str:
@@ -80,7 +82,7 @@ def _data(run: Made) -> str:
 
 def _head(run: Made) -> list[tuple[str, dict[str, Any]]]:
     protocol = Protocol(run.task, run.task_version, _data(run), "m" * 64, run.sampling)
-    told = {"task": run.task, "imported": "jsonl", "file_sha256": digest(run.model)}
+    facts = {"task": run.task, "imported": "jsonl", "file_sha256": digest(run.model)}
     model = {
         "fingerprint": run.fingerprint,
         "name": run.model,
@@ -96,7 +98,7 @@ def _head(run: Made) -> list[tuple[str, dict[str, Any]]]:
         "task": run.task,
         "data_sha256": _data(run),
         "protocol_sha256": protocol.sha256,
-        "protocol": told if run.imported else asdict(protocol),
+        "protocol": facts if run.imported else asdict(protocol),
         "samples": len(run.right[0]),
         "seed": 0,
         "replicate": run.replicate,

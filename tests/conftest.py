@@ -5,20 +5,22 @@ The engine is started by few tests, each in a process of its own as a user start
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-HARNESS = [sys.executable, "-m", "harness.cli"]
+HARNESS = [sys.executable, "-m", "harness.cli.main"]
 # Where models, benchmark files and CI's pictures of pages are.
 _OF_THE_TESTS = ("HARNESS_CACHE_DIR", "HARNESS_DATA_DIR", "HARNESS_ARTIFACTS")
 
@@ -77,7 +79,7 @@ def harness(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Finished]:
     """Call the command line in this process: for everything that starts no engine."""
-    from harness.cli import main
+    from harness.cli.main import main
 
     return in_this_process("harness", main, monkeypatch, capsys)
 
@@ -125,7 +127,7 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def model_folder() -> Path:
     """The built-in model, fetched and converted where the cache lacks it."""
-    from harness.models import resolve_model
+    from harness.models.resolve import resolve_model
 
     return resolve_model("smollm2-135m").path
 
@@ -146,12 +148,22 @@ class Evaluated:
 @pytest.fixture(scope="session")
 def evaluated(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Iterator[Evaluated]:
     """A real model on a real engine: 40 items of ``quick``, 48 new tokens each."""
-    results = tmp_path_factory.mktemp("evaluated") / "results.duckdb"
     arguments = ("eval", "--model", "smollm2-135m", "--tasks", "quick", "--limit", "40")
-    arguments += ("--max-tokens", "48", "--results", str(results), "--json")
-    first = run_harness(*arguments)
-    assert first.code == 0, first.err
-    yield Evaluated(results, arguments, first)
+    arguments += ("--max-tokens", "48", "--json", "--results")
+    # The processes of pytest-xdist make it once, and each has a copy.
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made, printed = shared / "evaluated.duckdb", shared / "evaluated.json"
+    with (shared / "evaluated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not printed.exists():
+            first = run_harness(*arguments, made)
+            assert first.code == 0, first.err
+            printed.write_text(json.dumps(asdict(first)))
+    results = tmp_path_factory.mktemp("evaluated") / "results.duckdb"
+    shutil.copy(made, results)
+    first = Finished(**json.loads(printed.read_text()))
+    yield Evaluated(results, (*arguments, str(results)), first)
 
 
 # On a busy machine a page may take a while; what never comes is still found.

@@ -28,7 +28,7 @@ sys.meta_path.insert(0, Blocked())
 # One process for all: what takes long is importing.
 COMMANDS = """
 import pathlib, sys
-from harness.cli import main
+from harness.cli.main import main
 from harness.store import Store, queries
 for command in {commands!r}:
     if "RUN" in command:

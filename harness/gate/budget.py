@@ -1,4 +1,4 @@
-"""What one gate may spend of alpha: divided over its tests and over what was chosen among.
+"""Alpha budget: how the error rate is divided over tests, attempts and the choice of the baseline.
 
 Two choices make errors more likely than one gate shows. Who gates one candidate several times takes
 the luckiest verdict; so the attempts share alpha. And who takes the best of several stored models
@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.comparability import protocol_differences
+from harness.analysis.protocol import protocol_differences
 from harness.errors import HarnessError
-from harness.gate.anchors import BEST
+from harness.gate.baseline import BEST
 from harness.gate.config import GateConfig, Tier, margin_of
-from harness.gate.pairing import Gate, Pair
+from harness.gate.plan import Gate, Pair
 from harness.gate.report import Budget
 from harness.statistics.sequential import Rule, divide_alpha
 from harness.store import Store, queries
-from harness.store.decisions import PastGate, past_gates
+from harness.store.gate_decisions import PastGate, past_gates
 
 _GUARDS = 4
 _LISTED = 3
@@ -82,11 +82,11 @@ def rules_of(config: GateConfig, pairs: Sequence[Pair], budget: Budget) -> Rules
     return Rules(tasks, suite, shares.guard, tiers)
 
 
-def budget_of(gate: Gate, store: Store, pairs: Sequence[Pair]) -> tuple[Budget, list[str]]:
+def alpha_budget(gate: Gate, store: Store, pairs: Sequence[Pair]) -> tuple[Budget, list[str]]:
     """Return what is left of alpha, and what a reader should know of that.
 
     A gate that asks what an earlier one asked, of the same runs, is that attempt: it comes to the
-    same verdict. Gates that sample the baseline anew (``--aa``) let nothing through and are not
+    same verdict. Gates that sample the baseline again (``--aa``) let nothing through and are not
     counted.
     """
     past = past_gates(store)
@@ -97,17 +97,18 @@ def budget_of(gate: Gate, store: Store, pairs: Sequence[Pair]) -> tuple[Budget, 
     if not gate.config.baseline_fixed and BEST not in gate.baselines:
         chosen = _best_of(store, counted, candidate, past)
     best_of = max(1, len(chosen))
-    runs = {pair.name: (pair.anchor.id, pair.plan.run.id) for pair in pairs}
+    runs = {pair.name: (pair.baseline_run.id, pair.plan.run.id) for pair in pairs}
     earlier = []
     if not gate.aa:
-        earlier = attempts_before(gate.config, runs, candidate, past, best_of=best_of)
+        earlier = earlier_attempts(gate.config, runs, candidate, past, best_of=best_of)
     budget = Budget(len(earlier) + 1, tuple(one.id for one in earlier), best_of)
     said = []
     if len(chosen) > 1:
         said.append(
-            f"The baseline {pairs[0].anchor.model} has the best score of {len(chosen)} stored "
-            f"models ({_listed(chosen)}), and such a score is partly luck: an equal candidate "
-            f"looks worse. The probability of a false fail is therefore divided by {len(chosen)}. "
+            f"The baseline {pairs[0].baseline_run.model} has the best score of {len(chosen)} "
+            f"stored models ({_listed(chosen)}), and such a score is partly luck: an equal "
+            "candidate looks worse. The probability of a false fail is therefore divided by "
+            f"{len(chosen)}. "
             "If the baseline was chosen before these scores were known, say so in gate.toml "
             "(baseline_fixed = true); or have it chosen on other tasks (--baseline best, "
             "chosen_on)."
@@ -145,7 +146,8 @@ def _margin(said: float | str, score: float, where: str) -> float:
 def _score(pairs: Sequence[Pair]) -> float:
     """Return the baseline's score on the items asked, the plain mean over tasks."""
     scores = [
-        sum(item.score for item in pair.baseline.values()) / len(pair.baseline) for pair in pairs
+        sum(item.score for item in pair.baseline_items.values()) / len(pair.baseline_items)
+        for pair in pairs
     ]
     return sum(scores) / len(scores)
 
@@ -163,23 +165,23 @@ def _best_of(
     Models count, not their replicates. Those measured after the baseline had taken up its service
     cannot have been chosen among.
     """
-    baseline = pairs[0].anchor.fingerprint
+    baseline = pairs[0].baseline_run.fingerprint
     since = _in_service_since(baseline, {pair.name for pair in pairs}, past)
     runs = queries.runs(store)
     names = {run.fingerprint: run.model for run in runs}
     by_task: list[dict[str, float]] = []
     for pair in pairs:
         sign = -1 if pair.config.better == "lower" else 1
-        (anchor,) = (run for run in runs if run.id == pair.anchor.id)
-        scores = {baseline: sign * anchor.score.value if anchor.score else 0.0}
+        (stored,) = (run for run in runs if run.id == pair.baseline_run.id)
+        scores = {baseline: sign * stored.score.value if stored.score else 0.0}
         for run in runs:
             if (
-                run.task == anchor.task
+                run.task == stored.task
                 and run.fingerprint not in (baseline, candidate)
                 and run.complete
                 and run.score is not None
-                and run.item_set == anchor.item_set
-                and not protocol_differences(run.protocol, anchor.protocol)
+                and run.item_set == stored.item_set
+                and not protocol_differences(run.protocol, stored.protocol)
                 and (since is None or (run.finished_at or run.created_at).timestamp() < since)
             ):
                 score = sign * run.score.value
@@ -203,7 +205,7 @@ def _in_service_since(baseline: str, tasks: set[str], past: Sequence[PastGate]) 
     return since
 
 
-def attempts_before(
+def earlier_attempts(
     config: GateConfig,
     runs: Mapping[str, tuple[str, str]],
     candidate: str,

@@ -1,25 +1,58 @@
-"""What a gate decides and what it may spend: ``gate.toml``, every key of it checked.
+"""``gate.toml``: what a gate decides and how much error it may spend, every key validated.
 
-Margins, tolerances and rates are in points (percent of the items) as people speak of them; the
-statistics take shares.
+Margins, tolerances and rates are in points (percent of the items); the statistics take shares.
 """
 
 from __future__ import annotations
 
-import math
+import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen, Predicate
 
 from harness.errors import HarnessError, nearest
-from harness.types import NEW_ITEMS, THESE_ITEMS
+from harness.types import NEW_ITEMS
 
 _REMEDY = "docs/gate.md lists all keys with their meaning."
-_TARGETS = (NEW_ITEMS, THESE_ITEMS)
+# How pydantic validates the classes below: nothing is converted, and infinities are refused.
+_STRICT = {"strict": True, "allow_inf_nan": False}
+# What a value of the wrong type should be, in TOML's words; pydantic's are JSON's.
+_MARGIN = 'a number of points above 0, or a text like "5%" for a share of the baseline\'s score'
+_IN_TOML = {
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "tuple_type": "a list of names",
+    "dataclass_type": "a table",
+    "dict_type": "a table",
+    "string_type": "a text",
+    "float_type": "a number",
+}
+
+
+def _percentage(text: str) -> float:
+    """Return the number in a text like ``"5%"``; 0, which is no margin, for any other text."""
+    found = re.fullmatch(r"([0-9]{1,2}(?:\.[0-9]{1,6})?) ?%", text)
+    return float(found[1]) if found else 0.0
+
+
+def _is_margin(value: float | str) -> bool:
+    if 0 < (_percentage(value) if isinstance(value, str) else value) < 100:
+        return True
+    raise ValueError(_MARGIN)
+
+
+Margin = Annotated[float | str, Predicate(_is_margin)]
+Tolerance = Annotated[float, Ge(0), Lt(100)]
+Share = Annotated[float, Gt(0), Lt(1)]
+Count = Annotated[int, Gt(0)]
+Seed = Annotated[int, Ge(0), Lt(1 << 63)]
+Name = Annotated[str, MinLen(1)]
 
 
 class Tier(StrEnum):
@@ -39,7 +72,7 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """By how many points each rate of mishaps may rise above the baseline's.
+    """By how many points each failure rate may rise above the baseline's.
 
     Attributes:
         truncation: Answers cut off by their budget.
@@ -48,10 +81,12 @@ class Guards:
         grader_failure: Answers that the grader's infrastructure failed on.
     """
 
-    truncation: float = 2.0
-    no_answer: float = 2.0
-    loop: float = 2.0
-    grader_failure: float = 1.0
+    __pydantic_config__: ClassVar = _STRICT
+
+    truncation: Tolerance = 2.0
+    no_answer: Tolerance = 2.0
+    loop: Tolerance = 2.0
+    grader_failure: Tolerance = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +102,23 @@ class TaskConfig:
         samples: Samples an item by the candidate; ``None`` for the task's own number, or one where
             the baseline is greedy. On these items the most rounds; ``None`` for as many as the
             baseline has samples.
-        limit: How many of the baseline's items, chosen by :func:`harness.subset.drawn`; ``None``
-            for all.
+        limit: How many of the baseline's items, chosen by ``run.plan.limit_items``; ``None`` for
+            all.
         max_tokens: Budget of new tokens; ``None`` for the baseline's, as for all sampling.
         temperature: 0 is greedy.
         guards: Tolerances.
     """
 
-    margin: float | str = 3.0
-    target: str = NEW_ITEMS
+    __pydantic_config__: ClassVar = _STRICT
+
+    margin: Margin = 3.0
+    target: Literal["new items", "these items"] = NEW_ITEMS
     tier: Tier = Tier.REQUIRED
-    better: str = "higher"
-    samples: int | None = None
-    limit: int | None = None
-    max_tokens: int | None = None
-    temperature: float | None = None
+    better: Literal["higher", "lower"] = "higher"
+    samples: Count | None = None
+    limit: Count | None = None
+    max_tokens: Count | None = None
+    temperature: Annotated[float, Ge(0)] | None = None
     guards: Guards = Guards()
 
 
@@ -91,46 +128,48 @@ class GateConfig:
 
     Attributes:
         tasks: What to gate on; empty for the tasks of the baseline's runs.
-        suite: A named list of tasks, beside or in place of ``tasks``.
+        suite: A named list of tasks, in addition to ``tasks`` or in place of it.
         defaults: What holds for a task unless it says otherwise.
         by_task: What single tasks say.
         suite_margin: Smallest mean drop over the tasks that must not pass; ``None`` for ``margin``.
         alpha: Greatest probability of failing an equal candidate, and of passing one at a margin.
         power: Chance of a decision that the remarks on the size of a gate are made for.
         guard_share: Share of ``alpha`` that the guards get together.
-        top_p: Nucleus mass; ``None`` for the baseline's.
+        top_p: Nucleus sampling; ``None`` for the baseline's.
         thinking_budget: Tokens after which the engine ends a thought; ``None`` for the baseline's.
         stop_loops: End a generation that repeats itself; ``None`` for the baseline's.
         thinking: The template's switch; ``None`` for the baseline's.
         system: System prompt that the baseline was asked with, in place of the tasks' own.
         seed: Base seed of the candidate's sampling.
         order_seed: Of the order in which items are read.
-        window: Most requests under way, those that wait for a grader included; none is more than
-            twice as far ahead of the oldest of them. ``None`` for as far ahead as the evidence is
-            from a verdict, at the least.
+        window: Maximum number of concurrent requests, those that wait for a grader included; none
+            is more than twice as far ahead of the oldest of them. ``None`` for as far ahead as the
+            evidence is from a verdict, at the least.
         undecided: Whether an undecided gate holds a checkpoint back: ``fail`` or ``neutral``.
         chosen_on: Tasks on which the baseline ``best`` is the best.
         baseline_fixed: The baseline was chosen before its scores on these tasks were known.
     """
 
-    tasks: tuple[str, ...] = ()
+    __pydantic_config__: ClassVar = _STRICT
+
+    tasks: tuple[Name, ...] = ()
     suite: str | None = None
     defaults: TaskConfig = TaskConfig()
     by_task: Mapping[str, TaskConfig] = field(default_factory=dict)
-    suite_margin: float | str | None = None
-    alpha: float = 0.05
-    power: float = 0.8
-    guard_share: float = 0.2
-    top_p: float | None = None
-    thinking_budget: int | None = None
+    suite_margin: Margin | None = None
+    alpha: Annotated[float, Gt(0), Le(0.5)] = 0.05
+    power: Share = 0.8
+    guard_share: Share = 0.2
+    top_p: Annotated[float, Gt(0), Le(1)] | None = None
+    thinking_budget: Annotated[int, Ge(0)] | None = None
     stop_loops: bool | None = None
     thinking: bool | None = None
     system: str | None = None
-    seed: int = 0
-    order_seed: int = 0
-    window: int | None = None
-    undecided: str = "fail"
-    chosen_on: tuple[str, ...] = ()
+    seed: Seed = 0
+    order_seed: Seed = 0
+    window: Count | None = None
+    undecided: Literal["fail", "neutral"] = "fail"
+    chosen_on: tuple[Name, ...] = ()
     baseline_fixed: bool = False
 
     def of(self, task: str) -> TaskConfig:
@@ -158,22 +197,6 @@ class GateConfig:
         return asdict(self)
 
 
-Check = Callable[[Any], bool]
-
-
-def _number(value: Any) -> bool:
-    finite = isinstance(value, int | float) and math.isfinite(value)
-    return finite and not isinstance(value, bool)
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
-
-
 def margin_of(margin: float | str, score: float) -> float:
     """Return a margin as a share.
 
@@ -186,65 +209,9 @@ def margin_of(margin: float | str, score: float) -> float:
     return margin / 100
 
 
-def _percentage(text: str) -> float:
-    """Return the number in a text like ``"5%"``; 0, which is no margin, for any other text."""
-    found = re.fullmatch(r"([0-9]{1,2}(?:\.[0-9]{1,6})?) ?%", text)
-    return float(found[1]) if found else 0.0
-
-
-def _margin(value: Any) -> bool:
-    points = _percentage(value) if isinstance(value, str) else value
-    return _number(points) and 0 < points < 100
-
-
-_MARGIN = (
-    _margin,
-    'a number of points above 0, or a text like "5%" for a share of the baseline\'s score',
-)
-_TOLERANCE = (lambda value: _number(value) and 0 <= value < 100, "a number of points, 0 or more")
-_SHARE = (lambda value: _number(value) and 0 < value < 1, "a number between 0 and 1")
-_COUNT = (lambda value: _whole(value) and value > 0, "a whole number above 0")
-_SEED = (lambda value: _whole(value) and 0 <= value < 1 << 63, "a whole number, 0 or more")
-_SWITCH = (lambda value: isinstance(value, bool), "true or false")
-_TEXT = (lambda value: isinstance(value, str), "a text")
-_LIST = (_names, "a list of names")
-_TABLE = (lambda value: isinstance(value, dict), "a table")
-
-# What a value must be, as a check and in words.
-_GUARD_KEYS: dict[str, tuple[Check, str]] = dict.fromkeys(
-    ("truncation", "no_answer", "loop", "grader_failure"), _TOLERANCE
-)
-_TASK_KEYS: dict[str, tuple[Check, str]] = {
-    "margin": _MARGIN,
-    "target": (lambda value: value in _TARGETS, " or ".join(f'"{name}"' for name in _TARGETS)),
-    "tier": (lambda value: value in list(Tier), '"required", "suite" or "advisory"'),
-    "better": (lambda value: value in ("higher", "lower"), '"higher" or "lower"'),
-    "samples": _COUNT,
-    "limit": _COUNT,
-    "max_tokens": _COUNT,
-    "temperature": (lambda value: _number(value) and value >= 0, "a number, 0 or more"),
-    "guards": _TABLE,
-}
-_KEYS: dict[str, tuple[Check, str]] = _TASK_KEYS | {
-    "tasks": _LIST,
-    "suite": _TEXT,
-    "task": _TABLE,
-    "suite_margin": _MARGIN,
-    "alpha": (lambda value: _number(value) and 0 < value <= 0.5, "a number above 0, at most 0.5"),
-    "power": _SHARE,
-    "guard_share": _SHARE,
-    "top_p": (lambda value: _number(value) and 0 < value <= 1, "a number above 0, at most 1"),
-    "thinking_budget": (lambda value: _whole(value) and value >= 0, "a whole number, 0 or more"),
-    "stop_loops": _SWITCH,
-    "thinking": _SWITCH,
-    "system": _TEXT,
-    "seed": _SEED,
-    "order_seed": _SEED,
-    "window": _COUNT,
-    "undecided": (lambda value: value in ("fail", "neutral"), '"fail" or "neutral"'),
-    "chosen_on": _LIST,
-    "baseline_fixed": _SWITCH,
-}
+_GUARD_KEYS = [key.name for key in fields(Guards)]
+_TASK_KEYS = [key.name for key in fields(TaskConfig)]
+_GATE_KEYS = [key.name for key in fields(GateConfig) if key.name not in ("defaults", "by_task")]
 
 
 def read_config(path: Path | None) -> GateConfig:
@@ -264,43 +231,55 @@ def read_config(path: Path | None) -> GateConfig:
     return _gate_config(content, str(path))
 
 
-def _gate_config(content: Mapping[str, Any], file: str) -> GateConfig:
-    _check(content, _KEYS, file)
-    defaults = _task_config(content, TaskConfig(), file)
-    by_task = {}
-    for name, own in content.get("task", {}).items():
+def _gate_config(content: dict[str, Any], file: str) -> GateConfig:
+    _refuse_unknown(content, [*_GATE_KEYS, *_TASK_KEYS, "task"], file)
+    defaults = {key: content.pop(key) for key in _TASK_KEYS if key in content}
+    _refuse_unknown(defaults.get("guards"), _GUARD_KEYS, f"{file} guards")
+    tables = content.pop("task", {})
+    for name, own in tables.items() if isinstance(tables, dict) else ():
         where = f"{file} [task.{name}]"
         if not isinstance(own, dict):
             raise HarnessError(f"{where} is not a table.", _REMEDY)
-        _check(own, _TASK_KEYS, where)
-        by_task[name] = _task_config(own, defaults, where)
-    of_the_gate: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in content.items()
-        if name not in _TASK_KEYS and name != "task"
-    }
-    config = GateConfig(defaults=defaults, by_task=by_task, **of_the_gate)
+        _refuse_unknown(own, _TASK_KEYS, where)
+        _refuse_unknown(own.get("guards"), _GUARD_KEYS, f"{where} guards")
+        guards = [of["guards"] for of in (defaults, own) if "guards" in of]
+        if guards and all(isinstance(of, dict) for of in guards):
+            own["guards"] = guards[0] | guards[-1]
+        tables[name] = defaults | own
+    config = _validated(content | {"defaults": defaults, "by_task": tables}, file)
     _refuse_idle_tables(config, file)
     return config
 
 
-def _task_config(content: Mapping[str, Any], defaults: TaskConfig, where: str) -> TaskConfig:
-    given = {name: content[name] for name in _TASK_KEYS if name in content}
-    if "guards" in given:
-        _check(given["guards"], _GUARD_KEYS, f"{where} guards")
-        given["guards"] = replace(defaults.guards, **given["guards"])
-    if "tier" in given:
-        given["tier"] = Tier(given["tier"])
-    return replace(defaults, **given)
-
-
-def _check(content: Mapping[str, Any], keys: Mapping[str, tuple[Check, str]], where: str) -> None:
-    for name, value in content.items():
+def _refuse_unknown(table: Any, keys: Iterable[str], where: str) -> None:
+    for name in table if isinstance(table, dict) else ():
         if name not in keys:
             raise HarnessError(f"{where} has no key {name!r}. {nearest(name, keys)}", _REMEDY)
-        fits, wanted = keys[name]
-        if not fits(value):
-            raise HarnessError(f"{where}: {name} = {value!r} is not {wanted}.", _REMEDY)
+
+
+def _validated(content: Mapping[str, Any], file: str) -> GateConfig:
+    # Only a gate with a gate.toml needs pydantic, which takes longer to import than the rest.
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        # As JSON, whose lists may become tuples and whose texts may name a tier.
+        return TypeAdapter(GateConfig).validate_json(
+            json.dumps(content, default=lambda date: {"date": str(date)})
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+    table, *rest = (str(part) for part in first["loc"])
+    where, path = file, [table, *rest]
+    if table == "defaults":
+        path = rest
+    elif table == "by_task":
+        where, path = (f"{file} [task.{rest[0]}]", rest[1:]) if rest else (file, ["task"])
+    if path[0] == "guards" and len(path) > 1:
+        where, path = f"{where} guards", path[1:]
+    said = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    said = said.replace("'", '"') if "expected" in first.get("ctx", {}) else said
+    wanted = _MARGIN if "margin" in path[0] else _IN_TOML.get(first["type"], said)
+    raise HarnessError(f"{where}: {path[0]} = {first['input']!r} is not {wanted}.", _REMEDY)
 
 
 def _refuse_idle_tables(config: GateConfig, file: str) -> None:

@@ -11,11 +11,9 @@ from harness.gate.report import (
     TaskReport,
     guard_state,
     not_counted,
-    percent,
-    points,
     would_take,
 )
-from harness.terminal import clean
+from harness.text import clean, percent, trimmed
 
 _NAME = "harness gate"
 
@@ -30,7 +28,7 @@ def junit(report: GateReport) -> str:
     root = ElementTree.Element("testsuites", name=name, time=f"{report.seconds:.3f}")
     for task in report.tasks:
         suite = ElementTree.SubElement(root, "testsuite", name=_legal(task.task))
-        name = f"no {task.change} of {points(task.margin)} points {task.about}"
+        name = f"no {task.change} of {trimmed(task.margin)} points {task.about}"
         _result(_case(suite, task.task, name), task, report, would_take(report, task))
         for guard in task.guards:
             rises = f"{guard.title} is not shown to rise by more than its tolerance"
@@ -43,7 +41,7 @@ def junit(report: GateReport) -> str:
                 ElementTree.SubElement(case, "system-out").text = said
     if report.suite is not None:
         suite = ElementTree.SubElement(root, "testsuite", name="all tasks together")
-        name = f"no drop of {points(report.suite.margin)} points {report.suite.about}"
+        name = f"no drop of {trimmed(report.suite.margin)} points {report.suite.about}"
         _result(_case(suite, "all tasks together", name), report.suite, report, "")
     if report.outcome == "error":
         suite = ElementTree.SubElement(root, "testsuite", name=_NAME)
@@ -66,7 +64,7 @@ def _case(suite: ElementTree.Element, of: str, name: str) -> ElementTree.Element
 
 
 def _result(case: ElementTree.Element, test: RuleReport, report: GateReport, more: str) -> None:
-    between = f"{test.change} between {points(test.least)} and {points(test.most)} points"
+    between = f"{test.change} between {trimmed(test.least)} and {trimmed(test.most)} points"
     said = f"{between}, {test.extent} read"
     if not test.counts and test.outcome != "pass":
         message = f"{not_counted(test)}: {test.outcome}, {said}"
@@ -87,9 +85,9 @@ def _result(case: ElementTree.Element, test: RuleReport, report: GateReport, mor
 
 def _guard_said(guard: GuardReport) -> str:
     return (
-        f"{guard.title}: {percent(guard.baseline)} to {percent(guard.candidate)}, a rise of "
-        f"{points(guard.rise)} points, between {points(guard.at_least)} and "
-        f"{points(guard.at_most)}; {points(guard.tolerance)} tolerated: {guard.state}"
+        f"{guard.title}: {percent(guard.baseline)} % to {percent(guard.candidate)} %, a rise of "
+        f"{trimmed(guard.rise)} points, between {trimmed(guard.at_least)} and "
+        f"{trimmed(guard.at_most)}; {trimmed(guard.tolerance)} tolerated: {guard.state}"
     )
 
 

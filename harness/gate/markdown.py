@@ -9,14 +9,14 @@ from harness.gate.report import (
     GuardReport,
     RuleReport,
     TaskReport,
+    figures,
+    guard_figures,
     guard_state,
     not_counted,
-    percent,
-    points,
     where_to_look,
     would_take,
 )
-from harness.terminal import clean
+from harness.text import clean, percent, trimmed
 
 _MARKS = {
     "pass": "\N{WHITE HEAVY CHECK MARK} pass",
@@ -65,7 +65,7 @@ def costs(report: GateReport) -> str:
     if report.tokens_full is not None and report.share is not None:
         about = "about " if report.estimated else ""
         full = f"{about}{report.tokens_full:,} of a full evaluation"
-        spent += f", {percent(report.share)} of the {full}"
+        spent += f", {percent(report.share)} % of the {full}"
     more = []
     if report.tokens_aborted:
         more.append(f"{report.tokens_aborted:,} of them were cut off when the verdict was certain")
@@ -80,15 +80,15 @@ def noise_floor(task: TaskReport) -> str:
     decidable = "any"
     if task.would_take is not None:
         margin = task.would_take.margin
-        decidable = "none" if margin is None else f"{points(margin, 1)} points"
+        decidable = "none" if margin is None else f"{trimmed(margin, 1)} points"
     if task.rounds is not None:
         return (
-            f"{task.task}: {task.about} the model differs from itself by {points(task.drop)} "
+            f"{task.task}: {task.about} the model differs from itself by {trimmed(task.drop)} "
             f"points after {task.extent}; the smallest margin that all {task.rounds} rounds "
             f"decide is {decidable}."
         )
     return (
-        f"{task.task}: the model differs from itself on {percent(differing)} of the items read; "
+        f"{task.task}: the model differs from itself on {percent(differing)} % of the items read; "
         f"the smallest margin that all {task.items} items decide is {decidable}."
     )
 
@@ -96,27 +96,21 @@ def noise_floor(task: TaskReport) -> str:
 def _task_row(task: TaskReport) -> str:
     rise = " (rise)" if task.lower_is_better else ""
     return (
-        f"| {_name(task.task)}{rise} | {_figures(task)} | {percent(task.baseline_score)} |"
-        f" {percent(task.candidate_score)} | {task.worse} / {task.better} |"
+        f"| {_name(task.task)}{rise} | {_figures(task)} | {percent(task.baseline_score)} % |"
+        f" {percent(task.candidate_score)} % | {task.worse} / {task.better} |"
     )
 
 
 def _figures(test: RuleReport) -> str:
     mark = _MARKS[test.outcome] + ("" if test.counts else f" ({not_counted(test)})")
-    return (
-        f"{mark} | {points(test.drop)} | {points(test.least)} |"
-        f" {points(test.most)} | {points(test.margin)} | {_text(test.scope)} | {test.extent}"
-    )
+    return " | ".join([mark, *map(_text, figures(test))])
 
 
 def _guards(report: GateReport) -> list[str]:
     def row(task: TaskReport, guard: GuardReport) -> str:
         state = guard_state(task, f"**{guard.state}**" if guard.breached else guard.state)
-        return (
-            f"| {_name(task.task)} | {guard.title} | {percent(guard.baseline)} |"
-            f" {percent(guard.candidate)} | {points(guard.rise)} | {points(guard.at_least)} |"
-            f" {points(guard.at_most)} | {points(guard.tolerance)} | {state} |"
-        )
+        cells = (_name(task.task), guard.title, *guard_figures(guard), state)
+        return f"| {' | '.join(cells)} |"
 
     return [
         "| task | guard | baseline | candidate | rise in points | at least | at most |"
@@ -135,12 +129,12 @@ def _lost(report: GateReport, task: TaskReport) -> str:
 
 
 def _name(text: str) -> str:
-    """Return a stranger's text as code that nothing in it can end, link or address anybody."""
+    """Return untrusted text as code that cannot be ended, become a link or mention anybody."""
     return f"<code>{_entities(text, _HARMLESS)}</code>"
 
 
 def _text(text: str) -> str:
-    """Return a sentence of ours, which may hold a stranger's name, as plain text."""
+    """Return a sentence of ours, which may hold an untrusted name, as plain text."""
     return _entities(text, _HARMLESS | set(",.;:%()'/+\N{MINUS SIGN}\N{EN DASH}"))
 
 

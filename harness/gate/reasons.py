@@ -1,11 +1,12 @@
-"""Why a gate ended as it did, in plain sentences."""
+"""Sentences that explain a verdict."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from harness.gate.report import GuardReport, RuleReport, TaskReport, percent, points
+from harness.gate.report import GuardReport, RuleReport, TaskReport
+from harness.text import percent, trimmed
 
 
 def reason_of(
@@ -67,8 +68,8 @@ def _all_pass(tests: Sequence[tuple[str, RuleReport]]) -> str:
         return " ".join(_said(name, test) for name, test in tests)
     ((alpha_pass, alpha_fail, about, change),) = alike
     each = "; ".join(
-        f"{name} under {points(test.margin)} points (between {points(test.least)} and "
-        f"{points(test.most)}, {_read(test)})"
+        f"{name} under {trimmed(test.margin)} points (between {trimmed(test.least)} and "
+        f"{trimmed(test.most)}, {_read(test)})"
         for name, test in tests
     )
     return (
@@ -88,28 +89,28 @@ def _said(name: str, test: RuleReport) -> str:
 
 def _breach(task: TaskReport, guard: GuardReport) -> str:
     return (
-        f"{task.task}: {guard.title} has risen from {percent(guard.baseline)} to "
-        f"{percent(guard.candidate)} of the samples, with "
-        f"{confidence(guard.alpha_breached)} confidence by at least {points(guard.at_least)} "
-        f"points where {points(guard.tolerance)} are tolerated."
+        f"{task.task}: {guard.title} has risen from {percent(guard.baseline)} % to "
+        f"{percent(guard.candidate)} % of the samples, with "
+        f"{confidence(guard.alpha_breached)} confidence by at least {trimmed(guard.at_least)} "
+        f"points where {trimmed(guard.tolerance)} are tolerated."
     )
 
 
 def _interval(test: RuleReport) -> str:
     jointly = confidence(test.alpha_fail + test.alpha_pass)
-    between = f"between {points(test.least)} and {points(test.most)}"
+    between = f"between {trimmed(test.least)} and {trimmed(test.most)}"
     seen = f"{between} with {jointly} confidence, {_read(test)}"
     if test.outcome == "pass":
         sure = confidence(test.alpha_pass)
         return (
-            f"with {sure} confidence the {test.change} is under {points(test.margin)} points "
+            f"with {sure} confidence the {test.change} is under {trimmed(test.margin)} points "
             f"({seen})"
         )
     if test.outcome == "fail":
         sure = confidence(test.alpha_fail)
         moved = "risen" if test.lower_is_better else "dropped"
         return f"with {sure} confidence the score has {moved} ({test.change} {seen})"
-    return f"undecided at a margin of {points(test.margin)} points ({test.change} {seen})"
+    return f"undecided at a margin of {trimmed(test.margin)} points ({test.change} {seen})"
 
 
 def confidence(alpha: float) -> str:

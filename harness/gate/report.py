@@ -1,4 +1,4 @@
-"""What a gate leaves behind: the verdict with all that went into it, for people and for programs.
+"""The report of a gate: the verdict and everything that it rests on, for people and for scripts.
 
 Shares are in [0, 1]; a drop is the baseline's score minus the candidate's, so that an improvement
 is negative.
@@ -6,18 +6,17 @@ is negative.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.environment import libraries
-from harness.flips import DEFAULT_RESULTS
 from harness.gate.config import Tier
 from harness.grading import GRADER_VERSION
-from harness.plan import now
 from harness.statistics.planning import Remedy
 from harness.statistics.sequential import share_of_attempt
+from harness.store.rows import now
+from harness.text import harness_command, percent, rough_percent, trimmed
 from harness.types import THESE_ITEMS
 
 EXIT_CODES = {"pass": 0, "fail": 1, "undecided": 3, "error": 4}
@@ -25,7 +24,7 @@ EXIT_CODES = {"pass": 0, "fail": 1, "undecided": 3, "error": 4}
 
 @dataclass(frozen=True, slots=True)
 class GuardReport:
-    """How one rate of mishaps stands.
+    """How one failure rate stands.
 
     Attributes:
         name: Which.
@@ -165,7 +164,7 @@ class TaskReport(RuleReport):
         worse: Items read on which the candidate is worse.
         better: Items on which it is better.
         most_lost: Items with the greatest drops, at most ten.
-        guards: The rates of mishaps.
+        guards: The failure rates.
         would_take: What would decide it at the power asked for, where it is undecided or the
             baseline is compared with itself; none before the first difference.
         tokens: What the candidate took for the items read.
@@ -225,7 +224,7 @@ class ModelReport:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskChances:
+class TaskPower:
     """What one task may hope for before the start.
 
     Attributes:
@@ -245,7 +244,7 @@ class TaskChances:
 
 
 @dataclass(frozen=True, slots=True)
-class Chances:
+class GatePower:
     """What the whole gate may hope for before the start, simulated; guards are left out.
 
     Attributes:
@@ -256,13 +255,13 @@ class Chances:
 
     pass_if_equal: float
     fail_if_dropped: float
-    tasks: Mapping[str, TaskChances]
+    tasks: Mapping[str, TaskPower]
 
     def sentence(self) -> str:
         """Say so."""
         said = (
-            f"Chances before the start: {whole_percent(self.pass_if_equal)} that an equal "
-            f"candidate passes, {whole_percent(self.fail_if_dropped)} that one fails that has "
+            f"Power before the start: {rough_percent(self.pass_if_equal)} that an equal "
+            f"candidate passes, {rough_percent(self.fail_if_dropped)} that one fails that has "
             "dropped by the margin"
         )
         if len(self.tasks) == 1:
@@ -273,7 +272,7 @@ class Chances:
             return f"{said}."
         least = min(alone, key=alone.__getitem__)
         where = "one task alone" if len(alone) == len(self.tasks) else "one required task alone"
-        return f"{said}, and at least {whole_percent(alone[least])} if on {where} ({least})."
+        return f"{said}, and at least {rough_percent(alone[least])} if on {where} ({least})."
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +286,8 @@ class GateReport:
         blocks: Whether it holds the checkpoint back, by what the configuration says of undecided.
         reason: Why, in plain sentences.
         candidate: The candidate.
-        baseline: The anchor.
-        aa: The two are one model, sampled anew.
+        baseline: The baseline.
+        aa: The two are one model, sampled again.
         tasks: The tasks.
         suite: All of them together; none for a single task.
         budget: Which attempt this is, and of how many models the baseline is the best.
@@ -319,7 +318,7 @@ class GateReport:
     config: Mapping[str, Any]
     results: str
     power: float
-    chances: Chances
+    chances: GatePower
     stored: int
     tokens_spent: int
     tokens_aborted: int
@@ -366,7 +365,7 @@ def would_take(report: GateReport, task: TaskReport) -> str:
     if not undecided or not task.counts or task.would_take is None:
         return ""
     taken = ways(task.would_take, task.candidate_samples, in_rounds=task.rounds is not None)
-    chance = percent(report.power)
+    chance = f"{trimmed(report.power)} %"
     return f"{task.task}: the right verdict with a chance of {chance} would take {taken}."
 
 
@@ -378,13 +377,25 @@ def ways(remedy: Remedy, samples: int, *, in_rounds: bool = False) -> str:
     elif remedy.samples is not None and remedy.samples > samples:
         several.append(f"{remedy.samples} samples an item")
     if remedy.margin is not None:
-        several.append(f"a margin of {points(remedy.margin, 1)} points")
+        several.append(f"a margin of {trimmed(remedy.margin, 1)} points")
     return ", or ".join(several)
 
 
 def name_of(task: TaskReport) -> str:
     """Return a task's name, with what is watched for where that is no drop."""
     return f"{task.task} (rise)" if task.lower_is_better else task.task
+
+
+def figures(test: RuleReport) -> tuple[str, ...]:
+    """Return a test's drop, its interval, the margin, what it is about and how much was read."""
+    numbers = (test.drop, test.least, test.most, test.margin)
+    return (*map(trimmed, numbers), test.scope, test.extent)
+
+
+def guard_figures(guard: GuardReport) -> tuple[str, ...]:
+    """Return a guard's two rates, the rise with its interval, and the tolerance."""
+    numbers = (guard.rise, guard.at_least, guard.at_most, guard.tolerance)
+    return (f"{percent(guard.baseline)} %", f"{percent(guard.candidate)} %", *map(trimmed, numbers))
 
 
 def outcome_of(test: RuleReport) -> str:
@@ -408,29 +419,9 @@ def where_to_look(report: GateReport, task: TaskReport) -> str:
     The runs are compared only if the gate read every item. What it read of a stopped run was chosen
     by the answers: there the interval of the report holds, and that of a comparison does not.
     """
-    words = ["harness", "compare", task.baseline_run, task.candidate_run]
+    words = ["compare", task.baseline_run, task.candidate_run]
     if task.stopped and not task.most_lost:
         return ""
     if task.stopped:
-        words = ["harness", "show", task.candidate_run, "--item", task.most_lost[0]]
-    if report.results != str(DEFAULT_RESULTS):
-        words += ["--results", report.results]
-    return shlex.join(words)
-
-
-def points(share: float, digits: int = 2) -> str:
-    """Return a share as points, with a true minus sign."""
-    text = f"{100 * share:.{digits}f}".rstrip("0").rstrip(".")
-    return ("0" if text in ("-0", "") else text).replace("-", "\N{MINUS SIGN}")
-
-
-def percent(share: float) -> str:
-    """Return a share in percent."""
-    return f"{100 * share:.1f}".removesuffix(".0") + " %"
-
-
-def whole_percent(chance: float) -> str:
-    """Return a simulated chance in percent, which is known no better than to a point or two."""
-    if not 0.005 <= chance <= 0.995:
-        return "under 1 %" if chance < 0.5 else "over 99 %"
-    return f"{100 * chance:.0f} %"
+        words = ["show", task.candidate_run, "--item", task.most_lost[0]]
+    return harness_command(*words, results=report.results)

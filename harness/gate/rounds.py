@@ -1,4 +1,4 @@
-"""A gate on these items: what each round reads of the baseline, and what the rounds can decide."""
+"""Rounds of a gate on these items: the baseline's samples of each, and what they can decide."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.gate.report import points
 from harness.grading import GRADER_VERSION
+from harness.statistics.feasibility import fewest_rounds
 from harness.statistics.noise import decompose
-from harness.statistics.planning import Remedy, Supposed, what_it_would_take
-from harness.statistics.rounds import dealt, fewest_rounds
+from harness.statistics.planning import Assumptions, Remedy, power_remedy
+from harness.statistics.rounds import split_samples
 from harness.statistics.sequential import Rule
 from harness.store import Store
-from harness.store.outcomes import ItemOutcome, SampleOutcome, sample_outcomes
+from harness.store.item_results import ItemResult, SampleResult, sample_results
+from harness.text import trimmed
 from harness.types import INFRASTRUCTURE_FAILURES, Status
 
 # What could pass, where the margin asked for cannot: margins in steps of half a point, and rounds
@@ -25,8 +26,8 @@ _MOST_ANSWERS = 100_000
 
 
 def deal_out(
-    store: Store, run_id: str, items: Mapping[str, ItemOutcome], rounds: int
-) -> list[dict[str, ItemOutcome]]:
+    store: Store, run_id: str, items: Mapping[str, ItemResult], rounds: int
+) -> list[dict[str, ItemResult]]:
     """Return what each round reads of the baseline: its samples, each dealt to one round.
 
     Args:
@@ -38,10 +39,10 @@ def deal_out(
     Raises:
         HarnessError: An item has fewer samples than there are rounds.
     """
-    samples: dict[str, list[SampleOutcome]] = defaultdict(list)
-    for sample in sample_outcomes(store, [run_id], GRADER_VERSION):
+    samples: dict[str, list[SampleResult]] = defaultdict(list)
+    for sample in sample_results(store, [run_id], GRADER_VERSION):
         samples[sample.item_id].append(sample)
-    of_rounds: list[dict[str, ItemOutcome]] = [{} for _ in range(rounds)]
+    of_rounds: list[dict[str, ItemResult]] = [{} for _ in range(rounds)]
     for name, whole in items.items():
         stored = sorted(samples[name], key=lambda sample: sample.sample_index)
         if len(stored) < rounds:
@@ -50,14 +51,14 @@ def deal_out(
                 f"{rounds} rounds need one each.",
                 f"Ask for samples = {len(stored)} at most, or complete the baseline.",
             )
-        for of_round, places in zip(of_rounds, dealt(len(stored), rounds), strict=True):
+        for of_round, places in zip(of_rounds, split_samples(len(stored), rounds), strict=True):
             of_round[name] = _outcome(whole, [stored[place] for place in places])
     return of_rounds
 
 
-def _outcome(whole: ItemOutcome, samples: Sequence[SampleOutcome]) -> ItemOutcome:
+def _outcome(whole: ItemResult, samples: Sequence[SampleResult]) -> ItemResult:
     """Return what an item came to over some of its samples."""
-    return ItemOutcome(
+    return ItemResult(
         item_id=whole.item_id,
         gold_id=whole.gold_id,
         subject=whole.subject,
@@ -88,18 +89,18 @@ def refuse_too_few_rounds(task: str, rule: Rule, items: int, rounds: int) -> Non
     margins = np.arange(rule.margin + _STEP, _WIDEST, _STEP)
     wide = (Rule(float(margin), rule.alpha_fail, rule.alpha_pass) for margin in margins)
     enough = next((of for of in wide if fewest_rounds(of, items, rounds)), None)
-    ways_out = [f"a margin of {points(enough.margin, 1)} points"] if enough else []
+    ways_out = [f"a margin of {trimmed(enough.margin, 1)} points"] if enough else []
     if needed is not None:
         ways_out.insert(0, f"about {needed} rounds (samples of each item, by both models)")
     raise HarnessError(
         f"On these {items} items of {task} a candidate without any difference cannot pass a margin "
-        f"of {points(rule.margin)} points within {rounds} rounds.",
+        f"of {trimmed(rule.margin)} points within {rounds} rounds.",
         f"It takes {', or '.join(ways_out) or 'more items'}.",
     )
 
 
 def rounds_it_would_take(
-    rule: Rule, items: int, rounds: int, supposed: Supposed, power: float
+    rule: Rule, items: int, rounds: int, supposed: Assumptions, power: float
 ) -> Remedy:
     """Return how many rounds, or which margin, would decide with this chance.
 
@@ -113,11 +114,11 @@ def rounds_it_would_take(
     Returns:
         A remedy whose ``samples`` is the number of rounds.
     """
-    whole = what_it_would_take(rule, supposed, items=items * rounds, resample=False, power=power)
+    whole = power_remedy(rule, supposed, items=items * rounds, resample=False, power=power)
     return Remedy(items, -(-whole.items // items), whole.margin)
 
 
-def supposed_in_rounds(baseline: Sequence[ItemOutcome], rounds: int) -> Supposed:
+def supposed_in_rounds(baseline: Sequence[ItemResult], rounds: int) -> Assumptions:
     """Return what an item of a candidate that is equal on all of them shows in a round.
 
     Args:
@@ -128,4 +129,4 @@ def supposed_in_rounds(baseline: Sequence[ItemOutcome], rounds: int) -> Supposed
     found = decompose([item.correct for item in baseline], [item.samples for item in baseline])
     score = sum(item.score for item in baseline) / len(baseline)
     within = found.within if found.within is not None else score * (1 - score)
-    return Supposed(score, within, 0.0, baseline_samples=stored / rounds, candidate_samples=1)
+    return Assumptions(score, within, 0.0, baseline_samples=stored / rounds, candidate_samples=1)

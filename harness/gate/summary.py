@@ -1,4 +1,4 @@
-"""From the course of a gate to its report."""
+"""Build the report of a gate from its evidence."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
+from harness.analysis.assumptions import SourcedAssumptions
 from harness.gate.config import Tier
-from harness.gate.course import Course, TaskCourse
-from harness.gate.pairing import Gate, Pair
-from harness.gate.prospects import Prospects
+from harness.gate.evidence import GateEvidence, TaskEvidence
+from harness.gate.plan import Gate, Pair
+from harness.gate.preflight import Preflight
 from harness.gate.reasons import reason_of
 from harness.gate.report import (
     Budget,
@@ -23,10 +24,9 @@ from harness.gate.report import (
     TaskReport,
 )
 from harness.gate.rounds import rounds_it_would_take
-from harness.statistics.planning import Remedy, what_it_would_take
+from harness.statistics.planning import Remedy, power_remedy
 from harness.statistics.sequential import Evidence, Outcome, SuiteEvidence
-from harness.store.outcomes import SampleOutcome
-from harness.supposing import Supposition
+from harness.store.item_results import SampleResult
 from harness.types import THESE_ITEMS
 
 _MOST_LOST = 10
@@ -44,7 +44,7 @@ class Costs:
         seconds: Wall clock.
     """
 
-    stored: list[SampleOutcome] = field(default_factory=list)
+    stored: list[SampleResult] = field(default_factory=list)
     generated_tokens: int = 0
     aborted_tokens: int = 0
     seconds: float = 0.0
@@ -53,21 +53,21 @@ class Costs:
 def summarise(
     gate: Gate,
     pairs: Sequence[Pair],
-    course: Course,
-    prospects: Prospects,
+    evidence: GateEvidence,
+    forecast: Preflight,
     budget: Budget,
     warnings: Sequence[str],
     costs: Costs,
 ) -> GateReport:
     """Return the report of a gate that has come to its end."""
-    tasks = [_task_report(pair, course, prospects.supposed[pair.name], gate) for pair in pairs]
-    suite = course.reading.suite
+    tasks = [_task_report(pair, evidence, forecast.supposed[pair.name], gate) for pair in pairs]
+    suite = evidence.tests.suite
     of_suite = None
     if suite is not None:
         counted = [task for task in tasks if task.tier != Tier.ADVISORY]
-        of_suite = _suite_report(suite, counted, course.reading.suite_rounds)
-    doubt = course.in_doubt
-    outcome = "error" if doubt else str(course.outcome)
+        of_suite = _suite_report(suite, counted, evidence.tests.suite_rounds)
+    doubt = evidence.in_doubt
+    outcome = "error" if doubt else str(evidence.outcome)
     first = pairs[0]
     return GateReport(
         id=uuid.uuid4().hex[:12],
@@ -75,7 +75,7 @@ def summarise(
         blocks=outcome != "pass" and (outcome != "undecided" or gate.config.undecided == "fail"),
         reason=reason_of(outcome, tasks, of_suite, doubt and (str(doubt[0]), str(doubt[1]))),
         candidate=ModelReport(first.plan.model.name, first.plan.model.fingerprint),
-        baseline=ModelReport(first.anchor.model, first.anchor.fingerprint),
+        baseline=ModelReport(first.baseline_run.model, first.baseline_run.fingerprint),
         aa=gate.aa,
         tasks=tasks,
         suite=of_suite,
@@ -84,7 +84,7 @@ def summarise(
         config=gate.config.as_dict(),
         results=str(gate.results),
         power=gate.config.power,
-        chances=prospects.chances,
+        chances=forecast.chances,
         stored=len(costs.stored),
         tokens_spent=costs.generated_tokens + costs.aborted_tokens,
         tokens_aborted=costs.aborted_tokens,
@@ -94,33 +94,35 @@ def summarise(
     )
 
 
-def _task_report(pair: Pair, course: Course, supposition: Supposition, gate: Gate) -> TaskReport:
-    task, evidence = course.tasks[pair.name], course.reading.tasks[pair.name]
+def _task_report(
+    pair: Pair, evidence: GateEvidence, supposition: SourcedAssumptions, gate: Gate
+) -> TaskReport:
+    task, test = evidence.tasks[pair.name], evidence.tests.tasks[pair.name]
     read, drops = task.read, task.by_item()
     lost = sorted((of for of in drops if of[1] > 0), key=lambda of: -of[1])
     return TaskReport(
-        **_test(evidence),
+        **_test(test),
         tier=task.tier,
         lower_is_better=task.lower_is_better,
-        decided_at=evidence.decided_in,
+        decided_at=test.decided_in,
         read=len(drops),
         items=len(task.order),
         target=pair.config.target,
         rounds=task.size.units if task.rounds is not None else None,
         rounds_read=task.units_read if task.rounds is not None else None,
         task=pair.name,
-        baseline_run=pair.anchor.id,
+        baseline_run=pair.baseline_run.id,
         candidate_run=pair.plan.run.id,
-        baseline_samples=pair.anchor.samples,
+        baseline_samples=pair.baseline_run.samples,
         candidate_samples=pair.plan.run.samples,
         baseline_score=fmean(item.baseline for item in read) if read else 0.0,
         candidate_score=fmean(item.candidate for item in read) if read else 0.0,
-        square=evidence.square,
+        square=test.square,
         worse=len(lost),
         better=sum(drop < 0 for _, drop in drops),
         most_lost=[item for item, _ in lost[:_MOST_LOST]],
         guards=_guards(task, pair),
-        would_take=_would_take(evidence, pair, supposition, gate),
+        would_take=_would_take(test, pair, supposition, gate),
         tokens=sum(item.tokens for item in read),
         low=[round(value, _DIGITS) for value in task.low],
         high=[round(value, _DIGITS) for value in task.high],
@@ -155,7 +157,7 @@ def _test(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _guards(task: TaskCourse, pair: Pair) -> list[GuardReport]:
+def _guards(task: TaskEvidence, pair: Pair) -> list[GuardReport]:
     def rate(side: str, name: str) -> float:
         return fmean(getattr(getattr(item, side), name) for item in task.read) if task.read else 0.0
 
@@ -177,20 +179,20 @@ def _guards(task: TaskCourse, pair: Pair) -> list[GuardReport]:
 
 
 def _would_take(
-    evidence: Evidence, pair: Pair, supposition: Supposition, gate: Gate
+    evidence: Evidence, pair: Pair, supposition: SourcedAssumptions, gate: Gate
 ) -> Remedy | None:
     wanted = gate.aa or evidence.outcome is Outcome.UNDECIDED
     if not evidence.square or not wanted:
         return None
     measured = supposition.noise == "measured"
-    seen = supposition.of_items.as_seen(evidence.square, evidence.drop, noise_known=measured)
+    seen = supposition.values.as_seen(evidence.square, evidence.drop, noise_known=measured)
     if pair.rounds is not None:
-        items, rounds = len(pair.baseline), len(pair.rounds)
+        items, rounds = len(pair.baseline_items), len(pair.rounds)
         return rounds_it_would_take(evidence.rule, items, rounds, seen, gate.config.power)
-    return what_it_would_take(
+    return power_remedy(
         evidence.rule,
         seen,
-        items=len(pair.baseline),
+        items=len(pair.baseline_items),
         resample=measured,
         power=gate.config.power,
     )

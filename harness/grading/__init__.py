@@ -1,26 +1,34 @@
-"""Judging answers: extraction, comparison, and the pool that keeps a grader from hanging a run.
+"""Grading: find the answer in a response, and decide whether it equals the reference answer.
 
-Importing this package imports neither SymPy nor math-verify; each is imported by the
-function that needs it.
+Here are the profiles (sets of grading rules), the pool of worker processes that keeps a hostile
+answer from hanging a run, and three sub-packages: ``extraction`` and ``equivalence`` above
+``parsing``. It may import ``harness.environment``, ``harness.types`` and ``harness.errors`` only,
+so that a trainer can use it alone as a reward. SymPy and math-verify are imported by the functions
+that need them, never with this package.
 """
 
 from __future__ import annotations
 
-from harness.grading.equivalence import grade, grade_response
-from harness.grading.extract import extract
-from harness.grading.extraction import Extraction
+from harness.grading.extraction.extract import extract
+from harness.grading.extraction.result import EXPLICIT_RULES, Extraction
+from harness.grading.grade_answer import grade, grade_response
+from harness.grading.parsing.normalize import infer_type
 from harness.grading.pool import GraderPool
 from harness.grading.profiles import PROFILES
 from harness.grading.version import GRADER_VERSION
-from harness.grading.worker import start_server
+from harness.grading.worker import crash_verdict, start_server
 
 __all__ = [
-    "GRADER_VERSION",
-    "PROFILES",
+    "EXPLICIT_RULES",
     "Extraction",
+    "GRADER_VERSION",
     "GraderPool",
+    "PROFILES",
+    "crash_verdict",
     "extract",
     "grade",
     "grade_response",
+    "infer_type",
+    "profiles",
     "start_server",
 ]

@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 import re
 
-from harness.grading import identity, numeric
-from harness.grading.extraction import MAX_RESPONSE, Extraction
-from harness.grading.numerals import number_word
-from harness.grading.parse import balanced
-from harness.grading.parser import parse
-from harness.grading.syntax import Node, Unreadable
+from harness.grading.equivalence import identity, numeric
+from harness.grading.extraction.result import MAX_RESPONSE, Extraction
+from harness.grading.parsing.normalize import balanced
+from harness.grading.parsing.numerals import number_word
+from harness.grading.parsing.parser import parse
+from harness.grading.parsing.tree import Node, ParseError
 from harness.types import AnswerType, Status, Tolerance, Verdict
 
 _MINERVA = ("final answer is $", "$. I hope")
@@ -126,7 +126,7 @@ def _near(left: float, right: float) -> bool:
 
 
 def _without_brackets(answer: str, gold: str) -> str:
-    """Drop the answer's brackets, unless the gold begins with a bracket of the other kind."""
+    """Drop the answer's brackets, unless the reference begins with a bracket of the other kind."""
     for opening, closing, other in ("[](", "()["):
         if answer.startswith(opening) and answer.endswith(closing) and not gold.startswith(other):
             return re.sub(r"[{}()]", "", answer[1:-1]).lower()
@@ -155,7 +155,7 @@ def _equal_symbols(answer: str, gold: str) -> bool:
     """Compare as expressions, constants to one part in ten thousand."""
     try:
         ours, theirs = parse(gold), parse(answer)
-    except Unreadable:
+    except ParseError:
         return False
     if identity.same_value(ours, theirs):
         return True

@@ -1,7 +1,7 @@
-"""Worker processes that judge answers under a deadline in CPU time.
+"""A pool of worker processes that grade answers under a deadline in CPU time.
 
-``worker.py`` supervises one process; what is here hands out the work, decides what a dead worker
-means, tries once more, and remembers verdicts.
+``worker.py`` supervises one process; the pool schedules the work, turns the death of a worker into
+a status, retries once, and caches verdicts.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from harness.environment import usable_cores
-from harness.grading.extraction import Extraction
-from harness.grading.worker import Call, Worker, WorkerEnded, crash, start_server
+from harness.grading.extraction.result import Extraction
+from harness.grading.worker import Call, Worker, WorkerEnded, crash_verdict, start_server
 from harness.types import INFRASTRUCTURE_FAILURES, AnswerType, Status, Tolerance, Verdict
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _SHARES = (0.4, 0.6)
 #: A worker gets this many answers at once, and this many characters of them.
 _BATCH = 16
 _BATCH_LENGTH = 200_000
-#: How often in a row a worker may fail to start before what waits for it is given up.
+#: Failed starts in a row after which all waiting answers are given the status ``crash``.
 _STARTS = 5
 _CLOSE_SECONDS = 5.0
 _Key = bytes
@@ -39,7 +39,7 @@ _Key = bytes
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """One distinct answer under way, and everybody who waits for it."""
+    """One distinct answer in flight, and the futures that wait for it."""
 
     key: _Key
     call: Call
@@ -63,8 +63,8 @@ class GraderPool:
     Args:
         workers: Number of processes; ``None`` takes one for each core.
         cpu_seconds: CPU time an answer may take, over both tries.
-        wall_seconds: Far backstop in wall-clock time. What it cut off is tried again when nothing
-            else is under way.
+        wall_seconds: Wall-clock limit, far above the CPU limit. An answer that hits it is retried
+            when nothing else is in flight.
         memory_bytes: Address space a worker may use beyond what it has when it starts.
         profile: Name of the grading profile.
         scorers: The ``module:function`` that loaded tasks declare; workers call no others.
@@ -95,8 +95,8 @@ class GraderPool:
         self._running: set[Worker] = set()
         self._closed = False
         start_server()
-        # One for each worker. Answers to the same question go to the same worker, which remembers
-        # what it compared, and one that has nothing to do takes from another's.
+        # One queue per worker. Answers to one question go to the same worker, whose memo may know
+        # them; an idle worker steals from the longest queue.
         self._queues: list[deque[_Job]] = [deque() for _ in range(workers or usable_cores())]
         self._starting = threading.Semaphore(0)
         self._threads = [
@@ -147,7 +147,7 @@ class GraderPool:
             gold: The reference answer.
             response: What the model wrote, or the bare answer if ``is_answer``.
             truncated: The response was cut off by its budget.
-            answer_type: How answers are compared with the gold.
+            answer_type: How answers are compared with the reference.
             tolerance: For numbers.
             is_answer: ``response`` is the answer itself; nothing is to be extracted.
             scorer: ``module:function`` of a benchmark that brings its own judgement; called in a
@@ -155,7 +155,7 @@ class GraderPool:
             reference: What that function judges by.
 
         Returns:
-            A future that never raises for the grader's own trouble: that is a verdict with status
+            A future that never raises for a failure of the grader: that is a verdict with status
             ``timeout``, ``memory`` or ``crash``.
 
         Raises:
@@ -225,29 +225,29 @@ class GraderPool:
         return self._queues[hash(job.call.gold) % len(self._queues)]
 
     def _serve(self, own: deque[_Job]) -> None:
-        """Keep one worker busy; what a thread of the pool does."""
-        worker = self._started()
+        """Feed one worker; the main loop of a pool thread."""
+        worker = self._start_worker()
         self._starting.release()
         while jobs := self._take(own):
-            worker = worker or self._started()
+            worker = worker or self._start_worker()
             if worker is None:
-                self._put_back(jobs)
-                self._give_up()
+                self._requeue(jobs)
+                self._fail_all()
             elif not self._judge(worker, jobs):
                 with self._lock:
                     self._running.discard(worker)
                 worker = None
         if worker is not None:
-            worker.kill()  # it holds nothing that anybody else needs
+            worker.kill()  # it shares no pipe or lock with others
 
-    def _started(self) -> Worker | None:
-        """Return a new worker; ``None`` where none can be had or needs to be."""
+    def _start_worker(self) -> Worker | None:
+        """Return a new worker; ``None`` if none starts, or none is needed any more."""
         for attempt in range(_STARTS):
             if self._closed and not self._jobs:
                 break
             try:
                 worker = Worker(self._memory_bytes, self._scorers, self._wall_seconds)
-            except Exception:  # noqa: BLE001 - of the system's; who waits for a verdict gets one
+            except Exception:  # noqa: BLE001 - any system error; the waiting futures still get a verdict
                 time.sleep(0.1 * 2**attempt)
             else:
                 with self._lock:
@@ -256,7 +256,7 @@ class GraderPool:
         return None
 
     def _take(self, own: deque[_Job]) -> list[_Job]:
-        """Wait for work and take some of it; nothing when the pool is done."""
+        """Wait for work and take a batch; empty once the pool is closed and drained."""
         with self._lock:
             while not (queue := own or max(self._queues, key=len)):
                 if self._closed and not self._jobs:
@@ -283,16 +283,16 @@ class GraderPool:
                 if outcome.status in INFRASTRUCTURE_FAILURES:
                     self._failed(job, outcome, found)
                 else:
-                    self._settle(job, outcome)
+                    self._resolve(job, outcome)
                 found = None
             return True
         except WorkerEnded as ended:
             verdict, by_wall_clock = ended.verdict, ended.by_wall_clock
-        except Exception as error:  # noqa: BLE001 - whoever waits for these jobs must be told
+        except Exception as error:  # noqa: BLE001 - the futures of these jobs must be resolved
             worker.kill()
-            verdict, by_wall_clock = crash(error), False
+            verdict, by_wall_clock = crash_verdict(error), False
         job = left.popleft()
-        self._put_back(left)  # they had not begun
+        self._requeue(left)  # the worker had not started on them
         self._failed(job, verdict, found, by_wall_clock=by_wall_clock)
         return False
 
@@ -300,7 +300,7 @@ class GraderPool:
         cpu_seconds = self._cpu_seconds * _SHARES[job.attempts]
         return job.call._replace(cpu_seconds=cpu_seconds, announce=job.attempts > 0)
 
-    def _put_back(self, jobs: Sequence[_Job]) -> None:
+    def _requeue(self, jobs: Sequence[_Job]) -> None:
         with self._lock:
             for job in reversed(jobs):
                 if self._jobs.get(job.key) is job:
@@ -310,22 +310,22 @@ class GraderPool:
     def _failed(
         self, job: _Job, verdict: Verdict, found: Extraction | None, *, by_wall_clock: bool = False
     ) -> None:
-        """Try a job once more, or take what its worker's end says for its verdict."""
+        """Retry a job once; after the second failure resolve it with the failure's status."""
         job.attempts += 1
         if job.attempts == len(_SHARES):
             if found is not None:
                 verdict = replace(verdict, extracted=found.answer, extraction=found.rule)
-            self._settle(job, verdict)
+            self._resolve(job, verdict)
         elif by_wall_clock:
             with self._lock:
                 if self._jobs.get(job.key) is job:
                     self._postponed.append(job)
                 self._retry_postponed()
         else:
-            self._put_back([job])
+            self._requeue([job])
 
-    def _give_up(self) -> None:
-        """Let nobody wait where not one worker can be started."""
+    def _fail_all(self) -> None:
+        """Resolve all jobs as ``crash`` if no worker runs and none can be started."""
         with self._lock:
             jobs = [] if self._running else list(self._jobs.values())
             if jobs:
@@ -333,10 +333,10 @@ class GraderPool:
                 for queue in self._queues:
                     queue.clear()
         for job in jobs:
-            self._settle(job, Verdict(False, Status.CRASH, method="no worker starts"))
+            self._resolve(job, Verdict(False, Status.CRASH, method="no worker starts"))
 
-    def _settle(self, job: _Job, verdict: Verdict) -> None:
-        """Hand a job's verdict to everybody who waits for it."""
+    def _resolve(self, job: _Job, verdict: Verdict) -> None:
+        """Set a job's verdict on all its futures."""
         with self._lock:
             if self._jobs.get(job.key) is not job:
                 return
@@ -350,13 +350,13 @@ class GraderPool:
                 self._idle.notify_all()
                 if self._closed:
                     self._work.notify_all()
-        with self._resolving:  # what is called back need not expect several threads at once
+        with self._resolving:  # callbacks run one at a time
             for future in job.waiting:
                 if future.set_running_or_notify_cancel():
                     future.set_result(verdict)
 
     def _retry_postponed(self) -> None:
-        """Try again what the wall clock cut off once nothing else is under way."""
+        """Requeue answers that hit the wall-clock limit once nothing else is in flight."""
         if self._postponed and len(self._jobs) == len(self._postponed):
             for job in self._postponed:
                 self._queue_of(job).append(job)
@@ -366,8 +366,14 @@ class GraderPool:
 
 def _key(call: Call) -> _Key:
     """Hash what decides a verdict, since responses are too long to be kept."""
-    told = (len(call.gold), call.truncated, str(call.answer_type), call.tolerance, call.is_answer)
-    made = blake2b(repr((*told, call.scorer)).encode(), digest_size=16)
+    settings = (
+        len(call.gold),
+        call.truncated,
+        str(call.answer_type),
+        call.tolerance,
+        call.is_answer,
+    )
+    made = blake2b(repr((*settings, call.scorer)).encode(), digest_size=16)
     for text in (call.gold, call.response):
         made.update(text.encode("utf-8", "surrogatepass"))
     return made.digest()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from harness.errors import HarnessError, nearest
-from harness.grading.extraction import Extraction
+from harness.grading.extraction.result import Extraction
 from harness.types import AnswerType, Tolerance, Verdict
 
 Find = Callable[[str, AnswerType, str], Extraction]
@@ -54,7 +54,10 @@ PROFILES: dict[str, Profile] = {
         Profile("strict", "harness.grading.strict", "mathematically right (default)"),
         Profile("cft-paper", "harness.grading.cft_paper", "the CFT paper's lenient evaluator"),
         Profile(
-            "math-verify", "harness.grading.library", "the bare math-verify library", extracts=False
+            "math-verify",
+            "harness.grading.math_verify",
+            "the bare math-verify library",
+            extracts=False,
         ),
     )
 }

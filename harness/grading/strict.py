@@ -1,7 +1,8 @@
-"""The default profile: an answer is right if it is mathematically the gold.
+"""The default profile: an answer is right if it equals the reference answer mathematically.
 
-What can be told from the text is told first (same text, letters, words, plain fractions). The rest
-is read as a tree (``reading.py``) and compared as mathematics (``compare.py``).
+Comparisons of text come first (same text, option letters, words, plain fractions). Other answers
+are parsed into trees (``equivalence/answer.py``) and compared as mathematics
+(``equivalence/compare.py``).
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.grading.choices import choice_letter
-from harness.grading.extract import extract
-from harness.grading.extraction import Extraction, clean
-from harness.grading.numerals import with_bars, with_currency
-from harness.grading.parse import (
+from harness.grading.extraction.choices import choice_letter
+from harness.grading.extraction.extract import extract
+from harness.grading.extraction.result import Extraction, clean
+from harness.grading.parsing.normalize import (
     balanced,
     infer_type,
     normalise,
@@ -24,11 +24,12 @@ from harness.grading.parse import (
     too_complex,
     truth,
 )
-from harness.grading.syntax import Unreadable
+from harness.grading.parsing.numerals import with_bars, with_currency
+from harness.grading.parsing.tree import ParseError
 from harness.types import AnswerType, Status, Tolerance, Verdict
 
 if TYPE_CHECKING:
-    from harness.grading.reading import Answer
+    from harness.grading.equivalence.answer import Answer
 
 
 def find(response: str, answer_type: AnswerType, gold: str) -> Extraction:
@@ -42,20 +43,22 @@ def compare(
     """Judge an answer, cheapest comparison first."""
     if answer_type is AnswerType.AUTO:
         answer_type = infer_type(gold)
-    gold_text, answer_text = _spelled(gold), _spelled(answer)
+    gold_text, answer_text = _canonical(gold), _canonical(answer)
     if same_text(gold_text, answer_text):
         return _verdict(True, "text")
     if answer_type is AnswerType.CHOICE:
-        return _verdict(choice_letter(gold) == choice_letter(_unannounced(answer)) != "", "choice")
+        return _verdict(
+            choice_letter(gold) == choice_letter(_without_announcement(answer)) != "", "choice"
+        )
     if answer_type is AnswerType.BOOLEAN:
         return _verdict(truth(gold_text) is truth(answer_text) is not None, "boolean")
-    from harness.grading.wording import same_wording, unwrapped
+    from harness.grading.parsing.wording import same_wording, unwrapped
 
     if answer_type is AnswerType.TEXT:
         return _verdict(same_wording(gold_text, answer_text), "text")
     if too_complex(gold_text) or too_complex(answer_text):
         return Verdict(correct=False, status=Status.UNPARSED, method="caps")
-    if tolerance is None and _plain(gold_text) and _plain(answer_text):
+    if tolerance is None and _is_unambiguous(gold_text) and _is_unambiguous(answer_text):
         expected, given = rational(gold_text), rational(answer_text)
         if expected is not None and given is not None:
             return _verdict(expected == given, "rational")
@@ -63,9 +66,13 @@ def compare(
         return _verdict(True, "text")
     if _reordered(unwrapped(gold_text), unwrapped(answer_text)):
         return _verdict(False, "text")
-    if re.fullmatch(r"[a-e]", gold_text) and _DRESSED.fullmatch(answer_text):
+    if re.fullmatch(r"[a-e]", gold_text) and _BRACKETED_LETTER.fullmatch(answer_text):
         return _verdict(gold_text.upper() == choice_letter(answer_text), "choice")
-    if ":" in gold_text and ":" in answer_text and _padded(gold_text) != _padded(answer_text):
+    if (
+        ":" in gold_text
+        and ":" in answer_text
+        and _is_clock_time(gold_text) != _is_clock_time(answer_text)
+    ):
         return _verdict(False, "text")
     verdict = _by_value(gold_text, answer_text, answer_type, tolerance)
     if verdict is not None:
@@ -75,9 +82,9 @@ def compare(
     return Verdict(correct=False, status=Status.UNPARSED, method="undecided")
 
 
-def _spelled(text: str) -> str:
-    """Write boxes, sums of money and repeating decimals in one way."""
-    text = _unboxed(clean(_unannounced(clean(text))))
+def _canonical(text: str) -> str:
+    """Normalise a text: boxes, sums of money, repeating decimals, quotes, announcements."""
+    text = _unboxed(clean(_without_announcement(clean(text))))
     text = _QUOTED.sub(r"\1", text)
     text = _unboxed(normalise(with_bars(with_currency(text))))
     return text[1:-1] if _BRACKETED_THOUSANDS.fullmatch(text) else text
@@ -86,13 +93,13 @@ def _spelled(text: str) -> str:
 def _by_value(
     gold: str, answer: str, answer_type: AnswerType, tolerance: Tolerance | None
 ) -> Verdict | None:
-    """Compare as mathematics of our own; ``None`` where that cannot tell."""
-    from harness.grading.compare import same
-    from harness.grading.reading import read
+    """Compare as mathematics; ``None`` where that is undecided."""
+    from harness.grading.equivalence.answer import read
+    from harness.grading.equivalence.compare import same
 
     try:
         expected, given = (_as_declared(read(text), answer_type) for text in (gold, answer))
-    except Unreadable:
+    except ParseError:
         return None
     verdict = same(expected, given, tolerance)
     if verdict:
@@ -101,7 +108,7 @@ def _by_value(
     for pair in _comma_readings(gold, answer):
         try:
             ours, theirs = (_as_declared(read(text, thousands=False), answer_type) for text in pair)
-        except Unreadable:
+        except ParseError:
             continue
         if same(ours, theirs, tolerance):
             return _verdict(True, "value")
@@ -121,7 +128,7 @@ def _as_declared(side: Answer, answer_type: AnswerType) -> Answer:
     return side
 
 
-def _unannounced(text: str) -> str:
+def _without_announcement(text: str) -> str:
     """Take off "Answer:" in front of an answer."""
     match = _ANNOUNCED.match(text)
     if match is None:
@@ -131,7 +138,7 @@ def _unannounced(text: str) -> str:
 
 
 #: The letter of a choice in brackets, which no formula would have.
-_DRESSED = re.compile(r"\((?:\\text\{)?[A-Ea-e]\}?\)|\\text\{\(?[A-Ea-e]\)?\}|[a-e][.)]")
+_BRACKETED_LETTER = re.compile(r"\((?:\\text\{)?[A-Ea-e]\}?\)|\\text\{\(?[A-Ea-e]\)?\}|[a-e][.)]")
 
 
 def _unboxed(text: str) -> str:
@@ -162,7 +169,7 @@ def _comma_readings(gold: str, answer: str) -> list[tuple[str, str]]:
     """List other readings of commas between digits."""
     if not re.search(r"\d,\d", gold + " " + answer):
         return []
-    # No part of a list begins with zeros: "14,000" is one number, and so is a gold of "1,234".
+    # No part of a list begins with zeros: "14,000" is one number, and so is a reference of "1,234".
     listed = not re.search(r",0\d", gold + " " + answer) and not _GROUPED.fullmatch(gold)
     # Nor is an answer of "1,234" the pair (1,234), or 234, 1.
     if _GROUPED.fullmatch(answer):
@@ -200,12 +207,12 @@ def _letter_runs(text: str) -> list[str]:
     return re.findall(r"[A-Za-z]+", text) if plain else []
 
 
-def _padded(text: str) -> bool:
+def _is_clock_time(text: str) -> bool:
     """Say whether a text holds a time of day such as 3:04, which is not the ratio 3 : 4."""
     return re.search(r":0\d", text) is not None
 
 
-def _plain(text: str) -> bool:
+def _is_unambiguous(text: str) -> bool:
     """Say whether a number can be read in one way only: no point, comma or percent sign."""
     return len(text) < 100 and not any(mark in text for mark in ".,%")
 

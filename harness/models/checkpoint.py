@@ -1,4 +1,4 @@
-"""A checkpoint folder: what is in it, whether it is sound, and its fingerprint."""
+"""A checkpoint folder: its files, their checks, and the fingerprint."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.models.weight_files import (
     Tensor,
-    facts_of,
     read_header,
     read_json,
     refuse_special_files,
+    scan_files,
     weight_files,
 )
 from harness.types import Model, digest
@@ -26,7 +26,7 @@ _TOKENIZER_FILES = (
 )
 # Where AWQ, GPTQ and ModelOpt say how they packed the weights, if not in config.json.
 _QUANTISERS_FILES = ("quant_config.json", "quantize_config.json", "hf_quant_config.json")
-# What else a loader reads beside the weights; by name, and by suffix where tokenizers of many kinds
+# Other files that a loader reads; by name, and by suffix where tokenizers of many kinds
 # name their vocabulary as they like.
 _READ_NAMES = (
     *("config.json", "generation_config.json", "params.json", "model.safetensors.index.json"),
@@ -35,8 +35,8 @@ _READ_NAMES = (
     *_QUANTISERS_FILES,
 )
 _READ_SUFFIXES = (".model", ".tiktoken", ".jinja")
-# What earlier versions hashed: everything small of these kinds, whether a loader reads it or not.
-_ONCE_HASHED = {".json", ".jinja", ".model", ".py", ".tiktoken", ".txt"}
+# What earlier versions hashed: every file of these kinds, whether a loader reads it or not.
+_LEGACY_SUFFIXES = {".json", ".jinja", ".model", ".py", ".tiktoken", ".txt"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Checkpoint(Model):
             stored under the one that earlier versions would have taken.
         layout_sha256: Hash over what a loader reads without the values of the weights.
         not_finite: Names of the tensors that hold an infinity or a NaN.
-        notices: What a user should know of it, a sentence each.
+        notices: Sentences for the user, for instance that it has no chat template.
     """
 
     path: Path
@@ -83,12 +83,14 @@ class Checkpoint(Model):
                 f"{path} has no tokenizer (tokenizer.json or tokenizer.model).",
                 "Save the tokenizer beside the weights: tokenizer.save_pretrained(folder).",
             )
-        beside = [file for file in _read_by_loaders(path, config) if file not in weights]
-        once = {file for file in path.iterdir() if file.suffix in _ONCE_HASHED and file.is_file()}
-        facts = facts_of([*weights, *sorted(once.union(beside))])
+        loaded = [file for file in _read_by_loaders(path, config) if file not in weights]
+        legacy = {
+            file for file in path.iterdir() if file.suffix in _LEGACY_SUFFIXES and file.is_file()
+        }
+        facts = scan_files([*weights, *sorted(legacy.union(loaded))])
         hashes = {file: known.sha256 for file, known in facts.items()}
-        contents = _digest_of({file: hashes[file] for file in [*weights, *beside]}, path)
-        earlier = _digest_of({file: hashes[file] for file in [*weights, *once]}, path)
+        contents = _digest_of({file: hashes[file] for file in [*weights, *loaded]}, path)
+        earlier = _digest_of({file: hashes[file] for file in [*weights, *legacy]}, path)
         named = config.get("architectures")
         return cls(
             path=path,
@@ -99,10 +101,10 @@ class Checkpoint(Model):
             fingerprint=contents,
             earlier_fingerprint=earlier if earlier != contents else None,
             contents_sha256=contents,
-            layout_sha256=digest([_layout(tensors), sorted(hashes[file] for file in beside)]),
+            layout_sha256=digest([_layout(tensors), sorted(hashes[file] for file in loaded)]),
             not_finite=tuple(name for found in facts.values() for name in found.not_finite),
             tokenizer_sha256=_digest_of(
-                {file: hashes[file] for file in beside if _of_the_tokenizer(file)}, path
+                {file: hashes[file] for file in loaded if _of_the_tokenizer(file)}, path
             ),
             architecture=str(named[0]) if isinstance(named, list) and named else "unknown",
             parameters=sum(prod(tensor.shape) for tensor in tensors),
@@ -121,12 +123,12 @@ class Checkpoint(Model):
         )
 
     def same_files(self, other: Checkpoint) -> bool:
-        """Say whether a loader would read the same from both."""
+        """Return whether a loader would read the same from both."""
         return self.contents_sha256 == other.contents_sha256
 
 
 def _read_by_loaders(folder: Path, config: Mapping[str, Any]) -> list[Path]:
-    """Return the files beside the weights that an engine or a tokenizer reads.
+    """Return the files other than weights that an engine or a tokenizer reads.
 
     A log, a report or a note that is written into the folder does not make it another model.
     """

@@ -1,4 +1,4 @@
-"""Messages to token ids, once, by the model's own chat template."""
+"""Render messages to token ids with the model's own chat template."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.models.bounds import TooCostly, bounded
-from harness.models.thoughts import find_tags
+from harness.models.template_limits import TemplateTooSlow, resource_limits
+from harness.models.think_tags import find_think_tags
 from harness.types import Chat, Message, Prompt
 
 # Templates that print today's date would make another prompt, and another score, every day. This is
@@ -18,7 +18,7 @@ from harness.types import Chat, Message, Prompt
 _DATE = datetime(2024, 7, 26, tzinfo=UTC)
 
 
-_AS_IT_COMES = Chat()
+_DEFAULT_CHAT = Chat()
 # What templates call the switch between thinking and not.
 _THINKING_SWITCHES = ("enable_thinking", "thinking")
 
@@ -66,7 +66,7 @@ class PromptRenderer:
     Args:
         folder: The checkpoint's folder.
         trust_remote_code: Whether the checkpoint's own Python may be run; off unless asked for.
-        tokenizer: One that is loaded already, for whoever changes it before it is used.
+        tokenizer: One that is loaded already, for callers that change it first.
 
     Raises:
         HarnessError: The tokenizer cannot be loaded.
@@ -86,9 +86,9 @@ class PromptRenderer:
         self._has_template = template is not None
         self._template = str(template or "")
         self._variables_of_template: frozenset[str] | None = None
-        self.tags = find_tags(self._tokenizer.get_added_vocab(), self._template, self._encode)
+        self.tags = find_think_tags(self._tokenizer.get_added_vocab(), self._template, self._encode)
 
-    def render(self, messages: Sequence[Message], chat: Chat = _AS_IT_COMES) -> Prompt:
+    def render(self, messages: Sequence[Message], chat: Chat = _DEFAULT_CHAT) -> Prompt:
         """Render and tokenize one conversation, ready for the model's turn.
 
         Raises:
@@ -106,38 +106,38 @@ class PromptRenderer:
             tags=self.tags,
         )
 
-    def fault(self) -> str | None:
-        """Return why prompts are no turns that the model knows, as in ``Model``; ``None`` if fine.
+    def template_fault(self) -> str | None:
+        """Return what is wrong with the chat template, as ``Model`` has it; ``None`` if nothing.
 
-        A template that refuses the question that is tried is left to the real prompts.
+        A template that refuses the test question is judged by the real prompts.
         """
         if not self._template.strip():
             return "empty" if self._has_template else "none"
         question: list[Message] = [{"role": "user", "content": "What is 2 + 3?"}]
         try:
             asked = self._apply_template(question, {})
-            told = self._apply_template(question, {}, asking=False)
+            answered = self._apply_template(question, {}, add_generation_prompt=False)
         except HarnessError as error:
             if isinstance(error.__cause__, MemoryError):
                 raise
             return None
         if not asked.strip():
             return "empty"
-        return "no generation prompt" if asked == told else None
+        return "no generation prompt" if asked == answered else None
 
     def completion(self, messages: Sequence[Message], answer: Message) -> tuple[int, ...] | None:
-        """Return what follows the prompt where the model has answered, to the end of its turn.
+        """Return the token ids of an answer after its prompt, to the end of the turn.
 
         ``None`` where the template renders the prompt itself differently then.
         """
         asked = self._apply_template(list(messages), {})
-        answered = self._apply_template([*messages, answer], {}, asking=False)
+        answered = self._apply_template([*messages, answer], {}, add_generation_prompt=False)
         if not answered.startswith(asked):
             return None
         return tuple(self._encode(answered.removeprefix(asked)))
 
     def count(self, text: str) -> int:
-        """Return how many tokens a text is."""
+        """Return the number of tokens of a text."""
         return len(self._encode(text))
 
     def _encode(self, text: str) -> list[int]:
@@ -164,7 +164,7 @@ class PromptRenderer:
         return variables
 
     def _known_variables(self) -> frozenset[str]:
-        """Return what the template reads from outside; words of its text and comments are not."""
+        """Return the template's undeclared variables."""
         if self._variables_of_template is None:
             from jinja2 import TemplateError
             from jinja2.ext import loopcontrols
@@ -182,21 +182,25 @@ class PromptRenderer:
         return self._variables_of_template
 
     def _apply_template(
-        self, messages: list[Message], variables: dict[str, Any], *, asking: bool = True
+        self,
+        messages: list[Message],
+        variables: dict[str, Any],
+        *,
+        add_generation_prompt: bool = True,
     ) -> str:
         try:
-            with bounded():
+            with resource_limits():
                 return str(
                     self._tokenizer.apply_chat_template(
                         messages,
                         tokenize=False,
-                        add_generation_prompt=asking,
+                        add_generation_prompt=add_generation_prompt,
                         strftime_now=_DATE.strftime,
                         **variables,
                     )
                 )
         except Exception as error:
-            costly = isinstance(error, TooCostly | MemoryError)
+            costly = isinstance(error, TemplateTooSlow | MemoryError)
             if costly or len(messages) < 2 or messages[0]["role"] != "system":
                 raise _refused(error) from error
             # Some templates know no system turn: its text then opens the user's.
@@ -205,7 +209,9 @@ class PromptRenderer:
                 "role": second["role"],
                 "content": f"{first['content']}\n\n{second['content']}",
             }
-            return self._apply_template([joined, *rest], variables, asking=asking)
+            return self._apply_template(
+                [joined, *rest], variables, add_generation_prompt=add_generation_prompt
+            )
 
     def _tokenizer_adds_bos(self) -> bool:
         bos = self._tokenizer.bos_token_id

@@ -1,4 +1,4 @@
-"""Weight files: which ones a loader takes, what their headers promise, what their bytes hold."""
+"""Weight files of a checkpoint: safetensors headers, hashes, search for NaN and infinity."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.errors import HarnessError
-from harness.models import cache_dir
-from harness.models.folders import what_it_is_instead
+from harness.models.not_a_checkpoint import not_a_checkpoint
+from harness.models.resolve import cache_dir
 
 # As in the format itself: https://github.com/huggingface/safetensors.
 _LARGEST_HEADER = 100 * 10**6
@@ -35,9 +35,9 @@ _FLOATS = {
 }
 # Old attention masks were stored among the weights; in half precision they are infinite.
 _MASKS = "masked_bias"
-# In multiples of every width; stays in a core's cache while it is hashed and looked through.
+# A multiple of every width; stays in a core's cache while it is hashed and searched.
 _CHUNK = 1 << 20
-_MEMORY = "checkpoint_files.json"
+_CACHE_NAME = "checkpoint_files.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What all bytes of a file come to.
+class FileScan:
+    """Result of reading all bytes of a file.
 
     Attributes:
         sha256: Its hash.
@@ -88,7 +88,7 @@ def read_json(file: Path, folder: Path) -> dict[str, Any]:
         HarnessError: It is missing, too large or nested too deeply, or no JSON object.
     """
     if not file.exists():
-        raise what_it_is_instead(folder, f"it has no {file.name}")
+        raise not_a_checkpoint(folder, f"it has no {file.name}")
     try:
         if file.stat().st_size > _LARGEST_JSON:
             raise ValueError(f"it has more than {_LARGEST_JSON >> 20} MiB")
@@ -132,7 +132,7 @@ def weight_files(folder: Path) -> list[Path]:
         return [folder / shard for shard in shards]
     found = sorted(folder.glob("*.safetensors"))
     if not found or [file.name for file in found] == ["adapter_model.safetensors"]:
-        raise what_it_is_instead(folder, "it holds no weights (*.safetensors)")
+        raise not_a_checkpoint(folder, "it holds no weights (*.safetensors)")
     folders = [file.name for file in found if not file.is_file()]
     if folders:
         raise HarnessError(
@@ -176,7 +176,7 @@ def read_header(file: Path) -> list[Tensor]:
     ) as error:
         why = "its header is nested too deeply" if isinstance(error, RecursionError) else error
         raise HarnessError(
-            f"{file} is not a sound safetensors file: {why}.",
+            f"{file} is not a valid safetensors file: {why}.",
             "Copy or download the checkpoint again.",
         ) from error
     return tensors
@@ -194,19 +194,19 @@ def _tensor(name: str, value: dict[str, Any], start: int) -> Tensor:
     return Tensor(name, dtype, tuple(shape), start + begin, start + end)
 
 
-def facts_of(files: Sequence[Path]) -> dict[Path, FileFacts]:
-    """Return the hash of each file, and which weights in it are not finite.
+def scan_files(files: Sequence[Path]) -> dict[Path, FileScan]:
+    """Return the hash of each file, and the tensors in it that are not finite.
 
-    All bytes are read once; the result is remembered for as long as a file is untouched.
+    All bytes are read once; the result is cached for as long as a file is unchanged.
 
     Raises:
-        HarnessError: A file is no sound safetensors file, or too large for what it is.
+        HarnessError: A file is not a valid safetensors file, or too large for what it is.
     """
-    memory = cache_dir() / _MEMORY
-    known: dict[str, FileFacts] = {}
+    cache = cache_dir() / _CACHE_NAME
+    known: dict[str, FileScan] = {}
     try:
-        for name, entry in json.loads(memory.read_text()).items():
-            known[name] = FileFacts(str(entry["sha256"]), tuple(map(str, entry["not_finite"])))
+        for name, entry in json.loads(cache.read_text()).items():
+            known[name] = FileScan(str(entry["sha256"]), tuple(map(str, entry["not_finite"])))
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         known = {}
 
@@ -214,11 +214,11 @@ def facts_of(files: Sequence[Path]) -> dict[Path, FileFacts]:
     unknown = [file for file in files if names[file] not in known]
     # Hashing and looking for NaN release the interpreter's lock.
     with ThreadPoolExecutor(4) as pool:
-        for file, facts in zip(unknown, pool.map(_facts, unknown), strict=True):
+        for file, facts in zip(unknown, pool.map(_scan, unknown), strict=True):
             known[names[file]] = facts
     if unknown:
-        remember(
-            memory,
+        write_cache(
+            cache,
             {
                 name: {"sha256": facts.sha256, "not_finite": list(facts.not_finite)}
                 for name, facts in known.items()
@@ -232,18 +232,18 @@ def _identity(file: Path) -> str:
     return f"{file.resolve()}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"
 
 
-def remember(memory: Path, content: object) -> None:
-    """Write a file of the cache; where it cannot be kept, its content is found out again."""
-    fresh = memory.with_suffix(f".{os.getpid()}")
+def write_cache(file: Path, content: object) -> None:
+    """Write a cache file; failure is ignored, the content is then computed again."""
+    fresh = file.with_suffix(f".{os.getpid()}")
     try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         fresh.write_text(json.dumps(content))
-        fresh.replace(memory)
+        fresh.replace(file)
     except OSError:
         fresh.unlink(missing_ok=True)
 
 
-def _facts(file: Path) -> FileFacts:
+def _scan(file: Path) -> FileScan:
     if file.suffix != ".safetensors":
         if file.stat().st_size > _LARGEST_BESIDE_WEIGHTS:
             raise HarnessError(
@@ -251,7 +251,7 @@ def _facts(file: Path) -> FileFacts:
                 "Copy or download the checkpoint again.",
             )
         with file.open("rb") as stream:
-            return FileFacts(hashlib.file_digest(stream, "sha256").hexdigest())
+            return FileScan(hashlib.file_digest(stream, "sha256").hexdigest())
     tensors = read_header(file)
     not_finite = []
     hashed = hashlib.sha256()
@@ -264,7 +264,7 @@ def _facts(file: Path) -> FileFacts:
                 finite = finite and _is_finite(chunk, tensor.dtype)
             if not finite and not tensor.name.endswith(_MASKS):
                 not_finite.append(tensor.name)
-    return FileFacts(hashed.hexdigest(), tuple(not_finite))
+    return FileScan(hashed.hexdigest(), tuple(not_finite))
 
 
 def _chunks(file: Path, stream: IO[bytes], length: int) -> Iterator[bytes]:

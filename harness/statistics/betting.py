@@ -1,4 +1,4 @@
-"""Evidence about a mean that may be looked at as often as one likes: betting against a null.
+"""Anytime-valid evidence about a mean: betting e-values and their wealth process.
 
 A gambler starts with one coin and stakes a share ``bet`` of the wealth on each observation ``x`` in
 [-1, 1] being above ``null``: the wealth is multiplied by ``1 + bet * (x - null)``. If the mean is
@@ -160,26 +160,11 @@ class Wealth:
         self._squares = self._squares + ((scale * x) ** 2).sum(-1)
         self._count = self._count + scale.sum()
 
-    def follow(self, x: Floats) -> Floats:
-        """Take in many rounds of one observation each; return the evidence after every one.
-
-        Args:
-            x: The observations in [-1, 1]; shape (..., steps).
-
-        Returns:
-            Logarithm of the whole wealth against each null; shape (..., steps, G).
-        """
-        course = []
-        for step in range(x.shape[-1]):
-            self.observe(x[..., step, None])
-            course.append(self.log_evidence())
-        return np.stack(course, axis=-2)
-
     def log_evidence(self) -> Floats:
         """Return the logarithm of the whole wealth against each null; shape (..., G)."""
         return _log_sum(self.log)
 
-    def foreseen(self, null: int, x: Floats, weights: Floats) -> float:
+    def log_evidence_after(self, null: int, x: Floats, weights: Floats) -> float:
         """Return the evidence of a single gate against one null if one more round held ``x``.
 
         The bets are those that would follow it, which flatters the evidence, and their ceiling that
@@ -219,7 +204,7 @@ class Wealth:
         self._squares = self._squares[chosen]
         self._count = self._count[chosen]
 
-    def forget(self, count: int) -> None:
+    def drop_nulls(self, count: int) -> None:
         """Stop following the first so many nulls."""
         self._nulls = self._nulls[count:]
         self.log = self.log[..., count:, :]

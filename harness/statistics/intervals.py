@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,57 +131,6 @@ def student(values: Sequence[float], *, confidence: float = 0.95) -> Estimate:
     variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
     reach = float(stdtrit(count - 1, (1 + confidence) / 2)) * math.sqrt(variance / count)
     return Estimate(mean, mean - reach, mean + reach, count)
-
-
-def bootstrap(
-    rows: NDArray[np.float64],
-    statistic: Callable[[NDArray[np.float64]], float],
-    *,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> Estimate:
-    """Return any statistic of the items with a bootstrap interval over items (BCa, Efron 1987).
-
-    For what has no formula. Where resampling never changes the statistic the interval has no width.
-
-    Args:
-        rows: One row an item, holding all that belongs to it; shape (n, ...).
-        statistic: Makes a number of such rows.
-        confidence: Coverage aimed at; with few items it is less.
-        resamples: How often the items are drawn anew.
-        seed: Of the drawing.
-
-    Raises:
-        ValueError: There are fewer than two items.
-    """
-    import numpy as np
-    from scipy.stats import bootstrap as resample
-
-    if len(rows) < 2:
-        raise ValueError("one item cannot be resampled")
-    value = float(statistic(rows))
-    drawn = resample(
-        (np.arange(len(rows)),),
-        lambda chosen: statistic(rows[chosen]),
-        vectorized=False,
-        n_resamples=resamples,
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    if drawn.standard_error == 0:
-        return Estimate(value, value, value, len(rows))
-    limits = resample(
-        (np.arange(len(rows)),),
-        lambda chosen: statistic(rows[chosen]),
-        vectorized=False,
-        n_resamples=0,
-        confidence_level=confidence,
-        method="BCa",
-        bootstrap_result=drawn,
-    ).confidence_interval
-    return Estimate(value, float(limits.low), float(limits.high), len(rows))
 
 
 def score(

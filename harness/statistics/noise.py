@@ -1,4 +1,4 @@
-"""Where the noise of a score comes from: items that differ, or samples of one item that do."""
+"""Variance components of a score: between items, and within items (sampling)."""
 
 from __future__ import annotations
 
@@ -17,23 +17,13 @@ class Noise:
         samples: Samples an item (harmonic mean, where they differ).
         between: Variance of the items' expected scores; at least 0.
         within: Mean variance of one sample around its item's expected score; none where every item
-            has one sample, since the two cannot then be told apart.
+            has one sample, since the two cannot then be separated.
     """
 
     items: int
     samples: float
     between: float | None
     within: float | None
-
-    def variance(self, samples: int) -> float:
-        """Return the variance of one item's score with so many samples.
-
-        Raises:
-            ValueError: The parts are not known.
-        """
-        if self.between is None or self.within is None:
-            raise ValueError("one sample an item does not tell sampling noise from other noise")
-        return self.between + self.within / samples
 
     @property
     def sampling_share(self) -> float | None:

@@ -1,4 +1,4 @@
-"""The order in which evidence is read, fixed before anything is generated.
+"""Seeded reading order of evidence, fixed before anything is generated.
 
 Wrong answers run longer, so that results read as they arrive begin with the right ones. Evidence
 therefore comes from the completed prefix of a seeded order only: an item that arrives early waits.

@@ -1,9 +1,9 @@
-"""Two runs compared on the items they share, item by item."""
+"""Paired comparison of two runs by item: exact tests, intervals, minimum detectable drop."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -48,8 +48,8 @@ class Comparison:
         p: Two-sided p-value of "no difference".
         better: Items with a higher score in the second run.
         worse: Items with a lower one.
-        detectable: The drop that 80 % of such comparisons would show (:meth:`could_see`);
-            none if no drop.
+        detectable: Minimum detectable drop with 80 % power (:meth:`detectable_at`); none if no
+            drop is.
         method: ``mcnemar`` (scores 0 or 1) or ``sign-flip`` (shares); both are exact.
         variance: Of an item's difference, unbiased.
         uncut: The interval before ``p`` decided whether 0 is in it, for averages over tasks.
@@ -70,32 +70,22 @@ class Comparison:
     uncut: tuple[float, float]
     on_these_items: OnTheseItems | None
 
-    def could_see(self, *, alpha: float) -> float | None:
-        """Return the smallest drop that 80 % of such comparisons would show; none if no drop.
+    def detectable_at(self, *, alpha: float) -> float | None:
+        """Return the minimum detectable drop with 80 % power; none if no drop is.
 
-        For scores of 0 and 1 by the exact power of McNemar's test, where equal models flip as many
-        items as flipped here, half of them each way, and the drop adds items that turn wrong. For
-        shares a drop of the same size on every item, by the normal approximation of the sign-flip
-        test, whose noise includes the square of the drop.
+        For scores of 0 and 1 by the exact power of McNemar's test (Duffy 1984), where equal models
+        flip as many items as flipped here, half of them each way, and the drop adds items that turn
+        wrong. For shares a drop of the same size on every item, by the normal approximation of the
+        sign-flip test, whose noise includes the square of the drop.
 
         Args:
             alpha: Two-sided level at which a difference counts as shown.
         """
         flips = self.better + self.worse if self.method == "mcnemar" else None
-        return _could_see(self.items, flips, self.variance, alpha)
-
-    def printed(self, points: Callable[[float], str]) -> str:
-        """Return effect and interval; the interval's bracket is round where it leaves out a 0.
-
-        Args:
-            points: Prints one of them.
-        """
-        left = "(" if 0 < self.low <= _BESIDE_0 else "["
-        right = ")" if -_BESIDE_0 <= self.high < 0 else "]"
-        return f"{points(self.effect)} {left}{points(self.low)}, {points(self.high)}{right}"
+        return _detectable(self.items, flips, self.variance, alpha)
 
 
-_BESIDE_0 = 1e-9
+_NEXT_TO_0 = 1e-9
 _POWER = 0.8
 
 
@@ -144,7 +134,7 @@ def compare(
     grid = common_grid(grid_of(a), grid_of(b))
     p = mcnemar(better, worse) if grid == 1 else float(sign_flip_p(difference[None], grid)[0])
 
-    centre, error = _steadied(difference)
+    centre, error = _adjusted_mean(difference)
     # At least that of one sample of one item that differs.
     variance = max(float(np.var(difference, ddof=min(1, items - 1))), 1 / (items * grid**2))
     reach = float(stdtrit(max(1, items - 1), (1 + confidence) / 2)) * error
@@ -154,11 +144,11 @@ def compare(
     return Comparison(
         items=items,
         effect=effect,
-        **_agreeing(effect, low, high, shown=p <= alpha),
+        **_consistent_with_p(effect, low, high, shown=p <= alpha),
         p=p,
         better=better,
         worse=worse,
-        detectable=_could_see(items, better + worse if grid == 1 else None, variance, alpha),
+        detectable=_detectable(items, better + worse if grid == 1 else None, variance, alpha),
         method=method,
         variance=variance,
         uncut=(low, high),
@@ -189,8 +179,8 @@ def average(comparisons: Sequence[Comparison]) -> Estimate:
     return intervals.suite([Estimate(one.effect, *one.uncut, one.items) for one in comparisons])
 
 
-def _could_see(items: int, flips: int | None, variance: float, alpha: float) -> float | None:
-    """Return :meth:`Comparison.could_see`.
+def _detectable(items: int, flips: int | None, variance: float, alpha: float) -> float | None:
+    """Return :meth:`Comparison.detectable_at`.
 
     Args:
         items: Items of the comparison.
@@ -209,11 +199,11 @@ def _could_see(items: int, flips: int | None, variance: float, alpha: float) -> 
         root = math.sqrt(items * z_power**2 - rest * (z_power**2 - z_alpha**2))
         drop = math.sqrt(variance) * (math.sqrt(items) * z_power + root) / rest
         return float(drop) if drop <= 1 else None
-    return _mcnemar_could_see(items, flips, alpha)
+    return _mcnemar_detectable(items, flips, alpha)
 
 
 @lru_cache(maxsize=4096)
-def _mcnemar_could_see(items: int, flips: int, alpha: float) -> float | None:
+def _mcnemar_detectable(items: int, flips: int, alpha: float) -> float | None:
     number = np.arange(items + 1)
     most = np.asarray(binom.ppf(alpha / 2, number, 0.5))
     most = most - (bdtr(most, number, 0.5) > alpha / 2)
@@ -230,7 +220,7 @@ def _mcnemar_could_see(items: int, flips: int, alpha: float) -> float | None:
     return float(brentq(missing, 1e-9, 1.0, xtol=1e-5))
 
 
-def _steadied(difference: Floats) -> tuple[float, float]:
+def _adjusted_mean(difference: Floats) -> tuple[float, float]:
     """Return mean and standard error with half an item added that differs each way.
 
     It differs as much as the most different one does; the standard error is never less than if one
@@ -243,11 +233,11 @@ def _steadied(difference: Floats) -> tuple[float, float]:
     return centre, math.sqrt((max(squares, 1.0) / items - centre**2) / items)
 
 
-def _agreeing(effect: float, low: float, high: float, *, shown: bool) -> dict[str, float]:
+def _consistent_with_p(effect: float, low: float, high: float, *, shown: bool) -> dict[str, float]:
     """Return the interval's ends, 0 being outside if and only if a difference is shown."""
     if not shown:
         return {"low": min(low, 0.0), "high": max(high, 0.0)}
-    beside = min(_BESIDE_0, abs(effect) / 2)
+    beside = min(_NEXT_TO_0, abs(effect) / 2)
     return {
         "low": max(low, beside) if effect > 0 else low,
         "high": min(high, -beside) if effect < 0 else high,

@@ -1,6 +1,6 @@
-"""What a decision will take, worked out on supposed items before anything is spent.
+"""Power and sample size of the fixed-size paired test and of the gate, under assumptions.
 
-An item's difference is supposed to be one of three things: lost or gained outright, since the
+An item's difference is assumed to be one of three things: lost or gained outright, since the
 candidate is another model; or what sampling alone does to an item that has not changed. Chances are
 those of simulated tests on such items, so that they hold for few items and skewed differences too.
 """
@@ -22,8 +22,8 @@ from harness.statistics.betting import Floats
 from harness.statistics.sequential import Rule
 from harness.statistics.simulation import (
     Differences,
+    OperatingCharacteristic,
     PlannedTask,
-    Prospect,
     simulate_gate,
 )
 
@@ -33,7 +33,7 @@ _GATES = 1000
 # For remarks ("about 1,400 items"), of which a gate makes several before it starts.
 _FEWER_GATES = 400
 _MOST_STEPS = 8
-# More samples of an item than this are asked of nobody.
+# More samples of an item than this are never proposed.
 _MOST_SAMPLES = 64
 # Up to here a test of a size fixed beforehand is simulated where it is not one of single samples.
 _FEW_ITEMS = 400
@@ -41,8 +41,8 @@ _TESTS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Supposed:
-    """What is supposed of a baseline's items and of a candidate that has not been measured.
+class Assumptions:
+    """Assumptions about a baseline's items and a candidate that has not been measured.
 
     Attributes:
         score: The baseline's score; it tells how skewed the noise of sampling is.
@@ -68,12 +68,12 @@ class Supposed:
         noise = self.within * (1 / self.baseline_samples + 1 / self.candidate_samples)
         return min(1.0, drop + (1 - drop) * (self.changes + noise))
 
-    def as_seen(self, square: float, drop: float, *, noise_known: bool) -> Supposed:
+    def as_seen(self, square: float, drop: float, *, noise_known: bool) -> Assumptions:
         """Return the same with the mean square that was seen.
 
         Args:
             square: Mean squared difference of the items read.
-            drop: Their mean drop, supposed to be that of items lost outright.
+            drop: Their mean drop, assumed to be that of items lost outright.
             noise_known: Whether ``within`` was measured; else all is put down to it.
         """
         samples = 1 / self.baseline_samples + 1 / self.candidate_samples
@@ -142,89 +142,95 @@ def _log_choose(count: int, chosen: NDArray[np.intp]) -> Floats:
 # --- a test of a size fixed beforehand ---------------------------------------------------------
 
 
-def chance_of_seeing(supposed: Supposed, items: int, drop: float, *, alpha: float = 0.05) -> float:
-    """Return the chance that a test of a fixed size sees a drop: the paired sign-flip test.
+def fixed_test_power(
+    assumed: Assumptions, items: int, drop: float, *, alpha: float = 0.05
+) -> float:
+    """Return the power of a test of a fixed size against a drop: the paired sign-flip test.
 
     For single samples that is McNemar's exact test, one-sided.
 
     Args:
-        supposed: What is supposed of the items.
+        assumed: What is assumed of the items.
         items: Their number.
         drop: The drop, a share.
         alpha: Probability of a false alarm.
     """
-    values, chances = supposed.differences(drop)
-    if (supposed.baseline_samples, supposed.candidate_samples) == (1, 1):
-        return _mcnemar_sees(items, float(chances[0]), float(chances[1]), alpha)
+    values, chances = assumed.differences(drop)
+    if (assumed.baseline_samples, assumed.candidate_samples) == (1, 1):
+        return _mcnemar_power(items, float(chances[0]), float(chances[1]), alpha)
     needed = float(norm.isf(alpha))
     if items > _FEW_ITEMS:
-        square = supposed.square(drop)
+        square = assumed.square(drop)
         beyond = drop * math.sqrt(items) - needed * math.sqrt(square)
         return float(norm.cdf(beyond / math.sqrt(max(square - drop**2, 1e-12))))
     counts = np.random.default_rng(0).multinomial(items, chances, size=_TESTS)
     sums, squares = counts @ values, counts @ values**2
     # The exact test's sums are this far apart, twice: a correction for continuity.
-    step = 1 / max(supposed.baseline_samples, supposed.candidate_samples)
+    step = 1 / max(assumed.baseline_samples, assumed.candidate_samples)
     return float((sums - step > needed * np.sqrt(squares)).mean())
 
 
 def detectable_drop(
-    supposed: Supposed, items: int, *, alpha: float = 0.05, power: float = 0.8
+    assumed: Assumptions, items: int, *, alpha: float = 0.05, power: float = 0.8
 ) -> float | None:
-    """Return the smallest drop that such a test sees with this power; none if it sees none."""
+    """Return the minimum detectable drop of such a test with this power; none if there is none."""
 
     def missing(drop: float) -> float:
-        return chance_of_seeing(supposed, items, drop, alpha=alpha) - power
+        return fixed_test_power(assumed, items, drop, alpha=alpha) - power
 
     return float(brentq(missing, 0.0, 1.0, xtol=1e-4)) if missing(1.0) > 0 else None
 
 
-def fixed_items(supposed: Supposed, drop: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
-    """Return the fewest items with which such a test sees a drop with this power."""
+def fixed_items(
+    assumed: Assumptions, drop: float, *, alpha: float = 0.05, power: float = 0.8
+) -> int:
+    """Return the fewest items with which such a test has this power against a drop."""
 
     def missing(items: float) -> float:
-        return chance_of_seeing(supposed, round(items), drop, alpha=alpha) - power
+        return fixed_test_power(assumed, round(items), drop, alpha=alpha) - power
 
     distance = float(norm.isf(alpha) + norm.ppf(power)) / drop
-    high = max(1, math.ceil(distance**2 * supposed.square(drop)))
+    high = max(1, math.ceil(distance**2 * assumed.square(drop)))
     while missing(high) < 0:
         high = math.ceil(1.2 * high) + 1
     return math.ceil(brentq(missing, 1, high, xtol=0.5)) if missing(1) < 0 else 1
 
 
-def _mcnemar_sees(items: int, lost: float, gained: float, alpha: float) -> float:
+def _mcnemar_power(items: int, lost: float, gained: float, alpha: float) -> float:
+    """Return the exact power of McNemar's test, averaged over the number of flips (Duffy 1984)."""
     reach = 8 * math.sqrt(items * (lost + gained)) + 8
     middle = items * (lost + gained)
     flips = np.arange(max(1, math.floor(middle - reach)), min(items, math.ceil(middle + reach)) + 1)
     # Fewer lost items than this are no significant majority of the flips.
     enough = binom.isf(alpha, flips, 0.5) + 1
     share = lost / (lost + gained)
-    seen = binom.pmf(flips, items, lost + gained) @ binom.sf(enough - 1, flips, share)
-    return float(seen)
+    return float(binom.pmf(flips, items, lost + gained) @ binom.sf(enough - 1, flips, share))
 
 
 # --- the gate ----------------------------------------------------------------------------------
 
 
-def prospect(
-    rule: Rule, supposed: Supposed, *, drop: float, budget: int, gates: int = _GATES
-) -> Prospect:
-    """Say what a gate may hope for, before it starts; by simulation with a fixed seed.
+def operating_characteristic(
+    rule: Rule, assumed: Assumptions, *, drop: float, budget: int, gates: int = _GATES
+) -> OperatingCharacteristic:
+    """Return a gate's operating characteristic at one drop, by simulation with a fixed seed.
 
     Args:
         rule: What it decides.
-        supposed: What is supposed of the items.
-        drop: The drop supposed, a share.
+        assumed: What is assumed of the items.
+        drop: The drop assumed, a share.
         budget: The most items it may read.
         gates: How many are simulated; with 1,000 a chance of .8 is known to 2.5 points (95 %).
     """
-    (ended,) = simulate_gate([PlannedTask(rule, budget, supposed.differences(drop))], gates=gates)
-    return Prospect(
+    (ended,) = simulate_gate([PlannedTask(rule, budget, assumed.differences(drop))], gates=gates)
+    return OperatingCharacteristic(
         drop, float(ended.failed.mean()), float(ended.passed.mean()), float(ended.items.mean())
     )
 
 
-def items_needed(rule: Rule, supposed: Supposed, *, power: float = 0.8, gates: int = _GATES) -> int:
+def items_needed(
+    rule: Rule, assumed: Assumptions, *, power: float = 0.8, gates: int = _GATES
+) -> int:
     """Return how many items let a gate decide rightly with this chance, whichever is true.
 
     A gate of just so many items, since its bets plan for its end: it passes an equal candidate, and
@@ -232,33 +238,33 @@ def items_needed(rule: Rule, supposed: Supposed, *, power: float = 0.8, gates: i
 
     Args:
         rule: What is decided.
-        supposed: What is supposed of the items.
+        assumed: What is assumed of the items.
         power: The chance.
         gates: How many are simulated for each chance.
     """
 
     def needed(drop: float) -> int:
-        square = supposed.square(drop)
+        square = assumed.square(drop)
 
         def at(drift: float) -> tuple[Rule, int]:
             return rule, max(1, math.ceil(drift**2 * square / rule.margin**2))
 
-        return at(_drift_needed(at, supposed, drop > 0, power, gates))[1]
+        return at(_drift_needed(at, assumed, drop > 0, power, gates))[1]
 
     items = needed(rule.margin)
-    same = prospect(rule, supposed, drop=0.0, budget=items, gates=gates)
+    same = operating_characteristic(rule, assumed, drop=0.0, budget=items, gates=gates)
     return items if same.right >= power - _CLOSE else max(items, needed(0.0))
 
 
 def margin_decided(
-    items: int, rule: Rule, supposed: Supposed, *, power: float = 0.8, gates: int = _GATES
+    items: int, rule: Rule, assumed: Assumptions, *, power: float = 0.8, gates: int = _GATES
 ) -> float | None:
     """Return the smallest margin that these items decide rightly with this chance, or none.
 
     Args:
         items: Items there are.
         rule: Gives the probabilities of error.
-        supposed: What is supposed of the items.
+        assumed: What is assumed of the items.
         power: The chance, both of passing an equal candidate and of failing one at the margin.
         gates: How many are simulated for each chance.
     """
@@ -266,7 +272,7 @@ def margin_decided(
 
     def margin_of(drift: float, drops: bool) -> float:
         def missing(margin: float) -> float:
-            return margin**2 * items - drift**2 * supposed.square(margin if drops else 0.0)
+            return margin**2 * items - drift**2 * assumed.square(margin if drops else 0.0)
 
         return float(brentq(missing, 1e-6, largest)) if missing(largest) > 0 else largest
 
@@ -274,10 +280,12 @@ def margin_decided(
         def at(drift: float) -> tuple[Rule, int]:
             return replace(rule, margin=margin_of(drift, drops)), items
 
-        return at(_drift_needed(at, supposed, drops, power, gates))[0].margin
+        return at(_drift_needed(at, assumed, drops, power, gates))[0].margin
 
     margin = needed(True)
-    same = prospect(replace(rule, margin=margin), supposed, drop=0.0, budget=items, gates=gates)
+    same = operating_characteristic(
+        replace(rule, margin=margin), assumed, drop=0.0, budget=items, gates=gates
+    )
     if same.right < power - _CLOSE:
         margin = max(margin, needed(False))
     return margin if margin < largest else None
@@ -299,38 +307,38 @@ class Remedy:
     margin: float | None
 
 
-def what_it_would_take(
-    rule: Rule, supposed: Supposed, *, items: int, resample: bool = True, power: float = 0.8
+def power_remedy(
+    rule: Rule, assumed: Assumptions, *, items: int, resample: bool = True, power: float = 0.8
 ) -> Remedy:
-    """Say what an undecided gate, or one that has not started, would need.
+    """Return what would give an undecided gate, or one that has not started, the power asked for.
 
     Args:
         rule: What is decided.
-        supposed: What is supposed of the items, or was seen.
+        assumed: What is assumed of the items, or was seen.
         items: Items there are.
         resample: Whether more samples of an item would tell more.
         power: Chance of the right verdict, with no drop and at the margin.
     """
-    needed = items_needed(rule, supposed, power=power, gates=_FEWER_GATES)
-    more: int | None = supposed.candidate_samples if needed <= items else None
+    needed = items_needed(rule, assumed, power=power, gates=_FEWER_GATES)
+    more: int | None = assumed.candidate_samples if needed <= items else None
     if more is None and resample:
-        more = _samples_needed(rule, supposed, items, needed, power)
-    margin = margin_decided(items, rule, supposed, power=power, gates=_FEWER_GATES)
+        more = _samples_needed(rule, assumed, items, needed, power)
+    margin = margin_decided(items, rule, assumed, power=power, gates=_FEWER_GATES)
     return Remedy(needed, more, margin)
 
 
 def _samples_needed(
-    rule: Rule, supposed: Supposed, items: int, needed: int, power: float
+    rule: Rule, assumed: Assumptions, items: int, needed: int, power: float
 ) -> int | None:
     """Return the candidate's samples with which these items are enough, or none."""
-    allowed = supposed.square(rule.margin) * items / needed
-    fixed = replace(supposed, candidate_samples=_MOST_SAMPLES).square(rule.margin)
+    allowed = assumed.square(rule.margin) * items / needed
+    fixed = replace(assumed, candidate_samples=_MOST_SAMPLES).square(rule.margin)
     if allowed <= fixed:
         return None
-    of_sampling = (1 - rule.margin) * supposed.within
-    own = supposed.square(rule.margin) - of_sampling / supposed.candidate_samples
+    of_sampling = (1 - rule.margin) * assumed.within
+    own = assumed.square(rule.margin) - of_sampling / assumed.candidate_samples
     more = min(_MOST_SAMPLES, math.ceil(of_sampling / (allowed - own)))
-    asked = replace(supposed, candidate_samples=more)
+    asked = replace(assumed, candidate_samples=more)
     enough = items_needed(rule, asked, power=power, gates=_FEWER_GATES)
     # Few items need a little more or less than the mean square says.
     return more if enough <= 1.1 * items else None
@@ -338,7 +346,7 @@ def _samples_needed(
 
 def _drift_needed(
     at: Callable[[float], tuple[Rule, int]],
-    supposed: Supposed,
+    assumed: Assumptions,
     drops: bool,
     power: float,
     gates: int,
@@ -347,7 +355,7 @@ def _drift_needed(
 
     Args:
         at: The gate of such a drift.
-        supposed: What is supposed of the items.
+        assumed: What is assumed of the items.
         drops: Whether the candidate has dropped by the margin; else it is equal.
         power: The chance of a right verdict.
         gates: How many are simulated for each chance.
@@ -361,7 +369,7 @@ def _drift_needed(
             break
         before = rule, items
         drop = rule.margin if drops else 0.0
-        found = prospect(rule, supposed, drop=drop, budget=items, gates=gates).right
+        found = operating_characteristic(rule, assumed, drop=drop, budget=items, gates=gates).right
         if abs(found - power) < _CLOSE:
             return drift
         low, high = (drift, high) if found < power else (low, drift)

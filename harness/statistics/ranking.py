@@ -76,7 +76,9 @@ def standings(scores: Sequence[ArrayLike], *, confidence: float = 0.95) -> list[
         raise ValueError("models are ranked on the same items")
     estimates = simultaneous(rows, confidence=confidence)
     return (
-        _standings(estimates, *_tests(np.stack(rows), 1 - confidence), confidence) if rows else []
+        _standings(estimates, *_pairwise_tests(np.stack(rows), 1 - confidence), confidence)
+        if rows
+        else []
     )
 
 
@@ -133,18 +135,18 @@ def _standings(
     """
     count = len(estimates)
     upper = np.triu_indices(count, 1)
-    told = np.zeros((count, count), dtype=bool)
-    told[upper] = (_holm(p[upper]) <= 1 - confidence) & (effect[upper] != 0)
-    told |= told.T
-    better = (told & (effect > 0)).sum(axis=1)
-    worse = (told & (effect < 0)).sum(axis=1)
+    differs = np.zeros((count, count), dtype=bool)
+    differs[upper] = (_holm(p[upper]) <= 1 - confidence) & (effect[upper] != 0)
+    differs |= differs.T
+    better = (differs & (effect > 0)).sum(axis=1)
+    worse = (differs & (effect < 0)).sum(axis=1)
     return [
         Standing(estimate, 1 + int(better[i]), count - int(worse[i]))
         for i, estimate in enumerate(estimates)
     ]
 
 
-def _tests(scores: Floats, alpha: float) -> tuple[Floats, Floats]:
+def _pairwise_tests(scores: Floats, alpha: float) -> tuple[Floats, Floats]:
     """Return effect and p-value of every two models as :func:`paired.compare` has them.
 
     The p-values stand above the diagonal: below it they would be the same. With several samples an

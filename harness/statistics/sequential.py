@@ -1,4 +1,4 @@
-"""The regression gate: pass, fail or undecided, valid whenever it looks.
+"""Anytime-valid sequential test of the regression gate: pass, fail or undecided.
 
 *What is inferred.* Over *new items*: the items of a benchmark stand for the questions like them,
 and drop means the expected score of the baseline minus that of the candidate, over such questions
@@ -88,23 +88,6 @@ class Rule:
             raise ValueError("margin and alpha are shares between 0 and 1")
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The course of a gate over differences in order.
-
-    Attributes:
-        outcome: Fail or pass by the first crossing, else undecided.
-        items: How many items were read until then.
-        low: Lower ends of the interval for the drop after each item.
-        high: Upper ends.
-    """
-
-    outcome: Outcome
-    items: int
-    low: Floats
-    high: Floats
-
-
 class LowerBound:
     """An anytime-valid lower bound of a mean in [-1, 1], and whether one null was ever rejected.
 
@@ -131,7 +114,7 @@ class LowerBound:
         if count:
             self.value = float(self._nulls[count - 1])
             self._nulls, self._rejected = self._nulls[count:], self._rejected[count:]
-            self._wealth.forget(count)
+            self._wealth.drop_nulls(count)
 
     @property
     def crossed(self) -> bool:
@@ -142,7 +125,7 @@ class LowerBound:
         """Return how far the evidence is on its way, at most 1; below 0 it speaks for the null.
 
         Args:
-            x: Observations to be counted as if they had been taken in (``Wealth.foreseen``).
+            x: Observations to count as if they had been observed (``Wealth.log_evidence_after``).
             weights: One for each; ones if left out.
         """
         if self.crossed:
@@ -151,7 +134,7 @@ class LowerBound:
         if x is None or not len(x):
             return min(1.0, float(self._wealth.log_evidence()[asked]) / self._needed)
         scale = np.ones(len(x)) if weights is None else weights
-        return min(1.0, self._wealth.foreseen(asked, x, scale) / self._needed)
+        return min(1.0, self._wealth.log_evidence_after(asked, x, scale) / self._needed)
 
 
 def bets_of(rule: Rule, budget: float | None) -> tuple[Bets, Bets]:
@@ -216,7 +199,7 @@ class Evidence:
         Args:
             drops: Independent differences; what is tested is the mean of their expectations.
             reach: How far from 0 they may lie, known before they are; more than 1 where
-                :class:`~harness.statistics.rounds.UsualDrops` are taken off.
+                :class:`~harness.statistics.rounds.ItemEffects` are taken off.
 
         Raises:
             ValueError: One of them is outside [-reach, reach].
@@ -283,7 +266,7 @@ class Evidence:
         if not weight:
             return 0.0, 0.0
         drop = (self._sum + float(weights @ drops)) / weight
-        # One flip is supposed, so that there is an error where none has been seen.
+        # One flip is assumed, so that there is an error where none has been seen.
         square = (self._squares + float(((weights * drops) ** 2).sum()) + 1) / (weight + 1)
         error = 0.5 * math.sqrt(square / weight)
         to_fail = (1 - self._fail.progress(drops, weights)) * math.log(1 / self.rule.alpha_fail)
@@ -332,7 +315,7 @@ class SuiteEvidence(Evidence):
 
 
 class RateGuard:
-    """Watches a rate of mishaps (truncation, no answer, loops, grader failures) beside the gate.
+    """Watches a failure rate (truncation, no answer, loops, grader failures) beside the gate.
 
     Breached if "the rate has risen by at most ``tolerance``" is rejected, at any time, with
     probability at most ``alpha`` where that is true. A guard that is not breached need not be held:
@@ -462,16 +445,3 @@ def verdict(tests: Iterable[Outcome], *, breached: bool = False) -> Outcome:
     if outcomes and all(outcome is Outcome.PASS for outcome in outcomes):
         return Outcome.PASS
     return Outcome.UNDECIDED
-
-
-def decide(drops: Iterable[float], rule: Rule, budget: float | None = None) -> Decision:
-    """Run a gate over differences in their seeded order, to the first crossing or the end."""
-    evidence = Evidence(rule, budget)
-    low, high = [], []
-    for drop in drops:
-        evidence.update(drop)
-        low.append(evidence.low)
-        high.append(evidence.high)
-        if evidence.outcome is not Outcome.UNDECIDED:
-            break
-    return Decision(evidence.outcome, evidence.items, np.array(low), np.array(high))

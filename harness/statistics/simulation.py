@@ -1,11 +1,11 @@
-"""Many gates at once, to see how often they are right and what they cost."""
+"""Monte Carlo simulation of many gates: how often they are right, and what they read."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,6 @@ from numpy.typing import NDArray
 from harness.statistics.betting import Floats, Wealth
 from harness.statistics.sequential import Rule, bets_of
 
-# The next differences of the gates named by number: those at steps first to last, the last
-# excluded; shape (gates, steps).
-Draw = Callable[[NDArray[np.intp], int, int], Floats]
-
-# Numbers drawn at a time: as much as keeps the arrays in the cache.
-_BLOCK = 8_000
 # How often a simulated gate of ``simulate_gate`` looks; more looks change its chances by less than
 # a point.
 _LOOKS = 200
@@ -39,50 +33,56 @@ class Simulated:
     items: NDArray[np.intp]
 
 
-def simulate(draw: Draw, rule: Rule, *, gates: int, budget: int, planned: bool = True) -> Simulated:
-    """Run many gates, each looking after every item, with the evidence of ``sequential.Evidence``.
+AnyWealth = TypeVar("AnyWealth", bound=Wealth)
+
+
+class ManyGates(Generic[AnyWealth]):
+    """Many gates on one test at once; those that are decided are followed no longer.
 
     Args:
-        draw: Gives the next differences of those still running.
         rule: What they decide.
-        gates: Their number.
-        budget: The most items a gate may read.
-        planned: Whether its bets plan for that end.
+        failing: Evidence against "there is no drop", of one null.
+        passing: Evidence against "the drop is at least the margin", of one null.
+        budget: How many items each may read, or rounds.
+
+    Attributes:
+        running: The numbers of the gates that are undecided.
+        ended: How each ended; undecided ones with all items read.
     """
-    fail, absence = bets_of(rule, budget if planned else None)
-    failing = Wealth(fail, [0.0], gates)
-    passing = Wealth(absence, [-rule.margin], gates)
-    running = np.arange(gates)
-    failed, passed = np.zeros(gates, dtype=bool), np.zeros(gates, dtype=bool)
-    items = np.full(gates, budget)
-    step = 0
-    while step < budget and len(running):
-        last = min(budget, step + max(1, _BLOCK // len(running)))
-        x = draw(running, step, last)
-        fails = failing.follow(x)[..., 0] >= -math.log(rule.alpha_fail)
-        passes = passing.follow(-x)[..., 0] >= -math.log(rule.alpha_pass)
-        over: NDArray[np.bool_] = np.any(fails | passes, axis=-1)
+
+    def __init__(self, rule: Rule, failing: AnyWealth, passing: AnyWealth, budget: int) -> None:
+        self.failing, self.passing = failing, passing
+        gates = len(failing.log)
+        self.running = np.arange(gates)
+        self.ended = Simulated(
+            np.zeros(gates, dtype=bool), np.zeros(gates, dtype=bool), np.full(gates, budget)
+        )
+        self._needed = -math.log(rule.alpha_fail), -math.log(rule.alpha_pass)
+
+    def look(self, read: int) -> NDArray[np.bool_]:
+        """Look at the evidence after so many items; return which running gates go on."""
+        fails = self.failing.log_evidence()[:, 0] >= self._needed[0]
+        over = fails | (self.passing.log_evidence()[:, 0] >= self._needed[1])
         if over.any():
-            first = (fails | passes)[over].argmax(-1)
-            failed[running[over]] = np.take_along_axis(fails[over], first[:, None], 1)[:, 0]
-            passed[running[over]] = ~failed[running[over]]
-            items[running[over]] = step + first + 1
-            running = running[~over]
-            failing.keep(~over)
-            passing.keep(~over)
-        step = last
-    return Simulated(failed, passed, items)
+            ending = self.running[over]
+            self.ended.failed[ending], self.ended.passed[ending] = fails[over], ~fails[over]
+            self.ended.items[ending] = read
+            self.running = self.running[~over]
+            self.failing.keep(~over)
+            self.passing.keep(~over)
+        going_on: NDArray[np.bool_] = ~over
+        return going_on
 
 
 @dataclass(frozen=True, slots=True)
-class Prospect:
-    """What a gate on one task may hope for, if the candidate has dropped by so much.
+class OperatingCharacteristic:
+    """Operating characteristic of a gate on one task at one drop of the candidate.
 
     Attributes:
-        drop: The drop that is supposed.
+        drop: The drop that is assumed.
         fails: Chance of a fail within the budget.
         passes: Chance of a pass.
-        items: Expected number of items read, at most the budget.
+        items: Expected sample number: items read, at most the budget.
     """
 
     drop: float
@@ -110,7 +110,7 @@ class PlannedTask:
     Attributes:
         rule: What is decided on it.
         units: How many items there are to read, or rounds of them.
-        differences: What an item is supposed to show, or in each round one of these items.
+        differences: What an item is assumed to show, or in each round one of these items.
         width: Differences in a unit: one of an item, as many as items in a round.
         in_suite: Whether it counts in the suite.
     """
@@ -154,7 +154,7 @@ def simulate_gate(
         fresh = np.diff(np.arange(looks + 1) * task.units // looks) * task.width
         values = task.differences.values
         seen = random.multinomial(fresh, task.differences.chances, size=(gates, looks))
-        ended.append(_ended(task.rule, task.size, values, seen, np.ones(len(values))))
+        ended.append(_simulated(task.rule, task.size, values, seen, np.ones(len(values))))
         if task.in_suite:
             drawn.append(seen.reshape(gates, spans, looks // spans, -1).sum(2))
             # In a suite the tasks weigh alike, whatever their size.
@@ -163,7 +163,7 @@ def simulate_gate(
         values = np.concatenate([task.differences.values for task in together])
         counts = np.concatenate(drawn, axis=2)
         budget = len(together) * least
-        ended.append(_ended(suite, budget, values, counts, np.concatenate(weights)))
+        ended.append(_simulated(suite, budget, values, counts, np.concatenate(weights)))
     return ended
 
 
@@ -192,7 +192,7 @@ class _Counted(Wealth):
         self._count = self._count + weights @ counts
 
 
-def _ended(
+def _simulated(
     rule: Rule, budget: int, values: Floats, counts: NDArray[np.int64], weights: Floats
 ) -> Simulated:
     """Follow one test; ``counts`` by gate, look and value, ``weights`` by value."""
@@ -200,26 +200,18 @@ def _ended(
     # By look, value and gate, as it is read; and no conversions in the loop.
     by_look = np.ascontiguousarray(counts.transpose(1, 2, 0), dtype=float)
     fail, absence = bets_of(rule, budget)
-    failing = _Counted(fail, [0.0], gates)
-    passing = _Counted(absence, [-rule.margin], gates)
-    running = np.arange(gates)
-    failed, passed = np.zeros(gates, dtype=bool), np.zeros(gates, dtype=bool)
-    items = np.full(gates, budget)
+    many = ManyGates(
+        rule,
+        _Counted(fail, [0.0], gates),
+        _Counted(absence, [-rule.margin], gates),
+        budget,
+    )
     read = np.cumsum(by_look[:, :, 0].sum(1))
     for look in range(looks):
-        seen = by_look[look][:, running]
-        failing.observe_counts(values, seen, weights)
-        passing.observe_counts(-values, seen, weights)
-        fails = failing.log_evidence()[:, 0] >= -math.log(rule.alpha_fail)
-        over = fails | (passing.log_evidence()[:, 0] >= -math.log(rule.alpha_pass))
-        if not over.any():
-            continue
-        ending = running[over]
-        failed[ending], passed[ending] = fails[over], ~fails[over]
-        items[ending] = read[look]
-        running = running[~over]
-        if not len(running):
+        seen = by_look[look][:, many.running]
+        many.failing.observe_counts(values, seen, weights)
+        many.passing.observe_counts(-values, seen, weights)
+        many.look(int(read[look]))
+        if not len(many.running):
             break
-        failing.keep(~over)
-        passing.keep(~over)
-    return Simulated(failed, passed, items)
+    return many.ended

@@ -1,8 +1,33 @@
-"""The results file and everything that is read from it or written to it."""
+"""The results file (DuckDB), the journals in front of it, and every query on it.
+
+One module a subject: runs (``queries``), samples, item results, sessions, trainings, labels,
+reviews, gate decisions, published scores. May import ``statistics`` and ``types``.
+"""
 
 from harness.store.journal import Journal
-from harness.store.locks import alone
+from harness.store.locks import run_lock
 from harness.store.recovery import recover
 from harness.store.store import SCHEMA_VERSION, Store
 
-__all__ = ["SCHEMA_VERSION", "Journal", "Store", "alone", "recover"]
+__all__ = [
+    "Journal",
+    "SCHEMA_VERSION",
+    "Store",
+    "run_lock",
+    "annotation_queue",
+    "gate_decisions",
+    "item_results",
+    "labels",
+    "published",
+    "queries",
+    "recover",
+    "recovery",
+    "reviews",
+    "rows",
+    "sample_scan",
+    "samples",
+    "sessions",
+    "store",
+    "summaries",
+    "training",
+]

@@ -1,10 +1,10 @@
-"""What of a results file is used: base tables with the columns of the schema, and nothing else.
+"""Check that a results file holds base tables with the schema's columns before any is used.
 
 A results file may come from anybody, and a database can hold more than data: a view in place of a
 table can read other files or run for ever, a macro can stand in for a function of DuckDB's own, a
 default can be any expression. So the connection can reach no other file, DuckDB's own functions and
-types are found before the file's, and what goes by the name of one of our tables is looked at
-before any of it is evaluated. Tables and columns that the schema does not know are left alone.
+types are found before the file's, and what goes by the name of one of our tables is checked before
+any of it is evaluated. Tables and columns that the schema does not know are ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import HarnessError
-from harness.store.narrowed import quoted
+from harness.store.sample_scan import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,7 +39,7 @@ _OUR_MACROS = frozenset({"sample_by", "item_score_by", "run_score_by"})
 
 
 class Column(NamedTuple):
-    """What is said of a column in its table, apart from its name."""
+    """A column's definition, apart from its name."""
 
     type: str
     not_null: bool
@@ -131,7 +131,7 @@ def check(
 
 
 def check_names(connection: DuckDBPyConnection, path: Path) -> None:
-    """Refuse a file whose own macros or types could stand in for those that a migration names.
+    """Refuse a file whose own macros or types could stand in for those that an upgrade names.
 
     Raises:
         HarnessError: There is one that is not of the harness.
@@ -144,6 +144,26 @@ def check_names(connection: DuckDBPyConnection, path: Path) -> None:
     ).fetchall()
     if others := sorted({str(name) for (name,) in rows} - _OUR_MACROS):
         raise _refused(path, f"it defines {others[0]}, a macro or type that is not the harness's")
+
+
+def missing(
+    connection: DuckDBPyConnection, found: Mapping[str, str], schema: Schema
+) -> Iterator[str]:
+    """Yield the statements that add what a file lacks: all tables, or those and columns since.
+
+    Args:
+        connection: Of the file.
+        found: Its tables, from :func:`tables`.
+        schema: What it is to have; columns added to a table take NULL in the rows before.
+    """
+    for table, columns in schema.columns.items():
+        if table not in found:
+            yield schema.statements[table]
+            continue
+        present = _columns(connection, table)
+        for name, column in columns.items():
+            if name not in present:
+                yield f"ALTER TABLE {table} ADD COLUMN {name} {column.type}"
 
 
 @contextmanager

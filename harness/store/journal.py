@@ -1,11 +1,11 @@
-"""The journal: what a run has finished, on disk within a second, whoever holds the results file.
+"""The journal: a write-ahead log of a run's rows, synced within a second whoever holds the file.
 
-Each process that writes owns one folder of numbered JSONL files beside the results file. Rows are
-appended and synced to disk by one thread; another moves files into DuckDB whenever its lock is
-free, and deletes a file only after its rows were committed. Rows that are already in the table are
-left out, so moving a file twice does no harm: a crash between commit and delete is healed by the
-next start, which replays every folder whose owner has died (``recovery.py``). Where the results
-file itself goes away, the rows stay in the journal.
+Each process that writes owns one folder of numbered JSONL files in the journal folder. Rows are
+appended and synced by one thread; another ingests files into DuckDB whenever its lock is free, and
+deletes a file only after its rows were committed. Rows that are already in the table are left out,
+so ingesting a file twice does no harm: the next start repairs a crash between commit and delete by
+replaying every folder whose owner has died (``recovery.py``). Where the results file itself goes
+away, the rows stay in the journal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import IO
 
 from harness.errors import DiskFull, HarnessError, StoreLocked
 from harness.store import recovery
-from harness.store.lines import Row, line
+from harness.store.journal_lines import Row, line
 from harness.store.locks import OWNER, hold, in_journal_folder, open_plain
 from harness.store.store import Store, unwritable
 
@@ -33,13 +33,13 @@ _LARGEST_FILE = 8 << 20
 
 
 class Journal:
-    """One writer's journal beside a results file; used as a context manager.
+    """One writer's journal of a results file; used as a context manager.
 
     Args:
         store: Where the rows are going.
 
     Raises:
-        HarnessError: The folder beside the results file cannot be written.
+        HarnessError: The journal folder cannot be written.
     """
 
     def __init__(self, store: Store) -> None:
@@ -84,7 +84,7 @@ class Journal:
         if self._failure:
             raise self._failure
 
-    def announce(
+    def register(
         self, rows: Iterable[tuple[str, Row]], *, wait_seconds: float | None = None
     ) -> None:
         """Append rows, move them into the results file, and keep a copy of them until the end.
@@ -93,10 +93,10 @@ class Journal:
 
         Args:
             rows: As (table, row).
-            wait_seconds: How long to wait for another process to let go of the results file.
+            wait_seconds: How long to wait while another process holds the results file.
 
         Raises:
-            StoreLocked: Somebody else held it all the while; the rows stay in the journal.
+            StoreLocked: Another process held it all the while; the rows stay in the journal.
             JournalRejected: The results file cannot take some of it.
         """
         with self._moving:  # the mover would keep no copy
@@ -110,10 +110,10 @@ class Journal:
         """Move everything appended so far into the results file.
 
         Args:
-            wait_seconds: How long to wait for another process to let go of it.
+            wait_seconds: How long to wait while another process holds it.
 
         Raises:
-            StoreLocked: Somebody else held it all the while; the rows stay in the journal.
+            StoreLocked: Another process held it all the while; the rows stay in the journal.
             JournalRejected: The results file cannot take some of it.
         """
         self.sync()
@@ -124,7 +124,7 @@ class Journal:
         """Stop writing, and move what is left into the results file.
 
         Raises:
-            StoreLocked: Somebody else held it all the while; the rows stay in the journal and the
+            StoreLocked: Another process held it all the while; the rows stay in the journal and the
                 next start of the harness moves them.
             ResultsMoved: The file is not there, or is another one; the rows stay in the journal.
             JournalRejected: The results file cannot take some rows; the others are in it.
@@ -135,13 +135,13 @@ class Journal:
         with self._lock:
             try:
                 self._move_files(None)
-                self._announce_again()
+                self._register_again()
             except HarnessError as error:
                 raise self._what_waits(error) from error
             if self._failure:
                 raise self._failure
             recovery.remove_folder(self._dir)
-        recovery.tally(self._store, self._taken.runs)
+        recovery.refresh_summaries(self._store, self._taken.runs)
         self._taken.check()
 
     def __enter__(self) -> Journal:
@@ -151,7 +151,7 @@ class Journal:
         try:
             self.close()
         except HarnessError:
-            if kind is None:  # else the first error is the one to tell
+            if kind is None:  # else the first error is the one to raise
                 raise
 
     def _carry_out(self, work: Callable[[], None]) -> None:
@@ -223,7 +223,7 @@ class Journal:
     def _move_often(self) -> None:
         """Move what has gathered, every few seconds.
 
-        Whatever stands in the way, the journal goes on: closing it tries again, and tells.
+        Errors do not stop the journal: closing it tries again, and raises them.
         """
         while not self._closing.wait(MOVE_EVERY_SECONDS):
             with contextlib.suppress(HarnessError):
@@ -254,7 +254,7 @@ class Journal:
         if found is None or not self._taken.origin:
             raise recovery.moved(self._store)
 
-    def _announce_again(self) -> None:
+    def _register_again(self) -> None:
         """Bring back what was kept, where an older copy of the results file has taken its place."""
         kept = recovery.plan_files(self._dir)
         if not kept:

@@ -1,6 +1,6 @@
-"""What was said of a sample: by every grading profile, and by people.
+"""Grades of a sample by every profile, and human labels of them.
 
-A human label stands beside the machine's grades, never over them: no score is made of it.
+A human label never replaces the machine's grades: no score is made of it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from harness.store.narrowed import NEWEST_FIRST, literals, spans
-from harness.store.people import say
+from harness.store.annotation_queue import record
+from harness.store.sample_scan import literals, newest_grades, time_ranges
 from harness.store.store import Store
 
 _TABLE = "human_label"
@@ -26,7 +26,7 @@ class SampleName(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class ProfileGrade:
     """The newest grade of one profile; what was extracted of a restricted run is left out."""
 
     profile: str
@@ -39,7 +39,7 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What one person said of a sample's grade.
+    """One person's label of a sample's grade.
 
     Attributes:
         key: The generation.
@@ -59,24 +59,24 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgements:
-    """All that was said of one sample.
+class SampleJudgements:
+    """All grades and labels of one sample.
 
     Attributes:
         key: The generation.
         gold_id: What it was held against.
-        opinions: The machine's, one a profile, by name.
+        opinions: Grades, one a profile, by name.
         labels: People's, the newest first.
     """
 
     key: str
     gold_id: str
-    opinions: tuple[Opinion, ...]
+    opinions: tuple[ProfileGrade, ...]
     labels: tuple[Label, ...]
 
 
 def label(store: Store, key: str, gold_id: str, correct: bool, note: str, by: str) -> bool:
-    """Store what a person says of a grade; it is on disk when this returns.
+    """Store a person's label of a grade; it is on disk when this returns.
 
     Args:
         store: The results file.
@@ -87,8 +87,8 @@ def label(store: Store, key: str, gold_id: str, correct: bool, note: str, by: st
         by: The person's name.
 
     Returns:
-        Whether it is in the results file already. If not, somebody else holds that; the label
-        waits beside it, as :mod:`harness.store.people` tells.
+        Whether it is in the results file already. If not, another process holds that, and the
+        label is queued (:mod:`harness.store.annotation_queue`).
 
     Raises:
         HarnessError: It cannot be written.
@@ -102,11 +102,11 @@ def label(store: Store, key: str, gold_id: str, correct: bool, note: str, by: st
         "labelled_by": by.strip(),
         "labelled_at": datetime.now(UTC).isoformat(),
     }
-    return say(store, _TABLE, row)
+    return record(store, _TABLE, row)
 
 
 def labels(store: Store, run_id: str) -> list[Label]:
-    """Return what people said of the samples of a run, the newest first."""
+    """Return the labels of a run's samples, the newest first."""
     with store.read() as connection:
         rows = connection.execute(
             "WITH asked AS (SELECT DISTINCT key, gold_id FROM request WHERE run_id = ?)"
@@ -121,8 +121,8 @@ def labels(store: Store, run_id: str) -> list[Label]:
 
 def judgements(
     store: Store, run_id: str, wanted: Sequence[SampleName]
-) -> dict[SampleName, Judgements]:
-    """Return all that was said of a few samples of a run, by sample.
+) -> dict[SampleName, SampleJudgements]:
+    """Return the grades and labels of a few samples of a run, by sample.
 
     Args:
         store: The results file.
@@ -142,16 +142,14 @@ def judgements(
         }
         keys = {name: keys[name] for name in wanted if name in keys}
         ids = literals(key for key, _ in keys.values())
-        _, when = spans(connection, [run_id])
+        _, when = time_ranges(connection, [run_id])
         grades = connection.execute(
             "SELECT CAST(d.key AS VARCHAR), CAST(d.gold_id AS VARCHAR), d.profile,"
             " d.grader_version, d.correct, d.status,"
             " CASE WHEN r.restricted THEN '' ELSE d.extracted END, d.method"
             " FROM grade d, (SELECT restricted FROM run WHERE id = ?) r"
             f" WHERE d.key IN ({ids}){when}"
-            " QUALIFY row_number() OVER"
-            f" (PARTITION BY d.key, d.gold_id, d.profile ORDER BY {NEWEST_FIRST}) = 1"
-            " ORDER BY d.profile",
+            f" {newest_grades('d.key, d.gold_id, d.profile')} ORDER BY d.profile",
             [run_id],
         ).fetchall()
         said = connection.execute(
@@ -159,10 +157,10 @@ def judgements(
             f" labelled_at FROM human_label WHERE key IN ({ids}) ORDER BY labelled_at DESC"
         ).fetchall()
     return {
-        name: Judgements(
+        name: SampleJudgements(
             key,
             gold,
-            tuple(Opinion(*row[2:]) for row in grades if row[:2] == (key, gold)),
+            tuple(ProfileGrade(*row[2:]) for row in grades if row[:2] == (key, gold)),
             tuple(Label(*row) for row in said if row[:2] == (key, gold)),
         )
         for name, (key, gold) in keys.items()

@@ -1,8 +1,8 @@
-"""Locks beside a results file: who owns a journal, and who carries out a run.
+"""File locks in the journal folder: who owns a journal, and who carries out a run.
 
-All of them are files in the results file's journal folder, locked by ``flock``, which the kernel
-lets go of when its process ends. A results file may have come with a stranger's folder beside it:
-no link in there is followed, and nothing is removed but the lock files themselves.
+They are locked by ``flock``, which the kernel releases when the process ends. A results file may
+have come with a stranger's journal folder: no link in there is followed, and nothing is removed but
+the lock files themselves.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ def in_journal_folder(store: Store, make: Callable[[Path], _T]) -> _T:
 
 
 @contextmanager
-def alone(store: Store, run_ids: Sequence[str]) -> Iterator[None]:
-    """Keep every other process from carrying out the same runs meanwhile.
+def run_lock(store: Store, run_ids: Sequence[str]) -> Iterator[None]:
+    """Hold the locks of these runs, so that no other process carries them out meanwhile.
 
     Raises:
         HarnessError: Another process is at one of them.

@@ -1,4 +1,4 @@
-"""What others printed: the scores, the interval each might have, and the reasons to doubt it."""
+"""Scores that others published, with an assumed interval and reasons to doubt them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.statistics.intervals import Estimate, wilson
 from harness.store.store import PUBLISHED, Store
+from harness.text import percent
 
 # Items of each benchmark, on which an interval of a published score is reckoned: nobody prints it.
 ITEMS = {
@@ -100,7 +101,7 @@ def doubts(score: PublishedScore) -> str:
     """Say why a number, or another one printed for the same, is likely wrong; mostly nothing."""
     found = [score.doubt] if score.doubt else []
     found += [
-        f"{other.source} prints {100 * other.score:.1f}, which is not shown; {other.doubt}"
+        f"{other.source} prints {percent(other.score)}, which is not shown; {other.doubt}"
         for other in score.others
         if other.doubt
     ]

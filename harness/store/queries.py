@@ -1,4 +1,4 @@
-"""Questions the rest of the harness and the leaderboard ask the store."""
+"""Queries about runs, models and what is still to be generated or graded."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.errors import HarnessError
 from harness.statistics import intervals
 from harness.statistics.intervals import Estimate
-from harness.store import decisions, tallies
-from harness.store.narrowed import literals, quoted, sample_of
+from harness.store import gate_decisions, summaries
+from harness.store.sample_scan import literals, quoted, sample_cte
 from harness.store.store import Store
+from harness.text import harness_command
 from harness.types import (
     DEFAULT_PROFILE,
     RESOLVED_DTYPE,
@@ -63,7 +64,7 @@ class Ungraded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MadeWith:
-    """What a run was made with, beside its protocol.
+    """What a run was made with, apart from its protocol.
 
     Attributes:
         architecture: The model class its config names, or ``unknown``.
@@ -86,8 +87,8 @@ class MadeWith:
 
 
 @dataclass(frozen=True, slots=True)
-class SoFar:
-    """What the judged samples of an incomplete run come to.
+class PartialScore:
+    """The score so far of an incomplete run, over its judged samples.
 
     It has no interval, and nothing is compared with it: these samples are not drawn at random from
     the run's. What is missing is what takes longest, long answers are more often wrong, and a gate
@@ -110,9 +111,9 @@ class RunSummary:
     in [0, 1]. ``score`` is ``None`` until the run is complete, and ``so_far`` is what an incomplete
     one comes to; ``stopped_by`` is the id of the newest gate that ended with the run incomplete.
     ``bounds`` are the score if every sample the grader's infrastructure
-    failed on were wrong or right. ``item_set`` names the judged items with their golds: runs of
-    which it is equal can be compared item by item. ``finished_at`` and ``graded_at`` are when the
-    last generation and the last grade came.
+    failed on were wrong or right. ``item_set`` names the judged items with what they were judged
+    by: runs of which it is equal can be compared item by item. ``finished_at`` and ``graded_at``
+    are when the last generation and the last grade came.
     """
 
     id: str
@@ -149,7 +150,7 @@ class RunSummary:
     item_set: str | None = None
     finished_at: datetime | None = None
     graded_at: datetime | None = None
-    so_far: SoFar | None = None
+    so_far: PartialScore | None = None
     stopped_by: str | None = None
 
     @property
@@ -166,14 +167,14 @@ class RunSummary:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """New tokens per second of generation, over all sittings."""
+        """New tokens per second of generation, over all sessions."""
         if not self.generate_seconds:
             return None
         return self.session_tokens / self.generate_seconds
 
 
 _SUMMARY = """
-WITH tally AS (
+WITH summary AS (
     SELECT * FROM run_tally WHERE profile = '{profile}' UNION ALL BY NAME SELECT * FROM counted
 )
 SELECT r.id, m.name AS model, r.model AS fingerprint, m.parameters, r.task, r.protocol,
@@ -193,7 +194,7 @@ SELECT r.id, m.name AS model, r.model AS fingerprint, m.parameters, r.task, r.pr
        s.last_finished_at AS finished_at, s.last_graded_at AS graded_at
 FROM run r
 JOIN model m ON m.fingerprint = r.model
-LEFT JOIN tally s ON s.run_id = r.id
+LEFT JOIN summary s ON s.run_id = r.id
 LEFT JOIN (
     SELECT run_id, sum(generate_seconds) AS generate_seconds, sum(start_seconds) AS start_seconds,
            sum(grade_seconds) AS grade_seconds, sum(completion_tokens) AS session_tokens
@@ -218,7 +219,7 @@ def ungraded(
     """Return the generations of these runs that this profile and version has not judged."""
     with store.read() as connection:
         rows = connection.execute(
-            f"{sample_of(connection, run_ids, profile)}"
+            f"{sample_cte(connection, run_ids, profile)}"
             "SELECT run_id, replace(CAST(key AS VARCHAR), '-', ''), answer, truncated, item_id,"
             " coalesce(gold, ''), answer_type, tolerance_absolute, tolerance_relative,"
             " replace(CAST(s.gold_id AS VARCHAR), '-', ''),"
@@ -240,7 +241,7 @@ def grader_versions(
     """Return, by run, the versions of the grader that its newest grades of this profile are of."""
     with store.read() as connection:
         rows = connection.execute(
-            f"{sample_of(connection, run_ids, profile)}"
+            f"{sample_cte(connection, run_ids, profile)}"
             "SELECT run_id, list_sort(list(DISTINCT grader_version)) FROM sample"
             " WHERE correct IS NOT NULL GROUP BY run_id"
         ).fetchall()
@@ -251,7 +252,7 @@ def judged(store: Store, run_ids: Sequence[str], grader_version: str) -> list[Ju
     """Return the samples of these runs that this version of the grader has judged."""
     with store.read() as connection:
         rows = connection.execute(
-            f"{sample_of(connection, run_ids, DEFAULT_PROFILE)}"
+            f"{sample_cte(connection, run_ids, DEFAULT_PROFILE)}"
             "SELECT run_id, item_id, correct FROM sample WHERE correct IS NOT NULL"
             " AND grader_version = ?",
             [grader_version],
@@ -265,14 +266,14 @@ def runs(
     """Return a summary of these runs, or of all, the newest first."""
     where = "" if run_ids is None else f" WHERE r.id IN ({literals(run_ids)})"
     with store.read() as connection:
-        tallies.count_others(connection, profile, where)
+        summaries.compute_missing(connection, profile, where)
         cursor = connection.execute(
             _SUMMARY.format(profile=quoted(profile)) + where + " ORDER BY r.created_at DESC, r.id"
         )
         names = [column[0] for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         waiting = [row for row in rows if row["generated"] < row["requests"]]
-        gates = decisions.gates_of(
+        gates = gate_decisions.gates_of(
             connection, {row["id"] for row in waiting}, {row["fingerprint"] for row in waiting}
         )
     try:
@@ -295,7 +296,7 @@ def item_scores(
 
     where = f" WHERE r.id IN ({literals(run_ids)})"
     with store.read() as connection:
-        tallies.count_others(connection, profile, where)
+        summaries.compute_missing(connection, profile, where)
         connection.execute(
             "CREATE TEMP TABLE wanted AS SELECT run_id, item_correct, item_samples FROM ("
             f"SELECT * FROM run_tally WHERE profile = '{quoted(profile)}'"
@@ -348,7 +349,7 @@ def find_run(store: Store, prefix: str) -> RunSummary:
         problem = "No run" if not rows else f"{len(rows)} runs"
         raise HarnessError(
             f"{problem} in {store.path.name} begin{'s' if not rows else ''} with {prefix!r}.",
-            "`harness runs` lists them.",
+            f"`{harness_command('runs', results=store.path)}` lists them.",
         )
     return runs(store, [rows[0][0]])[0]
 
@@ -417,7 +418,7 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     graded = int(row["graded"])
     estimate = bounds = so_far = None
     if graded and graded != row["requests"]:
-        so_far = SoFar(row["mean"], row["graded_items"])
+        so_far = PartialScore(row["mean"], row["graded_items"])
     elif graded:
         estimate = intervals.score(
             mean=row["mean"],
@@ -432,16 +433,16 @@ def _summary(row: dict[str, Any]) -> RunSummary:
     generated = int(row["generated"])
     shares = {name: row[name] / generated if generated else 0.0 for name in _SHARES}
     shares["no_answer"] = row["no_answer"] / graded if graded else 0.0
-    told = {name: row.pop(name) for name in MadeWith.__dataclass_fields__ if name != "dtype"}
+    made_with = {name: row.pop(name) for name in MadeWith.__dataclass_fields__ if name != "dtype"}
     for name in ("chat", "output_args", "libraries", "machine"):
-        told[name] = _parsed(told[name] or "{}")
-    told["output_args"] = without_credentials(told["output_args"])
-    told["dtype"] = str(told["output_args"].pop(RESOLVED_DTYPE, ""))
+        made_with[name] = _parsed(made_with[name] or "{}")
+    made_with["output_args"] = without_credentials(made_with["output_args"])
+    made_with["dtype"] = str(made_with["output_args"].pop(RESOLVED_DTYPE, ""))
     made = {
         "score": estimate,
         "bounds": bounds,
         "so_far": so_far,
-        "made_with": MadeWith(**told),
+        "made_with": MadeWith(**made_with),
         "protocol": _parsed(row["protocol"]),
         "grader_versions": tuple(row["grader_versions"]),
     }

@@ -1,9 +1,9 @@
-"""From journals into the results file: those of dead writers, and single files of living ones.
+"""Recovery: replay the journals of dead writers and queued annotations into the results file.
 
 A journal folder is touched only if it is named as ours and holds our lock file, and in it only the
-files that a journal has. What is damaged or does not fit is set aside, line by line, in a file
-beside the folders. A journal goes into the results file that it was written beside, known by an id
-in the file, and not into another one that has taken its name.
+files that a journal has. Lines that are damaged or do not fit the schema are set aside, one by one,
+in a file in the journal folder. A journal goes into the results file that it was written for, known
+by an id in the file, and not into another one that has taken its name.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from harness.errors import HarnessError, JournalRejected, ResultsMoved, StoreLocked
-from harness.store import lines, tallies
-from harness.store.absorb import Line, absorb
+from harness.store import journal_lines, summaries
+from harness.store.ingest import Line, ingest
 from harness.store.locks import (
     OWNER,
     clear_left_behind,
@@ -34,12 +34,12 @@ from harness.store.store import Store, unwritable
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# Versions that set whole journals aside hid their folders; what is sound in those is taken in too.
+# Versions that set whole journals aside hid their folders; intact rows there are ingested too.
 _FOLDER = re.compile(r"(\.rejected-)?(?P<said>said-)?[0-9a-f]{12}")
 _ROWS = re.compile(r"\d{6}\.jsonl")
 # What a run announced, kept until it ends: a journal that cannot be moved is whole with it.
 _PLAN = re.compile(r"\d{6}\.plan\.jsonl")
-_SAID = re.compile(r"said-[0-9a-f]{12}\.jsonl")
+_ANNOTATION = re.compile(r"said-[0-9a-f]{12}\.jsonl")
 SET_ASIDE = "set-aside-"
 
 
@@ -65,7 +65,7 @@ class Taken:
             self.set_aside[path] = self.set_aside.get(path, 0) + number
 
     def check(self) -> None:
-        """Tell if anything was set aside.
+        """Raise if anything was set aside.
 
         Raises:
             JournalRejected: Something was.
@@ -86,18 +86,18 @@ def recover(
     *,
     wait_seconds: float | None = None,
     adopt: bool = False,
-    only_said: bool = False,
+    only_annotations: bool = False,
 ) -> int:
     """Replay the journals of writers that died; return how many there were.
 
     Args:
         store: Where the rows are going.
-        wait_seconds: How long to wait for another process to let go of it.
+        wait_seconds: How long to wait while another process holds it.
         adopt: Also those of another results file, which had this name before.
-        only_said: Only what people said.
+        only_annotations: Only annotations of people.
 
     Raises:
-        StoreLocked: The results file is held by somebody else; the journals stay.
+        StoreLocked: Another process holds the results file; the journals stay.
         JournalRejected: Not all could be taken in; what could was.
         HarnessError: The results file cannot be written; the journals stay.
     """
@@ -107,11 +107,11 @@ def recover(
     recovered = 0
     total = Taken()
     left: list[str] = []
-    for file in said_files(store):
+    for file in annotation_files(store):
         if store.path.exists():
-            total.add(take_said(store, file, wait_seconds))
+            total.add(take_annotation(store, file, wait_seconds))
             recovered += 1
-    for folder in _folders(store, only_said=only_said):
+    for folder in _folders(store, only_annotations=only_annotations):
         try:
             lock = hold(folder / OWNER, make=False)
         except OSError:
@@ -125,10 +125,10 @@ def recover(
             remove_folder(folder)
             recovered += 1
     links = _links(store)
-    if not only_said:
+    if not only_annotations:
         clear_left_behind(store)
     remove_if_empty(store.journal_dir)
-    tally(store, total.runs)
+    refresh_summaries(store, total.runs)
     total.check()
     if links:
         raise JournalRejected(
@@ -144,7 +144,7 @@ def recover(
     return recovered
 
 
-def waiting(store: Store) -> Iterator[tuple[Path, str]]:
+def pending_journals(store: Store) -> Iterator[tuple[Path, str]]:
     """Yield the journal folders that nobody owns any more, and how much waits in each."""
     if store.journal_dir.is_symlink():
         return
@@ -168,19 +168,19 @@ def plan_files(folder: Path) -> list[Path]:
     return _plain(folder, _PLAN)
 
 
-def said_files(store: Store) -> list[Path]:
-    """Return the files of what people said."""
-    return _plain(store.journal_dir, _SAID)
+def annotation_files(store: Store) -> list[Path]:
+    """Return the files of queued annotations."""
+    return _plain(store.journal_dir, _ANNOTATION)
 
 
-def said_folders(store: Store) -> list[Path]:
-    """Return the folders in which earlier versions kept what people said."""
-    return list(_folders(store, only_said=True))
+def annotation_folders(store: Store) -> list[Path]:
+    """Return the folders in which earlier versions queued annotations."""
+    return list(_folders(store, only_annotations=True))
 
 
 def counted(folder: Path) -> str:
     """Say how much waits in a journal folder."""
-    waiting = [one for file in row_files(folder) for one in _sound(file)]
+    waiting = [one for file in row_files(folder) for one in _intact(file)]
     generations = sum(one.table == "generation" for one in waiting)
     number, what = (generations, "generation") if generations else (len(waiting), "row")
     return f"{number:,} {what}{'' if number == 1 else 's'}"
@@ -201,7 +201,7 @@ def take(
         store: Where the rows are going.
         file: Of a journal; the same rows may have been moved before.
         name: Which journal, for the file of what is set aside.
-        wait_seconds: How long to wait for another process to let go of it.
+        wait_seconds: How long to wait while another process holds it.
         origin: The id of the results file that they belong to; any if empty.
         remove: Whether the file is not needed any more.
 
@@ -210,8 +210,8 @@ def take(
         HarnessError: It cannot be read or written; the file stays.
     """
     try:
-        sound, damaged = lines.read(file)
-        taken = _move(store, sound, name, wait_seconds, origin)
+        intact, damaged = journal_lines.read(file)
+        taken = _move(store, intact, name, wait_seconds, origin)
         taken.add(_keep_aside(store, name, damaged))
         if remove:
             file.unlink(missing_ok=True)
@@ -220,8 +220,8 @@ def take(
     return taken
 
 
-def take_said(store: Store, file: Path, wait_seconds: float | None) -> Taken:
-    """Move what a person said into the results file, unless another process has just done so."""
+def take_annotation(store: Store, file: Path, wait_seconds: float | None) -> Taken:
+    """Ingest a queued annotation, unless another process has just done so."""
     try:
         return take(store, file, file.stem, wait_seconds)
     except HarnessError:
@@ -230,11 +230,11 @@ def take_said(store: Store, file: Path, wait_seconds: float | None) -> Taken:
         return Taken()
 
 
-def tally(store: Store, run_ids: set[str]) -> None:
-    """Count what the rows of these runs come to; what stays uncounted is counted when asked for."""
+def refresh_summaries(store: Store, run_ids: set[str]) -> None:
+    """Refresh the summaries of these runs; missing ones are computed on read."""
     if run_ids:
         with contextlib.suppress(StoreLocked):
-            tallies.refresh(store, sorted(run_ids))
+            summaries.refresh(store, sorted(run_ids))
 
 
 def remove_folder(folder: Path) -> None:
@@ -246,11 +246,16 @@ def remove_folder(folder: Path) -> None:
         remove_if_empty(folder.parent)
 
 
-def _folders(store: Store, *, only_said: bool = False) -> Iterator[Path]:
+def _folders(store: Store, *, only_annotations: bool = False) -> Iterator[Path]:
     """Yield the folders that are named as a journal's, links left out."""
     for path in sorted(store.journal_dir.glob("*")):
         name = _FOLDER.fullmatch(path.name)
-        if name and (name["said"] or not only_said) and path.is_dir() and not path.is_symlink():
+        if (
+            name
+            and (name["said"] or not only_annotations)
+            and path.is_dir()
+            and not path.is_symlink()
+        ):
             yield path
 
 
@@ -269,7 +274,7 @@ def _links(store: Store) -> list[str]:
 
 
 def _origin(lock: IO[bytes]) -> str:
-    """Return the id of the results file that a journal was written beside; empty if not known."""
+    """Return the id of the results file that a journal belongs to; empty if not known."""
     lock.seek(0)
     return lock.read(64).decode("ascii", "replace").strip()
 
@@ -284,11 +289,11 @@ def _replay(store: Store, folder: Path, origin: str, wait_seconds: float | None)
 
 
 def _move(
-    store: Store, sound: Sequence[Line], name: str, wait_seconds: float | None, origin: str
+    store: Store, intact: Sequence[Line], name: str, wait_seconds: float | None, origin: str
 ) -> Taken:
     import duckdb
 
-    if not sound:
+    if not intact:
         return Taken()
     if origin and not store.path.exists():
         raise moved(store)
@@ -297,16 +302,16 @@ def _move(
             found = _file_id(connection)
             if origin and found != origin:
                 raise moved(store)
-            absorbed = absorb(connection, sound)
+            ingested = ingest(connection, intact)
             # On disk before the others are committed.
-            aside = _keep_aside(store, name, [sound[at].text.encode() for at in absorbed.unfit])
-        return Taken(absorbed.runs, found, aside.set_aside)
+            aside = _keep_aside(store, name, [intact[at].text.encode() for at in ingested.unfit])
+        return Taken(ingested.runs, found, aside.set_aside)
     except (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException):
-        if len(sound) == 1:
-            return _keep_aside(store, name, [sound[0].text.encode()])
-        half = len(sound) // 2
-        taken = _move(store, sound[:half], name, wait_seconds, origin)
-        taken.add(_move(store, sound[half:], name, wait_seconds, origin))
+        if len(intact) == 1:
+            return _keep_aside(store, name, [intact[0].text.encode()])
+        half = len(intact) // 2
+        taken = _move(store, intact[:half], name, wait_seconds, origin)
+        taken.add(_move(store, intact[half:], name, wait_seconds, origin))
         return taken
     except duckdb.Error as error:
         if origin and isinstance(error, duckdb.CatalogException):
@@ -324,7 +329,7 @@ def moved(store: Store) -> ResultsMoved:
 
 
 def _file_id(connection: DuckDBPyConnection) -> str:
-    """Return what tells this results file from others that may come to bear its name."""
+    """Return the id of this results file, by which a journal knows it under any name."""
     row = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
     if row:
         return str(row[0])
@@ -345,8 +350,8 @@ def _keep_aside(store: Store, name: str, bad: Sequence[bytes]) -> Taken:
     return Taken(set_aside={path: len(bad)})
 
 
-def _sound(file: Path) -> list[Line]:
+def _intact(file: Path) -> list[Line]:
     try:
-        return lines.read(file)[0]
+        return journal_lines.read(file)[0]
     except OSError:
         return []

@@ -1,4 +1,4 @@
-"""What humans say of critiques: written down, and counted; no text of a critique is read for it."""
+"""Human reviews of critiques: stored, and counted by critic and reason."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.errors import HarnessError, StoreLocked
-from harness.store import people
-from harness.store.absorb import REVIEW
+from harness.store import annotation_queue
+from harness.store.ingest import REVIEW
 from harness.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewTally:
+class ReviewSummary:
     """The critiques that one critic wrote and that were queued for one reason.
 
     Attributes:
@@ -45,7 +45,7 @@ class ReviewTally:
     accepted: int
 
 
-def review_tallies(store: Store) -> list[ReviewTally]:
+def review_summaries(store: Store) -> list[ReviewSummary]:
     """Return how far the review has come and what it found, by critic and reason.
 
     The reasons stand apart: critiques queued as ``audit`` were drawn at random from those that
@@ -62,7 +62,7 @@ def review_tallies(store: Store) -> list[ReviewTally]:
             " count(*) FILTER (WHERE graded_right AND NOT human_right)"
             " FROM critique GROUP BY critic, reason ORDER BY critic, reason"
         ).fetchall()
-    return [ReviewTally(*row) for row in rows]
+    return [ReviewSummary(*row) for row in rows]
 
 
 def review_critique(
@@ -74,19 +74,19 @@ def review_critique(
     note: str,
     reviewer: str,
 ) -> bool:
-    """Write down what a human says of a critique, in place of what was said of it before.
+    """Store a human's review of a critique, in place of an earlier one.
 
     Args:
         store: The results file.
         critique_id: Its id.
-        right: Whether the *response* is right; ``None`` where that cannot be told.
-        sound: Whether the critique is free of mistakes; ``None`` where that cannot be told.
+        right: Whether the *response* is right; ``None`` where that is not known.
+        sound: Whether the critique is free of mistakes; ``None`` where that is not known.
         note: Anything else; may be empty.
         reviewer: Who says so.
 
     Returns:
-        Whether it is in the results file already. If not, somebody else holds that; the review
-        waits beside it, and comes to nothing if something newer is said of the critique meanwhile.
+        Whether it is in the results file already. If not, another process holds that; the review
+        is queued, and has no effect if the critique gets a newer one meanwhile.
 
     Raises:
         HarnessError: There is no such critique, or nothing can be written.
@@ -102,7 +102,7 @@ def review_critique(
         "reviewed_by": reviewer,
         "reviewed_at": now.isoformat(),
     }
-    stored = people.say(store, REVIEW, row)
+    stored = annotation_queue.record(store, REVIEW, row)
     # While the file is held nobody can tell what became of it.
     with contextlib.suppress(StoreLocked):
         if stored:
@@ -110,9 +110,9 @@ def review_critique(
     return stored
 
 
-def critiques_with_waiting_reviews(store: Store) -> set[str]:
-    """Return the critiques of which a review waits beside the results file."""
-    return {str(row["id"]) for row in people.waiting(store, REVIEW)}
+def critiques_with_pending_reviews(store: Store) -> set[str]:
+    """Return the critiques of which a review is queued."""
+    return {str(row["id"]) for row in annotation_queue.pending(store, REVIEW)}
 
 
 def _refuse_if_lost(store: Store, critique_id: str, said_at: datetime) -> None:
@@ -125,9 +125,9 @@ def _refuse_if_lost(store: Store, critique_id: str, said_at: datetime) -> None:
     (stands,) = found
     if stands is not None and stands > said_at:
         raise HarnessError(
-            f"What was said of this critique at {stands:%Y-%m-%d %H:%M:%S} stands: it is later "
-            "than now by this machine's clock.",
-            "Set the clocks right, and say it again.",
+            f"This critique's review of {stands:%Y-%m-%d %H:%M:%S} stays: it is later than now by "
+            "this machine's clock.",
+            "Set the clocks right, and review it again.",
         )
 
 

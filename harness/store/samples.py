@@ -1,4 +1,4 @@
-"""What came back for a run, sample by sample."""
+"""Samples of a run: what came back for each request, and how it was graded."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from harness.errors import HarnessError
-from harness.store.narrowed import literals, quoted, sample_of
+from harness.store.sample_scan import GRADER_FAILED, literals, quoted, sample_cte
 from harness.store.store import Store
+from harness.text import harness_command
 from harness.types import DEFAULT_PROFILE
 
 
@@ -46,7 +47,7 @@ KEEP = {
     "loop": "loop",
     "no_answer": "status = 'no_answer'",
     "unparsed": "status = 'unparsed'",
-    "grader_failed": "status IN ('timeout', 'memory', 'crash')",
+    "grader_failed": GRADER_FAILED,
     "disagree": "disagree",
     "labelled": "labelled",
 }
@@ -86,7 +87,7 @@ def of_run(
     most = "" if limit is None else f" LIMIT {int(limit)}"
     with store.read() as connection:
         rows = connection.execute(
-            f"{sample_of(connection, [run_id], profile)}"
+            f"{sample_cte(connection, [run_id], profile)}"
             f"SELECT {columns} FROM sample WHERE item_id = coalesce($item, item_id)"
             f" AND finish_reason IS NOT NULL{wrong} ORDER BY ordinal, sample_index{most}",
             {"item": item_id},
@@ -106,7 +107,7 @@ def disagreements(
         judged_by = {
             name: dict(
                 connection.execute(
-                    f"{sample_of(connection, [run_id], name)}"
+                    f"{sample_cte(connection, [run_id], name)}"
                     "SELECT (item_id, sample_index), correct FROM sample WHERE correct IS NOT NULL"
                 ).fetchall()
             )
@@ -114,9 +115,10 @@ def disagreements(
         }
     for name in (profile, other):
         if not judged_by[name]:
+            words = ("regrade", run_id, "--profile", name)
             raise HarnessError(
                 f"{name} has judged nothing of run {run_id}.",
-                f"Run `harness regrade {run_id} --profile {name}` first.",
+                f"Run `{harness_command(*words, results=store.path)}` first.",
             )
     one, second = judged_by[profile], judged_by[other]
     differing = {sample for sample in one.keys() & second.keys() if one[sample] != second[sample]}
@@ -130,7 +132,7 @@ def disagreements(
 
 @dataclass(frozen=True, slots=True)
 class SamplePage:
-    """A stretch of a run's samples, and how many match each of :data:`KEEP` under the search."""
+    """A page of a run's samples, and how many match each of :data:`KEEP` under the search."""
 
     samples: list[Sample]
     counts: dict[str, int]
@@ -150,7 +152,8 @@ def page(
     """Return one page of a run's samples that have come back, in the order of its items.
 
     What a restricted run was asked and what it wrote never leaves the database, and is not
-    searched either: its questions, golds, thoughts and answers come as empty, extracted ones too.
+    searched either: its questions, reference answers, thoughts and answers come as empty,
+    extracted ones too.
 
     Args:
         store: The results file.
@@ -175,7 +178,7 @@ def page(
             "CREATE TEMP TABLE requested AS SELECT * FROM request"
             f" WHERE run_id IN ({literals([run_id])})"
         )
-        of_run = partial(sample_of, connection, [run_id], DEFAULT_PROFILE, requests="requested")
+        of_run = partial(sample_cte, connection, [run_id], DEFAULT_PROFILE, requests="requested")
         # What is needed of every sample first, without the texts unless they are searched.
         connection.execute(
             f"CREATE TEMP TABLE found AS {of_run()}"
@@ -214,7 +217,7 @@ def of_items(
     only = f"item_id IN ({literals(item_ids)})"
     with store.read() as connection:
         rows = connection.execute(
-            f"{sample_of(connection, [run_id], profile, only=only)}"
+            f"{sample_cte(connection, [run_id], profile, only=only)}"
             f"SELECT {', '.join(_SHOWN)} FROM sample"
             " WHERE finish_reason IS NOT NULL ORDER BY ordinal, sample_index"
         ).fetchall()

@@ -1,6 +1,6 @@
--- The whole schema of a results file at SCHEMA_VERSION (store.py). A new file gets exactly this;
--- an older one is brought here by migrations/. Views live in views.sql and are made anew whenever
--- either of them runs.
+-- The whole schema of a results file at SCHEMA_VERSION (store.py), which a change of it raises. A new
+-- file gets exactly this; one of any earlier version gets the tables and columns that it lacks, so a
+-- column that is added later takes NULL. Views live in views.sql and are made again with either.
 --
 -- The large tables (request, generation, grade) carry no index: they are only appended to, inside
 -- a transaction that leaves out the rows already there, and read by scan or join. DuckDB keeps
@@ -54,9 +54,9 @@ CREATE TABLE run (
     chat             JSON
 );
 
--- One sitting of the command line on a run: a run that was interrupted has several, and a sitting
+-- One session of the command line on a run: a run that was interrupted has several, and a session
 -- with several runs stands here once for each, under one id. Its counts and times are those of the
--- whole sitting, since one engine serves all of it; `usage` holds what the backend itself counted
+-- whole session, since one engine serves all of it; `usage` holds what the backend itself counted
 -- (retries, replicas lost, cost …).
 CREATE TABLE run_session (
     id                VARCHAR NOT NULL,
@@ -211,7 +211,7 @@ CREATE TABLE training (
 );
 
 -- What was logged of an optimiser step. `tokens` and `seconds` count from the start of the training,
--- over all its sittings.
+-- over all its sessions.
 CREATE TABLE training_step (
     training_id   VARCHAR NOT NULL,
     step          INTEGER NOT NULL,
@@ -243,7 +243,7 @@ CREATE TABLE training_choice (
     chosen_at   TIMESTAMPTZ NOT NULL
 );
 
--- What a human says of a grade: beside the machine's, never over it. The newest of a sample counts.
+-- What a human says of a grade, in addition to the machine's. The newest of a sample counts.
 CREATE TABLE human_label (
     id          UUID PRIMARY KEY,
     key         UUID NOT NULL,
@@ -254,12 +254,12 @@ CREATE TABLE human_label (
     labelled_at TIMESTAMPTZ NOT NULL
 );
 
--- What the rows of a run come to, by grading profile, so that a list of many runs need not read them
--- all. Derived and nothing else: made from the rows by tallies.py when a writer has finished, dropped
+-- Materialised summaries of runs, by grading profile, so that a list of many runs need not read all
+-- rows. Derived and nothing else: made from the rows by summaries.py when a writer has finished, dropped
 -- in the transaction that brings new rows of the run (store.py), and where it is absent the rows are
 -- counted. `generated` is what has come back, `samples` what of it is judged; `mean` and `variance`
 -- are of the judged items' scores, `upper_mean` is the mean if every sample that the grader failed on
--- were right. `item_set` names the judged items with their golds: runs of equal
+-- were right. `item_set` names the judged items with their gold ids: runs of equal
 -- item sets have their lists in one order, and can be compared item by item. The four times are the
 -- first and last of the run's generations and grades: with them DuckDB reads only the part of the
 -- large tables where they are.

@@ -24,21 +24,27 @@ from typing import TYPE_CHECKING
 
 from harness.errors import DiskFull, HarnessError, StoreLocked
 from harness.store import catalogue
-from harness.store.narrowed import NEWEST_FIRST
+from harness.store.sample_scan import views
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SCHEMA_VERSION = 8
+# Before it models had one name, and summaries were made by another order of grades.
+_ALIASES_SINCE = 7
+_BACKFILL = """
+INSERT INTO model_alias
+SELECT fingerprint, name, source, added_at FROM model ANTI JOIN model_alias USING (fingerprint);
+DELETE FROM run_tally;
+"""
 
 WAIT_SECONDS = 20.0
 _FIRST_RETRY_SECONDS = 0.02
 _LONGEST_RETRY_SECONDS = 0.5
 _NO_SPACE = "No space left on device"
-# What DuckDB keeps beside a file, and reads, fills, cuts short and removes unasked.
-_BESIDE = (".wal", ".wal.checkpoint", ".wal.recovery", ".tmp")
-_HERE = Path(str(resources.files("harness.store")))
-PUBLISHED = _HERE / "published_scores.csv"
+# Files that DuckDB makes next to a file, and reads, fills, truncates and removes unasked.
+_COMPANIONS = (".wal", ".wal.checkpoint", ".wal.recovery", ".tmp")
+PUBLISHED = Path(str(resources.files("harness.store"))) / "published_scores.csv"
 """The published scores that come with this version of the harness."""
 # Parameters that hold long lists are slow.
 _ROWS_AT_ONCE = 100
@@ -55,13 +61,11 @@ class Store:
 
     Args:
         path: The DuckDB file; made at first use, its folder too.
-        wait_seconds: How long to wait for another process to let go of it; ``None`` for
+        wait_seconds: How long to wait while another process holds it; ``None`` for
             :data:`WAIT_SECONDS`.
         memory_limit: How much DuckDB may take while the file is open, as in ``400MB``; its own
             default if empty.
         migrate: Bring a file of an earlier version up to date where it is only to be read.
-        schema_dir: Where ``schema.sql``, ``views.sql`` and ``migrations/`` are; for tests.
-        schema_version: The version those files describe; for tests.
     """
 
     def __init__(
@@ -71,8 +75,6 @@ class Store:
         wait_seconds: float | None = None,
         memory_limit: str = "",
         migrate: bool = True,
-        schema_dir: Path | None = None,
-        schema_version: int = SCHEMA_VERSION,
     ) -> None:
         if not path.name or path.is_dir():
             raise HarnessError(
@@ -82,13 +84,11 @@ class Store:
         self.wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
         self._config = {"memory_limit": memory_limit} if memory_limit else {}
         self._may_migrate = migrate
-        self._schema_dir = schema_dir or _HERE
-        self._schema_version = schema_version
         self._checked = False
 
     @property
     def journal_dir(self) -> Path:
-        """The folder beside the file where unfinished business waits."""
+        """The folder of journals and queued annotations, next to the file."""
         return self.path.with_name(self.path.name + ".journal")
 
     @contextmanager
@@ -107,8 +107,10 @@ class Store:
         new = not self.path.exists()
         with self._connect(False, wait_seconds) as connection:
             version = self._version(connection)
-            if new or not self._checked or version != self._schema_version:
-                self._bring_up_to_date(connection, version)
+            if new or not self._checked or version != SCHEMA_VERSION:
+                if version != SCHEMA_VERSION:
+                    self._upgrade(connection, version)
+                self._load_published_scores(connection)
                 self._checked = True
             connection.execute("BEGIN")
             yield connection
@@ -121,7 +123,7 @@ class Store:
         """Open for reading, for milliseconds.
 
         Args:
-            wait_seconds: How long to wait for another process to let go of it.
+            wait_seconds: How long to wait while another process holds it.
             output: A file that the connection may write; it reaches no other but the results file.
 
         Raises:
@@ -133,10 +135,10 @@ class Store:
                 f"There is no results file at {self.path}.",
                 "Run `harness eval` first, or name another one with --results or HARNESS_RESULTS.",
             )
-        # DuckDB writes beside a file that it is to replace.
+        # DuckDB writes next to a file that it is to replace.
         files = (output, output.with_name(f"tmp_{output.name}")) if output else ()
         with self._connect(True, wait_seconds, files) as connection:
-            if self._version(connection) == self._schema_version:
+            if self._version(connection) == SCHEMA_VERSION:
                 yield connection
                 return
         if not self._may_migrate:
@@ -210,57 +212,46 @@ class Store:
                 f"{self.path} is a DuckDB database, but not a results file of the harness.",
                 "Name another file with --results.",
             )
-        schema = self._schema()
+        schema = catalogue.current()
         catalogue.check(connection, self.path, tables, schema, names=["schema_version"])
         row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
         version = int(row[0]) if row and row[0] is not None else 0
-        if version > self._schema_version:
+        if version > SCHEMA_VERSION:
             raise HarnessError(
-                f"{self.path} has schema {version}; this harness knows up to "
-                f"{self._schema_version}.",
+                f"{self.path} has schema {version}; this harness knows up to {SCHEMA_VERSION}.",
                 "Update the harness, or name another file with --results.",
             )
-        complete = version == self._schema_version
+        complete = version == SCHEMA_VERSION
         catalogue.check(connection, self.path, tables, schema, complete=complete)
         return version
 
-    def _schema(self) -> catalogue.Schema:
-        return catalogue.schema_of((self._schema_dir / "schema.sql").read_text())
-
-    def _bring_up_to_date(self, connection: DuckDBPyConnection, version: int) -> None:
-        if version != self._schema_version:
-            self._migrate(connection, version)
-        self._load_published_scores(connection)
-
-    def _migrate(self, connection: DuckDBPyConnection, version: int) -> None:
+    def _upgrade(self, connection: DuckDBPyConnection, version: int) -> None:
+        """Bring an empty file, or one of any earlier version, to the schema of ``schema.sql``."""
         import duckdb
 
         catalogue.check_names(connection, self.path)
-        if version == 0:
-            scripts = [self._schema_dir / "schema.sql"]
-        else:
-            steps = range(version + 1, self._schema_version + 1)
-            folder = self._schema_dir / "migrations"
-            scripts = [file for step in steps for file in folder.glob(f"{step:04d}_*.sql")]
+        schema = catalogue.current()
         with catalogue.creating(connection):
             connection.execute("BEGIN")
             try:
-                for script in scripts:
-                    connection.execute(script.read_text())
-                views = (self._schema_dir / "views.sql").read_text()
-                connection.execute(views.replace("NEWEST_FIRST", NEWEST_FIRST))
+                lacking = catalogue.missing(connection, catalogue.tables(connection), schema)
+                for statement in list(lacking):
+                    connection.execute(statement)
+                if version < _ALIASES_SINCE:
+                    connection.execute(_BACKFILL)
+                connection.execute(views())
             except (duckdb.CatalogException, duckdb.BinderException) as error:
                 raise HarnessError(
-                    f"{self.path} cannot be brought to schema {self._schema_version}: "
+                    f"{self.path} cannot be brought to schema {SCHEMA_VERSION}: "
                     f"{str(error).splitlines()[0]}.",
                     "Name another file with --results.",
                 ) from error
             # The time is ours to say: the file's own default for it is an expression.
             connection.execute(
                 "INSERT INTO schema_version (version, applied_at) VALUES (?, now())",
-                [self._schema_version],
+                [SCHEMA_VERSION],
             )
-            catalogue.check(connection, self.path, catalogue.tables(connection), self._schema())
+            catalogue.check(connection, self.path, catalogue.tables(connection), schema)
             connection.execute("COMMIT")
 
     def _load_published_scores(self, connection: DuckDBPyConnection) -> None:
@@ -304,13 +295,13 @@ def _refuse_odd_files(path: Path) -> None:
     The results file itself may be a link, which the user names; DuckDB goes by where that leads.
     """
     found = path.resolve()
-    beside = [found.with_name(found.name + suffix) for suffix in _BESIDE]
-    for file in (found, *beside):
+    companions = [found.with_name(found.name + suffix) for suffix in _COMPANIONS]
+    for file in (found, *companions):
         try:
             mode = file.lstat().st_mode
         except OSError:
             continue  # it is not there, or DuckDB says what is wrong
-        if not (stat.S_ISDIR(mode) if file == beside[-1] else stat.S_ISREG(mode)):
+        if not (stat.S_ISDIR(mode) if file == companions[-1] else stat.S_ISREG(mode)):
             what = "a link" if stat.S_ISLNK(mode) else "a pipe, a device or a folder"
             raise HarnessError(
                 f"{path if file == found else file} is {what}, which DuckDB is not let at.",
@@ -328,7 +319,7 @@ def _locked(path: Path, error: Exception) -> StoreLocked:
 
 
 def unwritable(path: Path, error: OSError) -> HarnessError:
-    """Say in one sentence why a results file or what is beside it cannot be written."""
+    """Say in one sentence why a results file or its journal cannot be written."""
     if error.errno == errno.ENOSPC:
         return _disk_full(path)
     return HarnessError(

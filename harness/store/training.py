@@ -1,4 +1,4 @@
-"""Trainings with their checkpoints and choices, and the critiques that wait for a human."""
+"""Trainings with their checkpoints and choices, and the review queue of critiques."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class TrainingCheckpoint:
-    """A checkpoint that a training saved; made anew, a step may have several."""
+    """A checkpoint that a training saved; a step that was repeated may have several."""
 
     training_id: str
     step: int
@@ -106,7 +106,7 @@ class TrainingChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Descent:
+class Lineage:
     """Where a checkpoint that was trained here comes from; fingerprints name models."""
 
     base: str
@@ -162,10 +162,10 @@ def trainings(store: Store) -> list[TrainingRow]:
     return [TrainingRow(**row) for row in rows]
 
 
-def training_is_in(
+def update_training_paths(
     store: Store, training_id: str, output: str, checkpoints: Mapping[str, str]
 ) -> None:
-    """Write down where a training is now; what is not known of it stays unknown.
+    """Update the paths of a training and of its checkpoints that are stored.
 
     Args:
         store: The results file.
@@ -222,7 +222,7 @@ def training_choices(store: Store, training_id: str | None = None) -> list[Train
     return [TrainingChoice(**row) for row in rows]
 
 
-def descents(store: Store) -> dict[str, Descent]:
+def lineages(store: Store) -> dict[str, Lineage]:
     """Return the descent of each checkpoint trained here, by its fingerprint."""
     with store.read() as connection:
         rows = connection.execute(
@@ -230,7 +230,7 @@ def descents(store: Store) -> dict[str, Descent]:
             " FROM training_checkpoint c JOIN training t ON t.id = c.training_id"
             " ORDER BY c.saved_at"
         ).fetchall()
-    return {fingerprint: Descent(*fields) for fingerprint, *fields in rows}
+    return {fingerprint: Lineage(*fields) for fingerprint, *fields in rows}
 
 
 def choose(
@@ -243,7 +243,7 @@ def choose(
     runs: Mapping[int, str],
     warnings: Sequence[str],
 ) -> None:
-    """Write down which checkpoint was chosen, in place of an earlier choice by the same rule.
+    """Store which checkpoint was chosen, in place of an earlier choice by the same rule.
 
     Args:
         store: The results file.
@@ -273,7 +273,7 @@ def critiques_to_review(
     offset: int = 0,
     limit: int | None = 20,
 ) -> tuple[list[CritiqueRow], int]:
-    """Return a stretch of the review queue, and how many critiques there are in all.
+    """Return a part of the review queue, and how many critiques there are in all.
 
     The order is that of their ids, which are hashes: whoever reads the first few of one reason has
     read a random draw of them, whatever order they were queued in.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.backends import openai as backend_module
+from harness.backends.openai import backend as backend_module
 from tests.backends.fake_server import FakeServer
 from tests.backends.openai_calls import KEY
 

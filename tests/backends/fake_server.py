@@ -44,11 +44,11 @@ class FakeServer:
     """Serves one model; ``answer`` decides what each call for a completion gets.
 
     Attributes:
-        answer: Is told the call's body and its number, from 1.
+        answer: Called with the request's body and its number, from 1.
         pages: What other paths return, for instance ``/v1/models``.
         bodies: The bodies of the calls for a completion, in the order they came.
         keys: The keys that were shown.
-        most: How many calls were under way at once, at most.
+        most: How many calls were in flight at once, at most.
     """
 
     def __init__(self) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 
-from harness.backends import BackendOptions
-from harness.backends.openai import OpenAIBackend
-from harness.completions import read_completion
+from harness.backends.base import EngineOptions
+from harness.backends.openai.backend import OpenAIBackend
+from harness.run.completion import read_completion
 from harness.types import Chat, Completion, Generation, Request, Sampling
 from tests.backends.fake_server import MODEL, FakeServer
 
@@ -39,8 +39,12 @@ def requests(
 def opened(server: FakeServer | SimpleNamespace, **named: Any) -> closing[OpenAIBackend]:
     options = {"base_url": server.url} | named
     engine_args = options.pop("engine_args", {})
-    tell = options.pop("tell", lambda _: None)
-    return closing(OpenAIBackend(BackendOptions(engine_args=engine_args, named=options, tell=tell)))
+    notify = options.pop("notify", lambda _: None)
+    return closing(
+        OpenAIBackend(
+            EngineOptions(engine_args=engine_args, backend_options=options), notify=notify
+        )
+    )
 
 
 def complete(server: FakeServer, count: int = 1, **named: Any) -> list[Completion]:

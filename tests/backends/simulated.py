@@ -1,4 +1,4 @@
-"""A backend without a model: it answers arithmetic after a short while, or dies as it is told."""
+"""A backend without a model: it answers arithmetic after a short while, or dies on request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.backends import BackendOptions
+from harness.backends.base import EngineOptions, Notify, OnProgress, ignore
 from harness.errors import EngineError
 from harness.types import (
     Chat,
@@ -34,15 +34,21 @@ class Simulated:
     """Generates ``seconds`` after it was asked, ``AT_ONCE`` at a time.
 
     Engine arguments: ``seconds``; ``poison``, a question that ends the process; ``refuse``, a
-    reason not to start; ``version``; ``pids``, a folder where each engine leaves its process id.
+    reason not to start; ``notice``, given at each model's opening; ``pids``, a folder where each
+    engine leaves its process id.
     """
 
-    def __init__(self, options: BackendOptions) -> None:
+    def __init__(
+        self, options: EngineOptions, *, notify: Notify = ignore, on_progress: OnProgress = ignore
+    ) -> None:
+        self._notify = notify
         self._given = dict(options.engine_args)
         self._served = ""
         self._aborted = 0
 
     def open(self, name: str, revision: str | None) -> Model:
+        if "notice" in self._given:
+            self._notify(str(self._given["notice"]))
         return Model(name=name, source="simulated", fingerprint=name.ljust(64, "0"))
 
     def identity(self, model: Model) -> EngineIdentity:

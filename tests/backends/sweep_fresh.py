@@ -1,22 +1,31 @@
-"""Greedy texts of each checkpoint from an engine of its own: what a sweep must reproduce.
+"""A sweep by the command line, then each checkpoint in an engine of its own, in one process.
 
-python -m tests.backends.sweep_fresh CHECKPOINT…
+python -m tests.backends.sweep_fresh eval … -- CHECKPOINT…
+
+Prints the sweep's own JSON, then greedy texts of the new engines: what the sweep must reproduce.
 """
 
 import json
 import sys
 
-from harness.backends import BackendOptions
-from harness.backends.vllm import VllmBackend
-from harness.plan import Settings, plan_task
+from harness.backends.base import EngineOptions
+from harness.backends.vllm.backend import VllmBackend
+from harness.cli.main import main as harness
 from harness.registry import load_task
+from harness.run.plan import Settings, plan_task
 from tests.backends.test_sweep import BUDGET, ITEMS
 
 
-def main(folders: list[str]) -> None:
+def main(command: list[str], folders: list[str]) -> None:
+    sys.argv = ["harness", *command]
+    try:
+        harness()
+    except SystemExit as stop:
+        if stop.code:
+            raise
     texts = {}
     for folder in folders:
-        backend = VllmBackend(BackendOptions())
+        backend = VllmBackend(EngineOptions())
         model = backend.open(folder, None)
         plan = plan_task(load_task("quick"), model, backend, Settings(ITEMS, max_tokens=BUDGET))
         backend.start(model, plan.requests, longest=plan.longest)
@@ -27,4 +36,5 @@ def main(folders: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    separator = sys.argv.index("--")
+    main(sys.argv[1:separator], sys.argv[separator + 1 :])

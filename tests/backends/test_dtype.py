@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from harness import cpu
-from harness.backends import BackendOptions, _dtype
-from harness.backends._forecast import cpu_forecast
-from harness.backends.vllm import VllmBackend
-from harness.comparability import differences
+from harness import environment
+from harness.analysis.protocol import differences
+from harness.backends.base import EngineOptions
+from harness.backends.vllm import dtype as _dtype
+from harness.backends.vllm.backend import VllmBackend
+from harness.backends.vllm.forecast import cpu_forecast
+from harness.cli.progress import EvaluationProgress
 from harness.environment import compute_capability
-from harness.models import resolve_model
 from harness.models.checkpoint import Checkpoint
-from harness.plan import Settings, TaskPlan, plan_task
-from harness.progress import EvaluationProgress
+from harness.models.resolve import resolve_model
 from harness.registry import load_task
+from harness.run.plan import Settings, TaskPlan, plan_task
 from harness.types import Prompt, Request, Sampling, digest
 
 
@@ -31,7 +32,7 @@ def checkpoint(model_folder: Path) -> Checkpoint:
 
 def planned(monkeypatch: pytest.MonkeyPatch, *, units: bool, **engine_args: object) -> TaskPlan:
     monkeypatch.setattr(_dtype, "has_bfloat16_units", lambda: units)
-    backend = VllmBackend(BackendOptions(engine_args=engine_args))
+    backend = VllmBackend(EngineOptions(engine_args=engine_args))
     model = backend.open("smollm2-135m", None)
     return plan_task(load_task("quick"), model, backend, Settings(limit=2))
 
@@ -106,18 +107,18 @@ def test_on_a_gpu_the_checkpoint_decides(
 
 
 def test_a_capped_cpu_has_no_bfloat16_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu.has_bfloat16_units.cache_clear()
+    environment.has_bfloat16_units.cache_clear()
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     try:
-        assert not cpu.has_bfloat16_units()
+        assert not environment.has_bfloat16_units()
     finally:
-        cpu.has_bfloat16_units.cache_clear()
+        environment.has_bfloat16_units.cache_clear()
 
 
 @pytest.mark.skipif(os.nice(0) > 0, reason="a neighbour started from here would be a polite one")
 def test_a_busy_neighbour_is_seen_and_makes_threads_sleep_while_they_wait() -> None:
     ask = (
-        "import os; from harness import cpu; cpu.share_cores_politely();"
+        "import os; from harness import environment; environment.set_openmp_wait_policy();"
         "print(os.environ.get('OMP_WAIT_POLICY'), os.environ.get('GOMP_SPINCOUNT'))"
     )
     spinning = [sys.executable, "-c", "print(flush=True)\nwhile True: pass"]
@@ -193,11 +194,11 @@ def test_progress_is_shown_from_the_first_prompts_on(capsys: pytest.CaptureFixtu
 def test_tokens_that_the_engine_has_counted_are_not_counted_again_as_they_finish(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.progress.time.monotonic", lambda: 10.0)
+    monkeypatch.setattr("harness.cli.progress.time.monotonic", lambda: 10.0)
     progress = EvaluationProgress(every_seconds=0)
     progress.planned(requests=8, stored=0, runs={"one": "gsm8k"})
     progress.phase("generating")
-    monkeypatch.setattr("harness.progress.time.monotonic", lambda: 12.0)
+    monkeypatch.setattr("harness.cli.progress.time.monotonic", lambda: 12.0)
     progress.progressed(1024, 800)
     for _ in range(8):
         progress.generated(100, "")

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.gate.command import Engine
+from harness.backends.base import EngineOptions
+from harness.run.command import CommandOptions
 from harness.store import Store, queries
 from tests.backends.fake_server import FakeServer, completion, refusal
 from tests.backends.openai_calls import KEY, arguments
@@ -52,7 +53,8 @@ def test_the_printed_command_goes_on_with_the_baseline(
 
 def test_a_secret_among_the_engines_arguments_is_never_printed() -> None:
     args = {"hf_token": "hf_abc", "api_key": 12345678, "max_num_batched_tokens": 5}
-    words = Engine(args=args | {"extra_headers": {"authorization": "Bearer abc"}}).words()
+    secrets = {"extra_headers": {"authorization": "Bearer abc"}}
+    words = CommandOptions(EngineOptions(engine_args=args | secrets)).words()
     assert words[1::2] == [
         "hf_token=YOUR_HF_TOKEN",
         "api_key=YOUR_API_KEY",

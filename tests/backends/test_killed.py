@@ -71,7 +71,7 @@ def noted(self, table, row):
         os.write(notes, f"{time.monotonic()}\\n".encode())
     append(self, table, row)
 Journal.append = noted
-from harness.cli import main
+from harness.cli.main import main
 main()
 """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.backends.openai import OpenAIBackend
+from harness.backends.openai.backend import OpenAIBackend
 from harness.store import Store
 from harness.types import Chat, Message, Model, Prompt
 from tests.backends.fake_server import FakeServer
@@ -20,7 +20,7 @@ INSTRUCTION = "--system takes the place of the instruction that quick would give
 
 
 @pytest.fixture
-def told(
+def notices(
     server: FakeServer, harness: Callable[..., Finished], tmp_path: Path
 ) -> Callable[..., str]:
     """Evaluate with these options; return what was said before generation."""
@@ -37,10 +37,10 @@ def told(
 
 
 def test_a_budget_that_nobody_chose_for_a_model_that_thinks(
-    told: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    notices: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert THOUGHTS not in told()
-    assert THOUGHTS in told("--thinking")
+    assert THOUGHTS not in notices()
+    assert THOUGHTS in notices("--thinking")
 
     def opens_thought(
         backend: OpenAIBackend, model: Model, messages: Sequence[Message], chat: Chat
@@ -48,22 +48,22 @@ def test_a_budget_that_nobody_chose_for_a_model_that_thinks(
         return Prompt(messages=tuple(messages), starts_in_thought=True)
 
     monkeypatch.setattr(OpenAIBackend, "render", opens_thought)
-    assert THOUGHTS in told()
+    assert THOUGHTS in notices()
     for chosen in (("--max-tokens", "300"), ("--no-thinking",)):
-        assert THOUGHTS not in told(*chosen)
+        assert THOUGHTS not in notices(*chosen)
 
 
 def test_what_waits_for_another_results_file_is_said_once(
-    told: Callable[..., str], tmp_path: Path
+    notices: Callable[..., str], tmp_path: Path
 ) -> None:
     store = Store(tmp_path / "results.duckdb")
     rows = left_by_an_earlier_version(store, ("generation", generation(1)))
     rows.with_name("owner.lock").write_text("0" * 32)
     with store.write():
         pass
-    assert told().count("wait for another results file") == 1
+    assert notices().count("wait for another results file") == 1
 
 
-def test_an_instruction_that_another_system_prompt_replaces(told: Callable[..., str]) -> None:
-    assert INSTRUCTION not in told()
-    assert INSTRUCTION in told("--system", "You are a helpful assistant.")
+def test_an_instruction_that_another_system_prompt_replaces(notices: Callable[..., str]) -> None:
+    assert INSTRUCTION not in notices()
+    assert INSTRUCTION in notices("--system", "You are a helpful assistant.")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.completions import read_completion
 from harness.errors import EngineError
+from harness.run.completion import read_completion
 from harness.types import Chat, Request, Sampling
 from tests.backends.fake_server import MODEL, Answer, FakeServer, completion, refusal
 from tests.backends.openai_calls import complete, opened, read, requests
@@ -105,9 +105,9 @@ def test_a_server_without_seeds_is_used_and_said_to_be(server: FakeServer) -> No
         return Answer(400, {"error": error})
 
     server.answer = answer
-    told: list[str] = []
-    assert len(complete(server, 20, tell=told.append, sampling={"temperature": 1.0})) == 20
-    assert told == ["The server takes no seed: its samples cannot be repeated."]
+    notices: list[str] = []
+    assert len(complete(server, 20, notify=notices.append, sampling={"temperature": 1.0})) == 20
+    assert notices == ["The server takes no seed: its samples cannot be repeated."]
 
 
 def test_what_a_server_would_ignore_is_refused_unless_it_lists_it(server: FakeServer) -> None:
@@ -130,11 +130,11 @@ def test_usage_tells_tokens_cost_and_who_answered(server: FakeServer) -> None:
         return completion(model=name, system_fingerprint="fp", usage=cached)
 
     server.answer = answer
-    told: list[str] = []
+    notices: list[str] = []
     for price, cost in ((None, 2.0), ("1,2", 4 * (10 * 1 + 5 * 2) / 1e6)):
         server.bodies.clear()
-        named = {"max_concurrency": 1, "tell": told.append} | ({"price": price} if price else {})
-        with opened(server, **named) as backend:
+        named = {"price": price} if price else {}
+        with opened(server, max_concurrency=1, notify=notices.append, **named) as backend:
             list(backend.generate(requests(backend, 4)))
             usage = backend.usage()
         assert usage == {
@@ -146,4 +146,4 @@ def test_usage_tells_tokens_cost_and_who_answered(server: FakeServer) -> None:
             "cost_usd": pytest.approx(cost),
             "served": {MODEL: {"fp": 3}, "another": {"fp": 1}},
         }
-    assert set(told) == {"The server now says that it is another."}
+    assert set(notices) == {"The server now says that it is another."}

@@ -20,7 +20,7 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 
-from harness.cpu import has_bfloat16_units
+from harness.environment import has_bfloat16_units
 from harness.errors import EngineError, HarnessError
 from tests.backends.fake_server import MODEL, FakeServer, completion, refusal
 from tests.backends.openai_calls import KEY, arguments, opened, requests

@@ -16,8 +16,8 @@ from urllib.parse import quote
 import duckdb
 import pytest
 
-from harness.backends import _server
-from harness.backends._secrets import Secret
+from harness.backends.openai import server as _server
+from harness.backends.openai.redaction import KeyRedactor
 from harness.errors import EngineError, HarnessError
 from tests.backends.fake_server import MODEL, Answer, FakeServer, completion
 from tests.backends.openai_calls import KEY, arguments, complete, opened, requests
@@ -90,10 +90,14 @@ def test_a_number_that_can_be_none_is_unknown(server: FakeServer, count: Any) ->
         for came_back in backend.generate(requests(backend, 2)):
             assert came_back.prompt_tokens is came_back.completion_tokens is None
             assert came_back.thought_tokens is None
-        told = backend.usage()
+        counted = backend.usage()
     cost = {"cost_usd": count} if count == 1.5 else {}
-    assert {name: told[name] for name in told if name.endswith("usd")} == cost
-    assert (told["requests"], told["prompt_tokens"], told["completion_tokens"]) == (2, 0, 0)
+    assert {name: counted[name] for name in counted if name.endswith("usd")} == cost
+    assert (counted["requests"], counted["prompt_tokens"], counted["completion_tokens"]) == (
+        2,
+        0,
+        0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,7 +168,7 @@ def test_an_answer_that_trickles_ends_by_its_time_limit(
     began = time.monotonic()
     with pytest.raises(EngineError, match="did not answer within 0 seconds, 3 times in a row"):
         complete(server, timeout=0.3)
-    monkeypatch.setattr(_server, "_SECONDS_TO_LOOK", 0.3)
+    monkeypatch.setattr(_server, "_METADATA_TIMEOUT_SECONDS", 0.3)
     server.pages["/v1/models"] = Answer(body=_trickle())
     with pytest.raises(EngineError, match="No server answers at .* within 0 seconds"):
         complete(server)
@@ -207,9 +211,9 @@ def _forms(key: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("key", [KEY, "7f3A+9/xQ==zW~tt0pL.m4", "Zq8-" * 3 + "b5" * 40])
 def test_no_form_of_a_key_is_left(key: str) -> None:
-    secret = Secret(key)
+    secret = KeyRedactor(key)
     for name, form in _forms(key).items():
-        left = str(secret.without(f"it is {form}, as said"))
+        left = str(secret.redact(f"it is {form}, as said"))
         assert left.startswith("it is ") and left.endswith(", as said") and "…" in left, name
         inside = [form[at : at + 12] for at in range(len(form) // 4, len(form) * 3 // 4 - 12)]
         assert not any(run in left for run in (key[:8], key[-8:], *inside)), (name, left)
@@ -220,15 +224,15 @@ def test_texts_that_hold_no_key_stay_as_they_are() -> None:
         "12345678 password placeholder 1/3 sk-learn std::vector *** … the answer\u00a0is \\boxed{5}"
     )
     for key in (KEY, "", "EMPTY", "7", "none", "placeholder", "my-password-12345678"):
-        assert Secret(key).without({"a": [text, 1, None]}) == {"a": [text, 1, None]}
-    assert Secret(KEY).without("a\ud800b") == "a\N{REPLACEMENT CHARACTER}b"
+        assert KeyRedactor(key).redact({"a": [text, 1, None]}) == {"a": [text, 1, None]}
+    assert KeyRedactor(KEY).redact("a\ud800b") == "a\N{REPLACEMENT CHARACTER}b"
 
 
 def test_masked_keys_are_taken_out_of_sentences(server: FakeServer) -> None:
     with opened(server) as backend:
         for masked in (f"{KEY[:6]}***{KEY[-4:]}", f"{KEY[:5]}...", f"••••{KEY[-4:]}"):
-            told = backend._server.presentable(f"Wrong key {masked} given ... twice")
-            assert told == "Wrong key … given ... twice", masked
+            cleaned = backend._server.sanitize(f"Wrong key {masked} given ... twice")
+            assert cleaned == "Wrong key … given ... twice", masked
 
 
 def test_a_server_cannot_have_the_key_stored_or_printed(
@@ -260,7 +264,7 @@ def test_a_server_cannot_have_the_key_stored_or_printed(
     assert text.startswith("The key is …") and text.endswith(". The answer is 7.")
     assert "The server repeats the key" in done.err
     for name, form in _forms(KEY).items():
-        for kind, where in (("stored", stored), ("told", done.err + done.out + refused.err)):
+        for kind, where in (("stored", stored), ("printed", done.err + done.out + refused.err)):
             assert form not in where, (name, kind)
     for file in tmp_path.rglob("*"):
         assert not file.is_file() or KEY.encode() not in file.read_bytes(), file

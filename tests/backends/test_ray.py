@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,16 @@ from typing import Any
 import duckdb
 import pytest
 
-from harness.backends import BackendOptions, _cluster
-from harness.backends._cluster import find_place
-from harness.backends.ray import RayBackend
-from harness.commands.stopping import stoppable
+from harness.backends.base import EngineOptions
+from harness.backends.ray import cluster as _cluster
+from harness.backends.ray.backend import RayBackend
+from harness.backends.ray.cluster import plan_placement
+from harness.cli.signals import stoppable
 from harness.errors import EngineError, HarnessError, Stopped
-from harness.pipeline import Evaluation, Outcome, evaluate
-from harness.plan import Settings
-from harness.tasks_api import Task
+from harness.run.callbacks import Callbacks
+from harness.run.evaluate import Evaluation, Outcome, evaluate
+from harness.run.plan import Settings
+from harness.task import Task
 from harness.types import Chat, Request, Sampling
 from tests.backends.simulated import items
 from tests.conftest import REPOSITORY, Finished, run_harness
@@ -81,7 +83,7 @@ def cluster() -> Iterator[TwoNodes]:
 
 
 @dataclass
-class Watcher:
+class Watcher(Callbacks):
     """Counts what comes back, and does something once half of it has."""
 
     at: int = -1
@@ -90,26 +92,14 @@ class Watcher:
     notices: list[str] = field(default_factory=list)
     statuses: set[str] = field(default_factory=set)
 
-    def phase(self, text: str) -> None:
-        pass
-
     def notice(self, text: str) -> None:
         self.notices.append(text)
-
-    def progressed(self, prompt_tokens: int, new_tokens: int) -> None:
-        pass
-
-    def planned(self, *, requests: int, stored: int, runs: Mapping[str, str]) -> None:
-        pass
 
     def generated(self, completion_tokens: int, status: str) -> None:
         self.generations += 1
         self.statuses.add(status)
         if self.generations == self.at:
             self.act()
-
-    def graded(self, run_id: str, item_id: str, correct: bool, /) -> None:
-        pass
 
 
 def evaluation(results: Path, count: int, cluster: TwoNodes, **arguments: Any) -> Evaluation:
@@ -126,9 +116,7 @@ def evaluation(results: Path, count: int, cluster: TwoNodes, **arguments: Any) -
         tasks=[task],
         results=results,
         settings=Settings(),
-        backend="ray",
-        engine_args=arguments,
-        backend_options=named,
+        engine=EngineOptions("ray", arguments, named),
     )
 
 
@@ -178,7 +166,7 @@ def test_a_killed_engine_comes_back_and_serves_again(cluster: TwoNodes, tmp_path
     watcher = Watcher(at=40, act=kill_one)
     evaluate(evaluation(results, 120, cluster, seconds=0.2, pids=str(pids)), watcher)
     assert stored(results) == (120, 120, 120, 120)
-    assert len(list(pids.iterdir())) == 2, "the only replica was started anew"
+    assert len(list(pids.iterdir())) == 2, "the only replica was restarted"
     assert any("serves again" in text for text in watcher.notices)
 
 
@@ -204,7 +192,7 @@ def backend(cluster: TwoNodes) -> Iterator[Callable[..., RayBackend]]:
 
     def make(named: dict[str, Any] | None = None, **arguments: Any) -> RayBackend:
         options = {"address": cluster.address, "engine": ENGINE} | (named or {})
-        made.append(RayBackend(BackendOptions(engine_args=arguments, named=options)))
+        made.append(RayBackend(EngineOptions(engine_args=arguments, backend_options=options)))
         return made[-1]
 
     yield make
@@ -289,6 +277,14 @@ def test_requests_may_come_one_by_one(backend: Callable[..., RayBackend]) -> Non
     assert arrived == [request.key for request in asked]
 
 
+def test_notices_about_a_checkpoint_reach_the_user() -> None:
+    notices: list[str] = []
+    given = {"notice": "x has no chat template."}
+    options = EngineOptions(engine_args=given, backend_options={"engine": ENGINE})
+    RayBackend(options, notify=notices.append).open("x", None)
+    assert notices == ["x has no chat template."]
+
+
 def test_an_engine_that_cannot_start_says_why(backend: Callable[..., RayBackend]) -> None:
     unwilling = backend(refuse="It has a headache.")
     with pytest.raises(EngineError, match="It has a headache.") as caught:
@@ -314,9 +310,9 @@ def test_more_replicas_than_there_is_room_for(backend: Callable[..., RayBackend]
 def test_gpus_are_filled_unless_fewer_are_asked_for(
     nodes: list[dict[str, float]], together: int, wanted: int | None, replicas: int
 ) -> None:
-    place = find_place(nodes, on_gpus=True, together=together, wanted=wanted, per_actor=1)
-    assert place.replicas == replicas
-    assert place.asks["num_gpus"] == together
+    placement = plan_placement(nodes, on_gpus=True, together=together, wanted=wanted, per_actor=1)
+    assert placement.replicas == replicas
+    assert placement.resources["num_gpus"] == together
 
 
 @pytest.mark.parametrize(
@@ -331,7 +327,7 @@ def test_an_engine_over_more_devices_than_a_node_has(
     nodes: list[dict[str, float]], on_gpus: bool, together: int, message: str
 ) -> None:
     with pytest.raises(HarnessError, match=message):
-        find_place(nodes, on_gpus=on_gpus, together=together, wanted=None, per_actor=1)
+        plan_placement(nodes, on_gpus=on_gpus, together=together, wanted=None, per_actor=1)
 
 
 @pytest.fixture
@@ -364,7 +360,7 @@ def test_an_address_where_no_ray_is(deaf_port: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(_cluster, "_PROBE_SECONDS", 3.0)
     for port, message in ((closed, "There is no Ray at"), (deaf_port, "does not answer as a Ray")):
         nowhere = RayBackend(
-            BackendOptions(named={"engine": ENGINE, "address": f"127.0.0.1:{port}"})
+            EngineOptions(backend_options={"engine": ENGINE, "address": f"127.0.0.1:{port}"})
         )
         began = time.monotonic()
         with pytest.raises(EngineError, match=message):

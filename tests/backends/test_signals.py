@@ -15,12 +15,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from harness.commands.stopping import stoppable
+from harness.backends.base import EngineOptions
+from harness.cli.progress import EvaluationProgress
+from harness.cli.signals import stoppable
 from harness.errors import Stopped
-from harness.pipeline import Evaluation, evaluate
-from harness.plan import Settings
-from harness.progress import EvaluationProgress
 from harness.registry import load_task
+from harness.run.evaluate import Evaluation, evaluate
+from harness.run.plan import Settings
 from tests.backends.fake_server import MODEL, Answer, FakeServer, completion
 from tests.backends.openai_calls import arguments, kept
 from tests.conftest import HARNESS, Finished
@@ -142,18 +143,17 @@ def test_answers_that_came_back_while_another_was_being_kept_are_kept_too(
                 time.sleep(0.3)  # the last answers are on their way
                 raise KeyboardInterrupt
 
-    results, observer = tmp_path / "results.duckdb", StopsAtTheFirst()
+    results, callbacks = tmp_path / "results.duckdb", StopsAtTheFirst()
     evaluation = Evaluation(
         [MODEL],
         [load_task("quick")],
         results,
         Settings(limit=12, max_tokens=64),
-        backend="openai",
-        backend_options={"base_url": server.url},
+        engine=EngineOptions("openai", backend_options={"base_url": server.url}),
     )
     with pytest.raises(KeyboardInterrupt):
-        evaluate(evaluation, observer)
-    assert observer.kept == kept(results) == 12
+        evaluate(evaluation, callbacks)
+    assert callbacks.kept == kept(results) == 12
     assert sessions(results)[0][:2] == ("interrupted", 12)
 
 

@@ -14,8 +14,8 @@ import duckdb
 import pytest
 
 from harness.errors import HarnessError
-from harness.models import expand
-from tests.conftest import REPOSITORY, run_harness
+from harness.models.resolve import expand
+from tests.conftest import REPOSITORY
 
 ITEMS, BUDGET = 8, 24
 
@@ -70,27 +70,29 @@ def test_a_sweep_says_token_for_token_what_new_engines_say(
     results = tmp_path / "results.duckdb"
     command = ["eval", "--model", root / "step-*", "--model", root / "untied-*"]
     command += ["--tasks", "quick", "--limit", ITEMS, "--max-tokens", BUDGET]
-    swept = run_harness(*command, "--results", results, "--json")
-    assert swept.code == 0, swept.err
-
-    # One engine for the tied ones, another for those with a head of their own, and it says so.
-    names = [run["model"] for run in swept.json["runs"]]
-    assert [name.rpartition("/")[2] for name in names] == list(checkpoints)
-    assert names[0] == f"{root.name}/step-1", "a number alone would be any training's"
-    usage = swept.json["models"][-1]["usage"]
-    assert (usage["engine_starts"], usage["weight_exchanges"]) == (2, 3)
-    assert "started anew for untied-1: config.json differs" in " ".join(swept.err.split())
-
-    fresh = subprocess.run(
-        [sys.executable, "-m", "tests.backends.sweep_fresh", *map(str, checkpoints.values())],
+    command += ["--results", results, "--json"]
+    # One process for both, so that the engine's libraries are imported once.
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.backends.sweep_fresh", *map(str, command), "--"]
+        + [*map(str, checkpoints.values())],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         timeout=900,
         cwd=REPOSITORY,
         env=os.environ | {"VLLM_LOGGING_LEVEL": "ERROR"},
     )
-    expected = json.loads(fresh.stdout.splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    *printed, last = done.stdout.splitlines()
+    swept, expected = json.loads("\n".join(printed)), json.loads(last)
+
+    # One engine for the tied ones, another for those with a head of their own, and it says so.
+    names = [run["model"] for run in swept["runs"]]
+    assert [name.rpartition("/")[2] for name in names] == list(checkpoints)
+    assert names[0] == f"{root.name}/step-1", "a number alone would be any training's"
+    usage = swept["models"][-1]["usage"]
+    assert (usage["engine_starts"], usage["weight_exchanges"]) == (2, 3)
+    assert "restarted for untied-1: config.json differs" in " ".join(done.stderr.split())
     with duckdb.connect(str(results), read_only=True) as connection:
         rows = connection.execute(
             "SELECT m.name, s.item_id, s.thought || s.answer FROM sample s"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.backends import BackendOptions
-from harness.backends.vllm import VllmBackend
+from harness.backends.base import EngineOptions
+from harness.backends.vllm.backend import VllmBackend
 from harness.types import Prompt, Request, Sampling
 
 
@@ -38,7 +38,7 @@ class Engine:
 
 
 def test_a_signal_loses_nothing_that_a_step_has_finished() -> None:
-    backend = VllmBackend(BackendOptions())
+    backend = VllmBackend(EngineOptions())
     engine = backend._engine = Engine()
     requests = [Request(key, key, 0, Prompt(token_ids=(1, 2)), Sampling(), 0) for key in "abc"]
     completions = backend.generate(requests)

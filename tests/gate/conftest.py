@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.statistics import simulation
+from harness.statistics.sequential import Rule
+from harness.statistics.simulation import PlannedTask
 from tests.conftest import Finished
 from tests.gate.simulated import TASK_FILE, Judging, Simulated
 
@@ -33,11 +36,29 @@ def tasks_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 Call = Callable[..., Finished]
+_SIMULATIONS: dict[object, list[simulation.Simulated]] = {}
+
+
+def _simulate_gate_once(
+    tasks: Sequence[PlannedTask], suite: Rule | None = None, *, gates: int = 1000, seed: int = 0
+) -> list[simulation.Simulated]:
+    """Call ``simulate_gate``, which is seeded, once for the same arguments in all tests."""
+    arrays = (task.differences for task in tasks)
+    key = (
+        tuple((task.rule, task.units, task.width, task.in_suite) for task in tasks),
+        tuple((of.values.tobytes(), of.chances.tobytes()) for of in arrays),
+        (suite, gates, seed),
+    )
+    if key not in _SIMULATIONS:
+        _SIMULATIONS[key] = simulation.simulate_gate(tasks, suite, gates=gates, seed=seed)
+    return _SIMULATIONS[key]
 
 
 @pytest.fixture(autouse=True)
 def _simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    for user in ("harness.pipeline", "harness.gate.driver"):
+    for user in ("harness.statistics.planning", "harness.gate.preflight"):
+        monkeypatch.setattr(f"{user}.simulate_gate", _simulate_gate_once)
+    for user in ("harness.run.evaluate", "harness.gate.run"):
         monkeypatch.setattr(f"{user}.load_backend", lambda name: Simulated)
         monkeypatch.setattr(f"{user}.GraderPool", Judging)
     monkeypatch.setattr(Simulated, "handed_over", staticmethod(lambda key: None))
@@ -47,13 +68,13 @@ def made_baseline(folder: Path, tasks_dir: Path, tasks: str, *more: str) -> Path
     """Return a results file in which the model ``base`` has been evaluated."""
     results = folder / "results.duckdb"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.pipeline.load_backend", lambda name: Simulated)
-        patch.setattr("harness.pipeline.GraderPool", Judging)
+        patch.setattr("harness.run.evaluate.load_backend", lambda name: Simulated)
+        patch.setattr("harness.run.evaluate.GraderPool", Judging)
         patch.setattr(
             sys, "argv", ["harness", "eval", "--model", "base", "--tasks", tasks, *more]
             + ["--tasks-dir", str(tasks_dir), "--results", str(results), "--json"],
         )  # fmt: skip
-        from harness.cli import main
+        from harness.cli.main import main
 
         with pytest.raises(SystemExit) as ended:
             main()
@@ -76,7 +97,7 @@ def results(_baseline: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def gate(harness: Call, results: Path, tasks_dir: Path) -> Callable[..., Finished]:
-    """Call ``harness gate`` on that file, on the task ``sums`` unless told otherwise."""
+    """Call ``harness gate`` on that file, on the task ``sums`` unless another is named."""
 
     def call(candidate: str | None, *more: object, tasks: str = "sums", **config: Any) -> Finished:
         arguments: list[object] = ["gate", "--results", results, "--tasks-dir", tasks_dir]

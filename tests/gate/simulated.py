@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future
 from typing import Any
 
-from harness.backends import BackendOptions
+from harness.backends.base import EngineOptions
 from harness.errors import EngineError
 from harness.types import (
     Chat,
@@ -32,7 +32,7 @@ from harness.types import (
 TASK_FILE = '''
 """Sums (made up)."""
 
-from harness.tasks_api import Task
+from harness.task import Task
 from harness.types import AnswerType, Item
 
 def load():
@@ -58,7 +58,7 @@ class Simulated:
     # Called with each key that is handed over; a test may raise there.
     handed_over: Callable[[str], None] = staticmethod(lambda key: None)
 
-    def __init__(self, options: BackendOptions) -> None:
+    def __init__(self, options: EngineOptions, **_: object) -> None:
         type(self).latest = self
         self._given = dict(options.engine_args)
         self._model = ""

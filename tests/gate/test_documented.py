@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.gate.config import Tier, margin_of, read_config
-from harness.statistics.passable import fewest_items, least_margin
+from harness.statistics.feasibility import fewest_items, least_margin
 from harness.statistics.sequential import Rule, divide_alpha, share_of_attempt
 from harness.statistics.simulation import (
     Differences,
@@ -32,7 +32,7 @@ def blocks() -> list[str]:
 
 
 def differences(task: str, stored: int, samples: int, drop: float) -> Differences:
-    """Return those of items of every difficulty, a tenth of them drawn anew, by counting many."""
+    """Return those of items of every difficulty, a tenth of them redrawn, by counting many."""
     random = np.random.default_rng(8)
     score, items = SCORES[task], 200_000
     easiness, other = random.beta(2 * score, 2 * (1 - score), (2, items))

@@ -16,10 +16,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from harness.gate.course import order_of
+from harness.gate.evidence import order_of
 from harness.grading import GraderPool
 from harness.store import Store, queries
-from harness.store.decisions import gate_decisions
+from harness.store.gate_decisions import gate_decisions
 from harness.types import digest
 from tests.conftest import Finished
 from tests.gate.conftest import ITEMS
@@ -64,9 +64,9 @@ def test_a_margin_too_fine_for_the_items_is_told_before_and_ends_undecided(gate:
     done = gate("same", "--json", margin=1.5, undecided='"neutral"')
     assert (done.code, done.json["outcome"], done.json["blocks"]) == (3, "undecided", False)
     before, generating, _ = done.err.partition("generating")
-    told = " ".join(before.split())
-    assert generating and "would take about" in told
-    assert "Chances before the start:" in told and "that an equal candidate passes" in told
+    printed = " ".join(before.split())
+    assert generating and "would take about" in printed
+    assert "Power before the start:" in printed and "that an equal candidate passes" in printed
     chances = done.json["chances"]
     assert 0 <= chances["pass_if_equal"] == chances["tasks"]["sums"]["pass_if_equal"] < 0.5
     task = _the_task(done.json)
@@ -117,7 +117,7 @@ def test_a_grader_that_lags_does_not_let_generation_run_ahead(
 ) -> None:
     # The real pool; the engine takes no time at all. Of two workers one may start late, and the
     # other then judges many items behind the one that the evidence waits for.
-    monkeypatch.setattr("harness.gate.driver.GraderPool", partial(GraderPool, workers=1))
+    monkeypatch.setattr("harness.gate.run.GraderPool", partial(GraderPool, workers=1))
     done = gate("worse:drop=0.6", "--json", window=16, margin=10)
     assert done.code == 1
     assert len(Simulated.latest.taken) <= _the_task(done.json)["read"] + 2 * 16
@@ -186,7 +186,7 @@ def test_a_rate_of_mishaps_that_rises_fails_the_gate_by_name(
 def test_answers_the_grader_fails_on_leave_no_verdict_where_it_depends_on_them(
     gate: Call,
 ) -> None:
-    # A fifth is not judged: 0 to 20 points of drop. The guard is told to bear it.
+    # A fifth is not judged: 0 to 20 points of drop. The guard tolerates it.
     done = gate("odd:hard=0.2", "--json", margin=10, guards="{grader_failure = 90.0}")
     assert (done.code, done.json["outcome"], done.json["blocks"]) == (4, "error", True)
     assert "the verdict depends on them" in done.json["reason"]
@@ -208,7 +208,7 @@ def test_a_breakdown_is_no_verdict(
     def bug(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("harness.gate.driver.summarise", bug)
+    monkeypatch.setattr("harness.gate.run.summarise", bug)
     broken = gate("same")
     assert broken.code == 4 and "ZeroDivisionError" in broken.err and "Traceback" not in broken.err
 
@@ -330,9 +330,9 @@ def test_a_model_that_was_not_asked_as_its_task_says_is_a_baseline_as_it_was_ask
     done = gate("same", "--json", tasks="greedy", margin=60, samples=2)
     assert done.code == 0
     with duckdb.connect(str(results)) as connection:
-        told = "SELECT protocol->'sampling'->>'max_tokens' FROM run WHERE id = ?"
+        printed = "SELECT protocol->'sampling'->>'max_tokens' FROM run WHERE id = ?"
         candidate = _the_task(done.json)["candidate_run"]
-        assert connection.execute(told, [candidate]).fetchall() == [("99",)]
+        assert connection.execute(printed, [candidate]).fetchall() == [("99",)]
     evaluated(98)
     _refused(
         gate("same", tasks="greedy", margin=60, samples=2),
@@ -357,7 +357,7 @@ def test_the_best_of_several_is_refused_as_a_baseline_unless_chosen_on_other_ite
     assert done.json["baseline"]["name"] in ("good", "base")
 
 
-def test_an_anchor_does_not_move_when_it_is_sampled_again(
+def test_a_baseline_does_not_move_when_it_is_sampled_again(
     gate: Call, harness: Call, results: Path, tasks_dir: Path
 ) -> None:
     before = _the_task(gate("same", "--json", margin=10).json)["baseline_run"]

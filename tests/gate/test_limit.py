@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness.registry import TaskRegistry
+from harness.run.plan import limit_items
 from harness.store import Store, queries
-from harness.subset import drawn
 from tests.conftest import Finished
 from tests.gate.conftest import ITEMS
 from tests.gate.simulated import Simulated
@@ -35,8 +35,7 @@ def evaluate(harness: Call, tmp_path: Path, tasks_dir: Path) -> Call:
 
 
 def _as_earlier_versions(patch: pytest.MonkeyPatch) -> None:
-    for user in ("harness.plan", "harness.pipeline"):
-        patch.setattr(f"{user}.drawn", lambda items, limit: list(items[:limit]))
+    patch.setattr("harness.run.plan.limit_items", lambda items, limit: list(items[:limit]))
 
 
 def _stopped_after(patch: pytest.MonkeyPatch, count: int) -> None:
@@ -60,7 +59,7 @@ def test_a_limit_draws_from_the_whole_task_and_keeps_its_order(
 ) -> None:
     items = TaskRegistry(tasks_dir).load("sums").items()
     small, large = (_asked(tmp_path, evaluate("base", "--limit", n)) for n in (30, 60))
-    assert small < large == {item.id for item in drawn(items, 60)} != _FIRST
+    assert small < large == {item.id for item in limit_items(items, 60)} != _FIRST
     with Store(tmp_path / "limited.duckdb").read() as connection:
         stored = connection.execute("SELECT id, ordinal FROM item").fetchall()
     assert dict(stored) == {f"sum-{n}": n for n in range(ITEMS) if f"sum-{n}" in large}
@@ -122,6 +121,6 @@ def test_a_gate_asks_the_items_of_its_baseline(
     assert candidates(gate("same", *where, "--json", margin=6)) == asked
     fewer = candidates(gate("same", *where, "--json", margin=30, limit=25))
     among = [item for item in TaskRegistry(tasks_dir).load("sums").items() if item.id in asked]
-    assert fewer == {item.id for item in drawn(among, 25)}
+    assert fewer == {item.id for item in limit_items(among, 25)}
     # What was made for the gate is the run that an evaluation asks for.
     assert evaluate("same", "--limit", 60, "--n", 1).json["generated"] == 0

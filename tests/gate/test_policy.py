@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.gate.budget import attempts_before
+from bench.simulated import read_in_order
+from harness.gate.budget import earlier_attempts
 from harness.gate.config import GateConfig, Guards, TaskConfig, Tier
-from harness.gate.course import Course, Rates, ReadItem, TaskCourse, guards_of
+from harness.gate.evidence import GateEvidence, Rates, ReadItem, TaskEvidence, guards_of
 from harness.statistics.sequential import Outcome, Rule, share_of_attempt
-from harness.statistics.simulation import Simulated, simulate
 from harness.store import Store
-from harness.store.decisions import PastGate, gate_decisions
-from harness.store.outcomes import ItemOutcome, SampleOutcome
+from harness.store.gate_decisions import PastGate, gate_decisions
+from harness.store.item_results import ItemResult, SampleResult
 from harness.types import Status
 from tests.conftest import Finished
 
@@ -185,8 +185,8 @@ def _past(config: GateConfig | None = None, **others: Any) -> PastGate:
 )
 def test_whatever_decides_a_verdict_makes_another_attempt(other: dict[str, Any]) -> None:
     past = [_past(**other), _past(**other)]
-    assert attempts_before(GateConfig(), RUNS, "me", past) == past[:1]
-    assert attempts_before(GateConfig(), RUNS, "me", [_past(), *past]) == []
+    assert earlier_attempts(GateConfig(), RUNS, "me", past) == past[:1]
+    assert earlier_attempts(GateConfig(), RUNS, "me", [_past(), *past]) == []
 
 
 @pytest.mark.parametrize(
@@ -200,21 +200,13 @@ def test_whatever_decides_a_verdict_makes_another_attempt(other: dict[str, Any])
     ],
 )
 def test_what_decides_nothing_makes_none(other: dict[str, Any]) -> None:
-    assert attempts_before(GateConfig(), RUNS, "me", [_past(**other)]) == []
+    assert earlier_attempts(GateConfig(), RUNS, "me", [_past(**other)]) == []
 
 
 def test_a_decision_of_an_older_version_is_the_same_question() -> None:
     config = json.loads(json.dumps(GateConfig().as_dict()))
     del config["baseline_fixed"], config["defaults"]["tier"], config["defaults"]["better"]
-    assert attempts_before(GateConfig(), RUNS, "me", [replace(_past(), config=config)]) == []
-
-
-def _gates(drops: Floats, rule: Rule) -> Simulated:
-    """Run the production bets over given differences; shape (gates, items)."""
-    gates, items = drops.shape
-    return simulate(
-        lambda running, first, last: drops[running, first:last], rule, gates=gates, budget=items
-    )
+    assert earlier_attempts(GateConfig(), RUNS, "me", [replace(_past(), config=config)]) == []
 
 
 def test_ten_attempts_at_the_margin_pass_as_rarely_as_one() -> None:
@@ -224,12 +216,12 @@ def test_ten_attempts_at_the_margin_pass_as_rarely_as_one() -> None:
     stored = random.random((gates, items)) < skill
     fresh = random.random((attempts, gates, items)) < skill - margin
     drops = stored.astype(float) - fresh
-    alone = _gates(drops.reshape(-1, items), Rule(margin, 0.04, 0.05)).passed
+    alone = read_in_order(drops.reshape(-1, items), Rule(margin, 0.04, 0.05)).passed
     assert alone.reshape(attempts, gates).any(0).mean() > 0.10, "else this would test nothing"
     passed = np.zeros(gates, dtype=bool)
     for number, of_attempt in enumerate(drops, start=1):
         share = share_of_attempt(number)
-        passed |= _gates(of_attempt, Rule(margin, 0.04 * share, 0.05 * share)).passed
+        passed |= read_in_order(of_attempt, Rule(margin, 0.04 * share, 0.05 * share)).passed
     assert passed.mean() <= 0.05
 
 
@@ -241,32 +233,32 @@ def test_the_best_of_ten_equal_models_as_baseline_fails_an_equal_one_rarely() ->
     best = stored.sum(-1).argmax(0)
     lucky = stored[best, np.arange(gates)].astype(float)
     drops = lucky - (random.random((gates, items)) < skill)
-    uncorrected = _gates(drops, Rule(margin, 0.036, 0.045))
-    corrected = _gates(drops, Rule(margin, 0.036 / models, 0.045))
+    uncorrected = read_in_order(drops, Rule(margin, 0.036, 0.045))
+    corrected = read_in_order(drops, Rule(margin, 0.036 / models, 0.045))
     assert uncorrected.failed.mean() > 0.05, "else this would test nothing"
     assert corrected.failed.mean() <= 0.036
 
 
 def test_what_does_not_count_is_read_along_and_decides_nothing() -> None:
-    def stored(task: str) -> dict[str, ItemOutcome]:
+    def stored(task: str) -> dict[str, ItemResult]:
         names = [f"{task}-{n}" for n in range(100)]
-        return {name: ItemOutcome(name, "", "", "", 1, 1, 0, 0, 0, 0, 40) for name in names}
+        return {name: ItemResult(name, "", "", "", 1, 1, 0, 0, 0, 0, 40) for name in names}
 
     tasks = []
     for name, tier in (("a", Tier.REQUIRED), ("b", Tier.ADVISORY)):
         guards = guards_of(Guards(), 0.01, 0.05)
-        tasks.append(TaskCourse(name, list(stored(name)), 1, stored(name), guards, tier=tier))
+        tasks.append(TaskEvidence(name, list(stored(name)), 1, stored(name), guards, tier=tier))
     rule = Rule(0.02, 0.04, 0.05)
-    course = Course(tasks, {"a": rule, "b": rule}, None)
-    for task, item, _ in course.in_order():
+    evidence = GateEvidence(tasks, {"a": rule, "b": rule}, None)
+    for task, item, _ in evidence.in_order():
         if item != "a-99":
             right = task == "a"
-            course.arrive(
-                task, SampleOutcome("run", item, 0, right, Status.OK, False, not right, 40)
+            evidence.arrive(
+                task, SampleResult("run", item, 0, right, Status.OK, False, not right, 40)
             )
-    assert course.reading.tasks["b"].outcome is Outcome.FAIL and course.tasks["b"].breached
-    assert course.outcome is Outcome.UNDECIDED and not course.breached
-    assert course.unread() == 1 and course.needs("a") and not course.needs("b")
+    assert evidence.tests.tasks["b"].outcome is Outcome.FAIL and evidence.tasks["b"].breached
+    assert evidence.outcome is Outcome.UNDECIDED and not evidence.breached
+    assert evidence.unread() == 1 and evidence.needs("a") and not evidence.needs("b")
 
 
 def test_failures_of_the_grader_are_read_both_ways_where_lower_is_better() -> None:

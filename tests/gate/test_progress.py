@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from harness.pipeline import Evaluation, evaluate
-from harness.plan import Settings
-from harness.progress import EvaluationProgress
+from harness.cli.progress import EvaluationProgress
 from harness.registry import TaskRegistry
+from harness.run.evaluate import Evaluation, evaluate
+from harness.run.plan import Settings
 from harness.store import Store, queries
 
 
@@ -27,9 +27,9 @@ def test_the_running_score_is_that_of_one_task_and_counts_no_answer_twice(
         with EvaluationProgress(every_seconds=0) as progress:
             evaluate(asked, progress)
             progress.generated(0, "")  # which draws what was judged last
-        told = capsys.readouterr().err
-        assert "[" not in told, "an interval, of answers that are the short ones"
-        return re.findall(r"(more_sums|sums) (\d+\.\d) so far", told)[-1]
+        printed = capsys.readouterr().err
+        assert "[" not in printed, "an interval, of answers that are the short ones"
+        return re.findall(r"(more_sums|sums) (\d+\.\d) so far", printed)[-1]
 
     def stored(task: str) -> str:
         (score,) = (run.score for run in queries.runs(Store(results)) if run.task == task)

@@ -13,8 +13,8 @@ from markdown_it import MarkdownIt
 
 from harness.gate.junit import junit_of_error
 from harness.gate.markdown import markdown_of_error
-from harness.gate.report import points
-from tests.conftest import REPOSITORY, Finished
+from harness.text import trimmed
+from tests.conftest import Finished
 
 Call = Callable[..., Finished]
 HOSTILE = "x<script>alert(1)</script>|`**[a](//hostile.invalid)** @everyone\x1b[31m\n# big"
@@ -74,7 +74,8 @@ def test_all_forms_tell_the_same(
         assert text in html and text in words
     root = ElementTree.fromstring(junit)
     said = [output.text or "" for output in root.iterfind("./testsuite[@name='sums']//system-out")]
-    assert any(text.startswith("loop: 0 % to 0 %, a rise of 0 points, between") for text in said)
+    loop = "loop: 0.0 % to 0.0 %, a rise of 0 points, between"
+    assert any(text.startswith(loop) for text in said)
     assert "sums: 0 % on both sides: truncation, no answer, loop, grader failure" in words
     assert "not shown to be breached" in words
     for text in ("not shown to be breached", "tolerated"):
@@ -98,7 +99,7 @@ def test_no_text_of_a_restricted_benchmark_is_told(
     gate: Call, tmp_path: Path, results: Path
 ) -> None:
     files = (tmp_path / "gate.md", tmp_path / "gate.xml")
-    told = ""
+    printed = ""
     for more in (("--json",), ()):
         done = gate(
             *("worse:drop=0.8", "--markdown", files[0], "--junit", files[1], *more),
@@ -106,13 +107,13 @@ def test_no_text_of_a_restricted_benchmark_is_told(
             margin=5,
         )
         assert done.code == 1
-        told += done.out + done.err + "".join(file.read_text() for file in files)
+        printed += done.out + done.err + "".join(file.read_text() for file in files)
     with duckdb.connect(str(results), read_only=True) as connection:
-        told += str(connection.execute("SELECT * FROM gate_decision").fetchall())
+        printed += str(connection.execute("SELECT * FROM gate_decision").fetchall())
         stored = connection.execute("SELECT DISTINCT restricted FROM generation").fetchall()
-    assert "rec-" in told, "items are named"
+    assert "rec-" in printed, "items are named"
     for text in ("in secret?", "What is", "boxed"):
-        assert text not in told
+        assert text not in printed
     assert (True,) in stored
 
 
@@ -131,24 +132,13 @@ def test_nothing_in_a_ci_log_is_a_command_of_a_strangers(
     refused = gate("same", "--baseline", name)
     assert refused.code == 2 and "add-mask" in refused.err
     error = f"{name} cannot be read."
-    told = [done.out, done.err, *files, refused.err, markdown_of_error(error)]
-    for text in (*told, junit_of_error(error)):
+    printed = [done.out, done.err, *files, refused.err, markdown_of_error(error)]
+    for text in (*printed, junit_of_error(error)):
         assert not [line for line in text.splitlines() if line.strip().startswith("::")]
         assert "##[" not in text
 
 
 def test_points_are_short_and_signed() -> None:
-    assert [points(share) for share in (0.02, 0, -0.0, -0.125, 1)] == [
+    assert [trimmed(share) for share in (0.02, 0, -0.0, -0.125, 1)] == [
         *("2", "0", "0", "\N{MINUS SIGN}12.5", "100"),
     ]
-
-
-def test_an_older_file_gets_the_same_table_as_a_new_one(results: Path) -> None:
-    columns = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?"
-    with duckdb.connect(str(results), read_only=True) as connection:
-        new = connection.execute(columns, ["gate_decision"]).fetchall()
-    migrations = REPOSITORY / "harness" / "store" / "migrations"
-    with duckdb.connect() as connection:
-        for file in sorted(migrations.glob("*_gate_*.sql")):
-            connection.execute(file.read_text())
-        assert connection.execute(columns, ["gate_decision"]).fetchall() == new

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.store import Store
-from harness.store.decisions import gate_decisions
+from harness.store.gate_decisions import gate_decisions
 from tests.conftest import Finished
 from tests.gate.conftest import made_baseline
 from tests.gate.simulated import Simulated
@@ -71,8 +71,8 @@ def test_an_equal_candidate_passes_on_30_items(rounds: Call, results: Path, tmp_
     (case, *_) = ElementTree.fromstring(files[1].read_text()).iter("testcase")
     again = rounds("same")
     extent = f"{task['rounds_read']} of 64 rounds"
-    for told in (files[0].read_text(), " ".join(again.out.split()), done.json["reason"]):
-        assert "on these 30 items" in told and extent in told
+    for printed in (files[0].read_text(), " ".join(again.out.split()), done.json["reason"]):
+        assert "on these 30 items" in printed and extent in printed
     assert "on these 30 items" in str(case.get("name"))
     assert again.code == 0 and Simulated.latest.starts == 0, "kept samples cost nothing"
 

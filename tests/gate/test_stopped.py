@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.store import Store, queries
-from harness.store.decisions import gate_decisions
+from harness.store.gate_decisions import gate_decisions
 from tests.conftest import Finished
 from tests.gate.conftest import ITEMS
 

@@ -16,7 +16,7 @@ import mpmath
 WORKING_DIGITS = 80
 Values = dict[str, Any]
 Evaluate = Callable[[Values], Any]
-_GREEK = (
+GREEK_LETTERS = (
     "alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "theta", "lambda", "mu", "nu",
     "rho", "sigma", "tau", "phi", "varphi", "omega",
 )  # fmt: skip
@@ -157,7 +157,7 @@ class _Reader:
             or (
                 self.kind() == "command"
                 and (
-                    found[1:] in (*_FUNCTIONS, "frac", "sqrt", "pi", "binom", "log", *_GREEK)
+                    found[1:] in (*_FUNCTIONS, "frac", "sqrt", "pi", "binom", "log", *GREEK_LETTERS)
                     or found in ("\\lfloor", "\\lceil")
                 )
             )
@@ -277,7 +277,7 @@ class _Reader:
         name = found[1:] if found[0] == "\\" else "sqrt"
         if name == "pi":
             return lambda at: +mpmath.pi
-        if name in _GREEK:
+        if name in GREEK_LETTERS:
             self.names.add(name)
             return lambda at: at[name]
         if name == "frac":
@@ -334,12 +334,12 @@ class _Reader:
             or self.peek() in ("\\pi", "\\sqrt")
             or self.kind() == "number"
             or self.kind() == "command"
-            and self.peek()[1:] in _GREEK
+            and self.peek()[1:] in GREEK_LETTERS
         ):
             value = self.power()
         else:
             raise Unread("argument")
-        while self.kind() == "letter" or self.peek() == "\\pi" or self.peek()[1:] in _GREEK:
+        while self.kind() == "letter" or self.peek() == "\\pi" or self.peek()[1:] in GREEK_LETTERS:
             value = _multiplied(value, self.power())
         if self.starts_factor() and self.peek()[1:] not in _FUNCTIONS:
             raise Unread("where does the argument end?")

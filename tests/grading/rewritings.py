@@ -1,7 +1,7 @@
-r"""Right answers written in another way: each surely has the value of the gold.
+r"""Right answers written in another way: each surely has the value of the reference.
 
 Formulas are compared with ``oracle`` wherever it can read them; the other rewritings change only
-the typing (``\frac`` into ``\dfrac``, Markdown or a sentence around the gold).
+the typing (``\frac`` into ``\dfrac``, Markdown or a sentence around the reference).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import mpmath
 from harness.types import AnswerType
 from tests.grading import oracle
 from tests.grading.formula_reader import Unread, read
-from tests.grading.golds import Anatomy, Gold, anatomy, bare, number
 from tests.grading.mutations.kinds import Case
 from tests.grading.mutations.lists import nested_parts
 from tests.grading.mutations.numbers import UNITS, decimal, plain
 from tests.grading.mutations.words import letter_of
+from tests.grading.references import Anatomy, Gold, anatomy, bare, number
 from tests.grading.retyping import retyped
 
 #: The kind of a rewriting, its text, and, where only the oracle can say that it is right, the two
@@ -59,7 +59,7 @@ BARE = (
 
 
 def cases(gold: Gold, seed: int, count: int = 40) -> list[Case]:
-    """Return right answers to a gold: a seeded choice where there are more than asked for.
+    """Return right answers to a reference: a seeded choice where there are more than asked for.
 
     The choice is made before anything is verified, for verifying is what takes time.
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.grading import extract
-from harness.grading.choices import choice_letter
-from harness.grading.parse import truth
+from harness.grading.extraction.choices import choice_letter
+from harness.grading.parsing.normalize import truth
 from harness.types import AnswerType
 
 #: What a response says, by the letter that it claims; empty where it claims none.

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.grading import rewritings
-from tests.grading.golds import all_golds
-from tests.grading.judging import described, judge
+from tests.grading.grade_cases import described, judge
 from tests.grading.mutations.kinds import Case
+from tests.grading.references import all_golds
 
-SAMPLE = 8_000
+# How many rewritings of all references together.
+QUICK, WHOLE = 3_000, 8_000
 ALLOWED = 0.005
 
 
@@ -22,13 +23,14 @@ def test_rewritings_of_the_projects_own_golds_are_accepted() -> None:
     few_are_rejected(cases)
 
 
+@pytest.mark.parametrize("sample", [QUICK, pytest.param(WHOLE, marks=pytest.mark.slow)])
 def test_rewritings_of_the_golds_at_hand_are_accepted(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, sample: int
 ) -> None:
     monkeypatch.setenv("HARNESS_DATA_DIR", str(data_dir))
-    golds = all_golds(data_dir)
-    each = -(-SAMPLE // len(golds))
-    few_are_rejected([c for gold in golds for c in rewritings.cases(gold, seed=1, count=each)])
+    references = all_golds(data_dir)
+    each = -(-sample // len(references))
+    few_are_rejected([c for gold in references for c in rewritings.cases(gold, seed=1, count=each)])
 
 
 def few_are_rejected(cases: list[Case]) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.grading import (
-    extract,
-    grade_response,
-)
-from harness.grading.choices import choice_letter
+from harness.grading import extract, grade_response
+from harness.grading.extraction.choices import choice_letter
 from harness.types import AnswerType
 
-# ``harness.grading.extract`` is the function as well.
+# ``harness.grading.extraction.extract`` is the function as well.
 
 
 @pytest.mark.parametrize(
@@ -113,7 +110,7 @@ def test_finds_the_answer_and_names_the_rule(text: str, answer: str, rule: str) 
         (r"\boxed{0.5}, \boxed{1/2}", "1/2"),
         (r"\boxed{42}. Write your final answer in \boxed{}.", "42"),
         (r"Put it into \boxed{\text{your answer}}.", ""),
-        (r"I was told to use \boxed and so \boxed{12}.", "12"),
+        (r"I was told to use \boxed and so \boxed{12}.", "12"),  # codespell:ignore told
         (r"\boxed{\text{Answer: 42}}", "42"),
         (r"\boxed{\boxed{7}}", "7"),
         (r"\framebox[2cm][c]{7}", "7"),

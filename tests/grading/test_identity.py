@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.grading import grade
-from harness.grading.identity import same_value
-from harness.grading.parser import parse
+from harness.grading.equivalence.identity import same_value
+from harness.grading.parsing.parser import parse
 
 #: An expression as (operator, parts…), a whole number or a letter.
 Tree = Any

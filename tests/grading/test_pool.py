@@ -214,7 +214,7 @@ def test_the_wall_clock_is_a_far_backstop() -> None:
         assert ask(pool, "2", "2").result(20).correct
 
 
-def test_workers_are_polite_bounded_and_unbound() -> None:
+def test_workers_run_at_nice_19_with_limits_on_all_cores() -> None:
     with GraderPool(workers=1) as pool:
         ask(pool, "1", "1").result(20)
         pid = pool.pids[0]

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from harness.grading import grade
-from harness.grading.compare import same
-from harness.grading.reading import read
+from harness.grading.equivalence.answer import read
+from harness.grading.equivalence.compare import same
 from harness.types import Status
 
 SETTINGS = settings(

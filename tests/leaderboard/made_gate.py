@@ -1,4 +1,4 @@
-"""Decisions of the gate and sittings for the leaderboard's tests; every value is made up."""
+"""Decisions of the gate and sessions for the leaderboard's tests; every value is made up."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def task_row(
 def guard_row(
     name: str, *, candidate: float = 0.02, breached: bool = False, **others: object
 ) -> dict[str, Any]:
-    """Return how one rate of mishaps stood; upper bounds are not in rows of earlier versions."""
+    """Return how one failure rate stood; upper bounds are not in rows of earlier versions."""
     row = {
         "name": name, "baseline": 0.01, "candidate": candidate, "tolerance": 0.02,
         "at_least": candidate - 0.05, "breached": breached,
@@ -109,12 +109,12 @@ def write_gate(
         journal.append("gate_decision", decision)
 
 
-def sitting_rows(
-    sitting_id: str, run_ids: Sequence[str], *, started_at: str, **others: Any
+def session_rows(
+    session_id: str, run_ids: Sequence[str], *, started_at: str, **others: Any
 ) -> list[dict[str, Any]]:
-    """Return the rows of one sitting: one a run, all with the counts of the whole sitting."""
+    """Return the rows of one session: one a run, all with the counts of the whole session."""
     row = {
-        "id": sitting_id,
+        "id": session_id,
         "started_at": started_at,
         "ended_at": "2030-01-09T00:00:00+00:00",
         "outcome": "finished",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.plan import item_row
 from harness.store import Journal
+from harness.store.rows import item_row
 from harness.types import Item, Protocol, Sampling, digest
 
 _JUDGED_AT = "2030-01-02T03:04:06+00:00"

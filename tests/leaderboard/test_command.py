@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.looking import leaderboard
+from harness.cli.results import leaderboard
 from harness.errors import HarnessError
 
 
@@ -23,19 +23,20 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("address", "told"), [("127.0.0.1", False), ("127.0.0.2", False), ("0.0.0.0", True), ("", True)]
+    ("address", "shown"),
+    [("127.0.0.1", False), ("127.0.0.2", False), ("0.0.0.0", True), ("", True)],
 )
-def test_who_can_reach_the_pages_is_told(
+def test_who_can_reach_the_pages_is_reported(
     started: list[list[str]],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     address: str,
-    told: bool,
+    shown: bool,
 ) -> None:
     leaderboard(tmp_path / "r.duckdb", address=address)
     (arguments,) = started
     assert arguments[arguments.index("--server.address") + 1] == address
-    assert ("has no password" in capsys.readouterr().err) is told
+    assert ("has no password" in capsys.readouterr().err) is shown
 
 
 def test_only_this_machine_reaches_them_by_default(

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from harness.as_stored import as_stored
-from harness.comparability import Comparability, Difference
+from harness.analysis.compare import compare_with_baseline
+from harness.analysis.protocol import Comparability, Difference
 from harness.statistics import paired, ranking
 from harness.store import Journal, Store, queries
-from harness.store.outcomes import ItemOutcome
+from harness.store.item_results import ItemResult
+from harness.text import points, points_interval
 from harness.types import Sampling
-from leaderboard import comparing
-from leaderboard.comparing import CELLS, cells, differences_chart, dot, points, verdict
+from leaderboard import compare_tables
+from leaderboard.compare_tables import CELLS, cells, differences_chart, dot, verdict
 from tests.leaderboard.made_store import (
     HOSTILE_NAME,
     SECRET,
@@ -41,9 +42,9 @@ def add(results: Path | Store, *runs: MadeRun) -> None:
             write(journal, run)
 
 
-def outcome(item: str, correct: int, samples: int = 1) -> ItemOutcome:
+def outcome(item: str, correct: int, samples: int = 1) -> ItemResult:
     """Return what an item came to."""
-    return ItemOutcome(item, "g", "s", "l", samples, correct, 0, 0, 0, 0, 0)
+    return ItemResult(item, "g", "s", "l", samples, correct, 0, 0, 0, 0, 0)
 
 
 def expected(right_first: int, right_second: int, items: int) -> paired.Comparison:
@@ -64,7 +65,7 @@ def test_runs_are_compared_as_they_are_stored(made_store: Store) -> None:
     ids = [run.id for run in (SMALL, LARGE, WARM)]
     by_id = {run.id: run for run in queries.runs(made_store, ids)}
     before = made_store.path.read_bytes()
-    compared = as_stored(made_store, [by_id[run_id] for run_id in ids])
+    compared = compare_with_baseline(made_store, [by_id[run_id] for run_id in ids])
     assert made_store.path.read_bytes() == before
     effects = [one.paired for one in compared.comparisons]
     assert effects == [expected(15, 57, 60), expected(15, 54, 60)]
@@ -76,8 +77,8 @@ def test_runs_are_compared_as_they_are_stored(made_store: Store) -> None:
     said = verdict(compared.comparisons[0])
     assert points(effects[0].effect) == "+70.0"
     assert "B is better" in said
-    assert f"a drop of {100 * effects[0].detectable:.1f} points" in said
-    same = as_stored(made_store, [by_id[LARGE.id], by_id[WARM.id]]).comparisons[0]
+    assert f"(80 % power): {100 * effects[0].detectable:.1f} points" in said
+    same = compare_with_baseline(made_store, [by_id[LARGE.id], by_id[WARM.id]]).comparisons[0]
     assert "no difference is shown" in verdict(same)
 
 
@@ -91,7 +92,7 @@ def test_other_versions_of_the_grader_are_told_and_nothing_is_judged_again(
             [SMALL.id],
         )
     found = {run.id: run for run in queries.runs(made_store)}
-    (compared,) = as_stored(made_store, [found[LARGE.id], found[SMALL.id]]).comparisons
+    (compared,) = compare_with_baseline(made_store, [found[LARGE.id], found[SMALL.id]]).comparisons
     assert [str(one) for one in compared.differences.refused] == ["grader version: 0 against older"]
 
 
@@ -115,48 +116,52 @@ def test_a_task_under_other_protocols_or_without_shared_items_is_told_apart(
     small = next(run for run in made_runs() if (run.model, run.task) == (SMALL.model, "math500"))
     pairs: list[Sequence[MadeRun]] = [(SMALL, LARGE), (small, other), nothing]
     lines = [[found[run.id] for run in pair] for pair in pairs]
-    of_task, obstacles = comparing.task_by_task(lines, lambda runs: as_stored(made_store, runs))
+    of_task, obstacles = compare_tables.task_by_task(
+        lines, lambda runs: compare_with_baseline(made_store, runs)
+    )
     assert list(of_task) == ["gsm8k", "math500"]
     assert "No item is shared" in obstacles["strange"]
-    refused = comparing.refusals(of_task)
+    refused = compare_tables.refusals(of_task)
     assert {task: [one.what for one in why] for task, why in refused.items()} == {
         "math500": ["grader version"]
     }
     comparisons = [one.comparisons[0] for one in of_task.values()]
-    shown = comparing.tasks_table(comparisons, [0.01, 0.01])
+    shown = compare_tables.tasks_table(comparisons, [0.01, 0.01])
     assert shown.count("≠ grader version") == 1
     assert "mean of 2 (≠ protocols mixed)" in shown
-    assert "≠" not in comparing.tasks_table(comparisons[:1], [0.01])
+    assert "≠" not in compare_tables.tasks_table(comparisons[:1], [0.01])
     marked = dot("math500", comparisons[1].paired, 0.01, differs=True)
     assert marked.label == "math500 ≠"
-    assert "≠</b> not one protocol" in comparing.legend([marked])
-    assert "≠" not in comparing.legend([dot("gsm8k", comparisons[0].paired, 0.01)])
+    assert "≠</b> not one protocol" in compare_tables.legend([marked])
+    assert "≠" not in compare_tables.legend([dot("gsm8k", comparisons[0].paired, 0.01)])
 
 
 def test_runs_under_another_protocol_are_marked_among_several(made_store: Store) -> None:
     found = {run.id: run for run in queries.runs(made_store)}
-    compared = as_stored(made_store, [found[run.id] for run in (SMALL, LARGE, WARM)])
-    shown = comparing.against_first_table(compared)
+    compared = compare_with_baseline(made_store, [found[run.id] for run in (SMALL, LARGE, WARM)])
+    shown = compare_tables.against_first_table(compared)
     assert shown.count("≠ temperature") == 1
     assert "Rank (≠ protocols mixed)" in shown
-    alone = as_stored(made_store, [found[run.id] for run in (SMALL, LARGE)])
-    assert "≠" not in comparing.against_first_table(alone)
+    alone = compare_with_baseline(made_store, [found[run.id] for run in (SMALL, LARGE)])
+    assert "≠" not in compare_tables.against_first_table(alone)
 
 
 def test_the_verdict_goes_by_the_adjusted_p(made_store: Store) -> None:
     found = {run.id: run for run in queries.runs(made_store)}
-    (one,) = as_stored(made_store, [found[run.id] for run in (SMALL, LARGE)]).comparisons
+    (one,) = compare_with_baseline(
+        made_store, [found[run.id] for run in (SMALL, LARGE)]
+    ).comparisons
     assert "Holm" not in verdict(one)
     assert "60 items both have" in verdict(one)
     doubtful = verdict(replace(one, p_adjusted=0.2), among=3, runs=4)
     assert "no difference is shown" in doubtful
-    assert "p 0.2000 (Holm, 3 comparisons)" in doubtful
+    assert "p = 0.2000 (Holm, 3 comparisons)" in doubtful
     assert "60 items all 4 runs have" in doubtful
 
 
 def test_what_differs_is_escaped_and_sorted_by_what_it_means() -> None:
     bad = Difference("<img src=x>", "<b>1</b>", "2")
-    shown = comparing.differing(Comparability((bad,), (bad,), ()))
+    shown = compare_tables.differing(Comparability((bad,), (bad,), ()))
     assert "<img" not in shown
     assert shown.count("&lt;img") == 2
     assert "NOT ONE PROTOCOL" in shown
@@ -181,7 +186,9 @@ def test_two_runs_side_by_side(served: Path, visit: Visit) -> None:
     expect(left_out).to_contain_text("on gsm8k, 24 of 60 samples judged")
     effect = expected(15, 57, 60)
     said = page.locator(".finding")
-    expect(said).to_contain_text(f"B − A, points: {effect.printed(points)} — B is better")
+    expect(said).to_contain_text(
+        f"B − A, points: {points_interval(effect.effect, effect.low, effect.high)} — B is better"
+    )
     expect(said).to_contain_text("42 better in B, 0 worse, 18 as before")
     expect(page.get_by_label("What differs")).to_contain_text("Protocol = the same")
     expect(page.get_by_role("button", name="Both right: 15 (25.0 %)")).to_be_visible()
@@ -207,7 +214,7 @@ def test_other_protocols_are_refused_until_they_are_asked_for(served: Path, visi
     page = visit(f"compare?a={LARGE.id}&b={WARM.id}")
     expect(page.get_by_role("alert")).to_contain_text("temperature: 0.0 against 0.7")
     expect(page.locator(".finding")).to_have_count(0)
-    page.get_by_text("Show all the same, although").click()
+    page.get_by_text("Compare anyway, although").click()
     expect(page.locator(".finding")).to_contain_text("no difference is shown")
     expect(page.get_by_role("alert")).to_contain_text("not measured under one protocol")
     expect(page.get_by_label("What differs")).to_contain_text("NOT ONE PROTOCOL")

@@ -11,18 +11,18 @@ import pytest
 from playwright.sync_api import expect
 
 from harness.store import Journal, Store, queries
-from harness.store.sittings import sitting_facets, sittings
+from harness.store.sessions import session_facets, sessions
 from leaderboard.engine import phase_chart, rate_chart, rates, replicas, retries
-from tests.leaderboard.made_gate import sitting_rows
+from tests.leaderboard.made_gate import session_rows
 from tests.leaderboard.made_store import HOSTILE, HOSTILE_NAME, run_id
 
 Visit = Callable[..., Any]
 
 
-def write_sittings(path: Path) -> None:
+def write_sessions(path: Path) -> None:
     both = [run_id("made-up-small", "gsm8k"), run_id("made-up-small", "math500")]
-    rows = sitting_rows("s-two-runs", both, started_at="2030-01-02T00:00:00+00:00")
-    rows += sitting_rows(
+    rows = session_rows("s-two-runs", both, started_at="2030-01-02T00:00:00+00:00")
+    rows += session_rows(
         "s-hostile",
         [run_id(HOSTILE_NAME, "quick")],
         started_at="2030-01-03T00:00:00+00:00",
@@ -39,21 +39,21 @@ def write_sittings(path: Path) -> None:
 
 
 def lines(page: Any) -> Any:
-    return page.get_by_role("table", name="Sittings").locator("tbody tr")
+    return page.get_by_role("table", name="Sessions").locator("tbody tr")
 
 
 @pytest.fixture
 def store(made_store: Store) -> Store:
-    write_sittings(made_store.path)
+    write_sessions(made_store.path)
     return made_store
 
 
-def test_a_sitting_of_several_runs_is_one_row_and_the_filters_are_in_the_url(
+def test_a_session_of_several_runs_is_one_row_and_the_filters_are_in_the_url(
     served: Path, visit: Visit
 ) -> None:
     page = visit("engine")
     expect(page.get_by_role("alert")).to_contain_text("harness eval --model smollm2-135m")
-    write_sittings(served)
+    write_sessions(served)
     expect(lines(page)).to_have_count(2)
     both = lines(page).nth(1)
     expect(both.locator(".tasks")).to_have_text("gsm8k, math500")
@@ -68,15 +68,15 @@ def test_a_sitting_of_several_runs_is_one_row_and_the_filters_are_in_the_url(
     expect(page).to_have_url(re.compile("served=made-up-small"))
     expect(lines(page)).to_have_count(1)
     page.get_by_role("link", name="2030-01-02 00:00").click()
-    expect(page).to_have_url(re.compile("sitting=s-two-runs"))
+    expect(page).to_have_url(re.compile("session=s-two-runs"))
     expect(lines(page)).to_have_count(1)
     page.get_by_text("Engine settings").click()
     expect(page.get_by_text('"max_model_len": 1234')).to_be_visible()
 
 
 def test_hostile_names_and_settings_stay_text_on_a_phone_too(served: Path, visit: Visit) -> None:
-    write_sittings(served)
-    page = visit("engine?sitting=s-hostile", width=390)
+    write_sessions(served)
+    page = visit("engine?session=s-hostile", width=390)
     expect(lines(page).first.locator(".when")).to_contain_text("interrupted")
     expect(lines(page).first.locator(".retries")).to_have_text("7")
     page.get_by_text("Engine settings").click()
@@ -87,24 +87,24 @@ def test_hostile_names_and_settings_stay_text_on_a_phone_too(served: Path, visit
     assert page.evaluate(too_wide) <= 0
 
 
-def test_sittings_are_narrowed_by_engine_device_and_model(store: Store) -> None:
-    (hostile, both), total = sittings(store)
+def test_sessions_are_narrowed_by_engine_device_and_model(store: Store) -> None:
+    (hostile, both), total = sessions(store)
     assert total == 2
     assert (both.id, both.tasks, both.generated) == ("s-two-runs", ["gsm8k", "math500"], 90)
     assert both.tokens_per_second == 500
     assert (hostile.outcome, hostile.tokens_per_second) == ("interrupted", None)
-    assert sittings(store, model="made-up-small") == ([both], 1)
-    assert sittings(store, engine="another") == ([], 0)
-    assert sittings(store, device="cpu", limit=1) == ([hostile], 2)
-    assert sittings(store, sitting_id=both.id)[0] == [both]
-    facets = sitting_facets(store)
+    assert sessions(store, model="made-up-small") == ([both], 1)
+    assert sessions(store, engine="another") == ([], 0)
+    assert sessions(store, device="cpu", limit=1) == ([hostile], 2)
+    assert sessions(store, session_id=both.id)[0] == [both]
+    facets = session_facets(store)
     assert (facets.engines, facets.devices, facets.total) == (["made-up-engine 0.0"], ["cpu"], 2)
     assert facets.models == sorted(["made-up-small", HOSTILE_NAME])
 
 
-def test_rates_are_over_all_generations_of_a_sittings_runs(store: Store) -> None:
+def test_rates_are_over_all_generations_of_a_sessions_runs(store: Store) -> None:
     runs = {run.id: run for run in queries.runs(store)}
-    found, _ = sittings(store)
+    found, _ = sessions(store)
     assert rates([runs[found[0].runs[0]]]) == (pytest.approx(1 / 12), 0.0)
     assert rates([]) is None
     truncated, loops = rate_chart(found, runs).data

@@ -41,11 +41,11 @@ look()
 
 def _half_right(allowed: threading.Semaphore) -> Callable[[dict[str, Any], int], Answer]:
     """Return what answers as often as it is allowed to, every second question with its gold."""
-    golds = {item.question: item.gold for item in load_task("quick").items()}
+    reference = {item.question: item.gold for item in load_task("quick").items()}
 
     def answer(body: dict[str, Any], number: int) -> Answer:
         allowed.acquire(timeout=_RUN_MILLISECONDS / 1000)
-        gold = golds[body["messages"][-1]["content"]]
+        gold = reference[body["messages"][-1]["content"]]
         return completion(f"The answer is {gold}." if number % 2 else "I do not know.")
 
     return answer

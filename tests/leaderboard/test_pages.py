@@ -49,7 +49,7 @@ def test_measured_rows_show_their_interval_and_published_ones_their_source(
     expect(measured.locator(".kind")).to_have_text("measured")
     expect(measured.locator(".score .value")).to_have_text("25.0")
     expect(measured.locator(".score .ci")).to_have_text(
-        f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
+        f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
     )
     expect(measured.locator(".rank")).to_have_text("2")
     expect(measured.locator(".items")).to_have_text("60")
@@ -276,7 +276,7 @@ def test_a_file_held_by_another_process_says_who_and_the_page_recovers(
             for page in (late, samples):
                 expect(page.get_by_role("alert")).to_contain_text(who)
                 expect(page.get_by_role("alert")).to_contain_text("tries again by itself")
-            # Who was here before goes on with what was there before, and is told.
+            # Who was here before goes on with what was there before, and sees a note.
             expect(ranking.get_by_text("Not the newest state")).to_contain_text(who)
             expect(row(ranking, "made-up-small")).to_be_visible()
         finally:

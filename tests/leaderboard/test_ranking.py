@@ -15,10 +15,11 @@ import leaderboard
 from harness.statistics.intervals import Estimate
 from harness.statistics.ranking import Standing, suite_standings
 from harness.store.published import PublishedScore
-from harness.store.queries import RunSummary, SoFar
-from harness.store.training import Descent
+from harness.store.queries import PartialScore, RunSummary
+from harness.store.training import Lineage
+from harness.text import abbreviated
 from leaderboard.chart import family_chart, legend, ranking_chart, score_range, size_chart
-from leaderboard.families import family_trees
+from leaderboard.model_lineage import family_trees
 from leaderboard.ranking import (
     Filters,
     Row,
@@ -32,9 +33,9 @@ from leaderboard.ranking import (
     tasks,
     unfinished,
 )
+from leaderboard.ranking_table import doubts, ranking_table, unfinished_list
 from leaderboard.samples_page import run_facts
-from leaderboard.table import doubts, ranking_table, unfinished_list
-from leaderboard.text import escaped, plain, shortened, size
+from leaderboard.text import escaped, plain, shortened
 
 RUN = RunSummary(
     id="made-up-run",
@@ -197,8 +198,8 @@ def test_a_run_on_fewer_items_neither_hides_nor_equals_the_full_one() -> None:
 
 def imported(run: RunSummary, **sampling: object) -> RunSummary:
     """Return the run as one whose responses came from a log."""
-    told = run.protocol["sampling"] | sampling
-    protocol = run.protocol | {"imported": "jsonl", "file_sha256": run.id, "sampling": told}
+    written = run.protocol["sampling"] | sampling
+    protocol = run.protocol | {"imported": "jsonl", "file_sha256": run.id, "sampling": written}
     return replace(run, protocol=protocol, protocol_sha256=f"file {run.id}")
 
 
@@ -230,18 +231,18 @@ def test_imported_responses_stand_beside_alike_ones_and_are_not_called_measured(
 
 
 def test_what_an_import_does_not_tell_is_called_unknown() -> None:
-    told = protocol_words(imported(RUN, temperature=None, max_tokens=None))
-    assert told == "imported, temperature unknown, token budget unknown, 100 items"
+    written = protocol_words(imported(RUN, temperature=None, max_tokens=None))
+    assert written == "imported, temperature unknown, token budget unknown, 100 items"
     assert "None" not in run_facts(imported(RUN, temperature=None, max_tokens=None))
     assert protocol_words(RUN) == "temperature 0.0, 512 tokens, 100 items"
 
 
-def test_no_gain_is_told_across_protocols() -> None:
+def test_no_gain_is_reported_across_protocols() -> None:
     parent = replace(RUN, fingerprint="f1")
     others = [replace(RUN, id=f"o{n}", fingerprint=f"o{n}", model=f"o{n}") for n in range(2)]
     child = replace(with_temperature(RUN, 0.7), fingerprint="f2", model="trained")
-    descents = {"f2": Descent("f1", "made-up", "cft", "first try", 200)}
-    rows = board(["sums"], [parent, child, *others], [], descents, every_protocol=True)
+    lineages = {"f2": Lineage("f1", "made-up", "cft", "first try", 200)}
+    rows = board(["sums"], [parent, child, *others], [], lineages, every_protocol=True)
     (tree,) = family_trees(ordered(rows, ["sums"], "sums", standings), ["sums"], "sums", scores)
     assert [(step.row.model, step.gain, step.interval) for step in tree] == [
         ("made-up", None, None),
@@ -277,12 +278,12 @@ def test_a_suite_is_offered_first_if_a_model_has_all_of_it() -> None:
 
 def test_checkpoints_trained_here_name_method_and_parent_and_gain_on_the_same_items() -> None:
     trained = replace(RUN, id="t", fingerprint="f2", model="trained", score=scored(0.8))
-    descents = {"f2": Descent("f1", "made-up", "cft", "first try", 200)}
+    lineages = {"f2": Lineage("f1", "made-up", "cft", "first try", 200)}
     printed = [
         replace(PRINTED, model=f"printed {method}", method=method, family="p", score=score)
         for method, score in (("base", 0.4), ("cft", 0.5))
     ]
-    rows = ordered(board(["sums"], [RUN, trained], printed, descents), ["sums"], "sums", standings)
+    rows = ordered(board(["sums"], [RUN, trained], printed, lineages), ["sums"], "sums", standings)
     assert (rows[0].model, rows[0].method, rows[0].parent) == ("trained", "cft", "made-up")
     own, theirs = family_trees(rows, ["sums"], "sums", scores)
     assert [step.row.model for step in own] == ["made-up", "trained"]
@@ -298,13 +299,13 @@ def test_checkpoints_trained_here_name_method_and_parent_and_gain_on_the_same_it
 def test_doubtful_numbers_carry_what_is_known_of_them() -> None:
     copied = replace(PRINTED, score=0.144, doubt="doubtful: identical to the 8B row")
     rows = board(["sums"], [], [replace(PRINTED, score=0.277, others=(copied,))], {})
-    told = doubts(rows, ["sums"])
-    assert "14.4" in told
-    assert "identical to the 8B row" in told
+    written = doubts(rows, ["sums"])
+    assert "14.4" in written
+    assert "identical to the 8B row" in written
     assert "identical to the 8B row" in ranking_table(rows, ["sums"])
 
 
-def test_grader_failures_are_told() -> None:
+def test_grader_failures_are_reported() -> None:
     (row,) = ranked([replace(RUN, bounds=(0.5, 0.53))])
     assert "between 50.0 and 53.0" in row.cells["sums"].note
     for shown in (["sums"], ["sums", "products"]):
@@ -387,7 +388,9 @@ def test_names_and_notes_are_escaped_wherever_they_are_shown() -> None:
 
 
 def test_long_lists_of_unfinished_runs_are_cut() -> None:
-    shown = unfinished_list([replace(RUN, graded=12, score=None, so_far=SoFar(0.625, 12))] * 7)
+    shown = unfinished_list(
+        [replace(RUN, graded=12, score=None, so_far=PartialScore(0.625, 12))] * 7
+    )
     assert shown.count("12 of 100") == 5
     assert shown.count("so far 62.5 %, not ranked: what is missing is what takes longest") == 5
     assert "and 2 more" in shown
@@ -399,18 +402,28 @@ def test_text_helpers() -> None:
     assert escaped("<a href='x'>") == "&lt;a href=&#x27;x&#x27;&gt;"
     assert shortened("abcdefghijkl", 8) == "abcd…jkl"
     assert len(shortened("x" * 99, 20)) == 20
-    assert [size(b) for b in (None, 0.135, 7.61, 72.7)] == ["–", "135M", "7.6B", "73B"]
+    assert [abbreviated(b and 1e9 * b) for b in (None, 0.135, 7.61, 72.7)] == [
+        "–",
+        "135M",
+        "7.6B",
+        "73B",
+    ]
 
 
 def test_the_leaderboard_imports_only_what_it_may() -> None:
-    allowed = ("harness.store", "harness.statistics", "harness.types", "harness.errors")
+    allowed = (
+        "harness.store",
+        "harness.statistics",
+        "harness.types",
+        "harness.errors",
+        "harness.text",
+    )
     compared = (
-        "harness.as_stored",
-        "harness.compare",
-        "harness.comparability",
-        "harness.completeness",
+        "harness.analysis.compare",
+        "harness.analysis.protocol",
+        "harness.analysis.completeness",
         "harness.registry",
-        "harness.selection",
+        "harness.analysis.select",
     )
     for file in Path(leaderboard.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):

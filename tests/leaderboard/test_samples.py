@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 
 from harness.store import Journal, Store, queries, samples
 from harness.store import labels as store_labels
-from harness.store.labels import Judgements, Label, Opinion
+from harness.store.labels import Label, ProfileGrade, SampleJudgements
 from harness.store.samples import Sample
 from leaderboard.mathtext import MOST_FORMULAS, fit, split
 from leaderboard.samples_page import (
@@ -161,8 +161,8 @@ def test_a_restricted_runs_texts_do_not_leave_the_database(made_store: Store) ->
     (summary,) = queries.runs(made_store, [run])
     assert "not shown" in answer_pair(summary, sample)
     assert SECRET not in str(samples.of_items(made_store, run, ["item-000"]))
-    told = replace(sample, gold=SECRET, extracted=SECRET)
-    assert SECRET not in answer_pair(replace(summary, restricted=False), told, hidden=True)
+    leaky = replace(sample, gold=SECRET, extracted=SECRET)
+    assert SECRET not in answer_pair(replace(summary, restricted=False), leaky, hidden=True)
 
 
 def test_of_grades_of_one_moment_the_newest_version_counts_everywhere(made_store: Store) -> None:
@@ -195,10 +195,12 @@ def test_headings_escape_what_they_show(made_store: Store) -> None:
         completion_tokens=3, correct=None, status=bad, extracted=bad, extraction=bad, method=bad,
     )  # fmt: skip
     opinions = (
-        Opinion(bad, bad, True, bad, bad, bad),
-        Opinion("source", "theirs", False, "ok", "", "jsonl"),
+        ProfileGrade(bad, bad, True, bad, bad, bad),
+        ProfileGrade("source", "theirs", False, "ok", "", "jsonl"),
     )
-    said = Judgements("k", "g", opinions, (Label("k", "g", True, bad, bad, datetime.now(UTC)),))
+    said = SampleJudgements(
+        "k", "g", opinions, (Label("k", "g", True, bad, bad, datetime.now(UTC)),)
+    )
     for shown in (
         sample_head(summary, sample),
         grade_facts(sample),

@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 
 from harness.statistics.intervals import wilson
 from harness.store import Journal, Store, queries
-from harness.store.reviews import review_critique, review_tallies
+from harness.store.reviews import review_critique, review_summaries
 from harness.store.training import (
     critiques_to_review,
     training_checkpoints,
@@ -24,7 +24,7 @@ from harness.store.training import (
     training_steps,
     trainings,
 )
-from leaderboard.review import tally_table
+from leaderboard.review import summary_table
 from leaderboard.training import (
     CURVES,
     MOST_POINTS,
@@ -74,7 +74,7 @@ def say(page: Any, right: str, sound: str) -> None:
     """Answer both questions and save, as a user does."""
     for name in (right, sound):
         choice = page.get_by_role("radio", name=name, exact=True)
-        expect(choice).to_have_count(1)  # while the page is drawn anew the old ones are there too
+        expect(choice).to_have_count(1)  # while the page is drawn again the old ones are there too
         choice.click()
     page.get_by_role("button", name="Save and next").click()
 
@@ -96,7 +96,7 @@ def test_a_training_shows_its_curves_and_the_chosen_checkpoint(served: Path, vis
     expect(rows.locator(".step")).to_have_text(["0", "20", "40", "60"])
     interval = wilson(21, 30)
     expect(rows.nth(2).locator(".interval")).to_have_text(
-        f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
+        f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
     )
     expect(rows.nth(2).locator(".state")).to_have_text("★ chosen: earliest")
     expect(page.get_by_label("Warnings")).to_have_text("A made-up warning.")
@@ -141,7 +141,7 @@ def test_a_review_is_written_and_one_made_while_the_store_is_held_waits(
             assert holder.stdout is not None
             assert holder.stdout.readline() == b"held\n"
             say(page, "right", "sound")
-            expect(page.get_by_role("alert")).to_contain_text("1 review waits beside the results")
+            expect(page.get_by_role("alert")).to_contain_text("1 review waits outside the results")
             expect(page.get_by_role("alert")).to_contain_text(f"process {holder.pid}")
         finally:
             holder.kill()
@@ -159,7 +159,7 @@ def test_a_review_that_waits_survives_the_page_and_the_server(
     expect(page.get_by_text("Critique 1: every step is right.")).to_be_visible()
     with held_by_another_process(served):
         say(page, "wrong", "not sound")
-        expect(page.get_by_role("alert")).to_contain_text("1 review waits beside the results")
+        expect(page.get_by_role("alert")).to_contain_text("1 review waits outside the results")
         # It is not asked for again, though the results file does not know of it.
         expect(page.get_by_text("Critique 2: every step is right.")).to_be_visible()
         page.close()
@@ -205,7 +205,9 @@ def test_a_sweep_is_that_of_the_choice_else_of_what_was_measured(store: Store) -
     assert list(chosen.y) == pytest.approx([70.0])
     assert chosen.error_y.array[0] == pytest.approx(100 * wilson(21, 30).high - 70)
     # A newer run of a checkpoint does not count as long as it is incomplete.
-    started = [replace(run, graded=9, score=None, so_far=queries.SoFar(1.0, 9)) for run in runs]
+    started = [
+        replace(run, graded=9, score=None, so_far=queries.PartialScore(1.0, 9)) for run in runs
+    ]
     (same,) = sweeps(cft, checkpoints, [], [*started, *runs])
     assert (same.points, same.base) == (sweep.points, sweep.base)
 
@@ -213,7 +215,7 @@ def test_a_sweep_is_that_of_the_choice_else_of_what_was_measured(store: Store) -
 def test_an_incomplete_checkpoint_has_no_interval(store: Store) -> None:
     cft, _ = trainings(store)
     runs = [
-        replace(run, graded=9, score=None, so_far=queries.SoFar(1.0, 9), stopped_by="a gate")
+        replace(run, graded=9, score=None, so_far=queries.PartialScore(1.0, 9), stopped_by="a gate")
         if run.fingerprint == checkpoint_run(20).fingerprint
         else run
         for run in queries.runs(store)
@@ -252,18 +254,18 @@ def test_curves_leave_out_what_was_not_logged_and_thin_out_what_is_too_much(stor
 
 
 def test_reviews_are_counted_by_critic_and_reason(made_store: Store) -> None:
-    assert review_tallies(made_store) == []
+    assert review_summaries(made_store) == []
     write_critiques(made_store.path)
     (first, second, third), _ = critiques_to_review(made_store, reason="audit")
     for row, right, sound in ((first, True, True), (second, False, False), (third, None, True)):
         review_critique(made_store, row.id, right=right, sound=sound, note="", reviewer="r")
-    tallies = {one.critic: one for one in review_tallies(made_store)}
-    audit = tallies["made-up-critic"]
+    summaries = {one.critic: one for one in review_summaries(made_store)}
+    audit = summaries["made-up-critic"]
     assert (audit.reason, audit.queued, audit.reviewed) == ("audit", 3, 3)
     assert (audit.misjudged, audit.concluded) == (audit.misgraded, audit.graded) == (1, 2)
     assert (audit.unsound, audit.read) == (1, 3)
-    assert tallies[HOSTILE_NAME].reviewed == 0
+    assert summaries[HOSTILE_NAME].reviewed == 0
     share = wilson(1, 2)
-    table = tally_table(list(tallies.values()))
+    table = summary_table(list(summaries.values()))
     assert f"50.0 [{100 * share.low:.1f}, {100 * share.high:.1f}]" in table
     assert "<img" not in table

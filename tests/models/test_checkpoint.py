@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.models import resolve_model
 from harness.models.builtin import checked
 from harness.models.checkpoint import Checkpoint
-from harness.pipeline import with_stored_fingerprint
-from harness.plan import model_row
+from harness.models.resolve import resolve_model
+from harness.run.plan import with_stored_fingerprint
 from harness.store import Journal, Store
+from harness.store.rows import model_row
 from harness.types import digest
 from tests.store.test_training import training
 
@@ -114,7 +114,7 @@ def test_pickled_weights_are_refused_and_never_loaded(checkpoint: Path, tmp_path
 def test_weights_cut_short_are_refused(checkpoint: Path) -> None:
     file = checkpoint / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-3])
-    with pytest.raises(HarnessError, match="not a sound safetensors file"):
+    with pytest.raises(HarnessError, match="not a valid safetensors file"):
         _open(checkpoint)
 
 
@@ -123,7 +123,7 @@ def test_weights_cut_short_are_refused(checkpoint: Path) -> None:
 )
 def test_garbage_in_place_of_weights_is_refused(checkpoint: Path, content: bytes) -> None:
     (checkpoint / "model.safetensors").write_bytes(content)
-    with pytest.raises(HarnessError, match="not a sound safetensors file"):
+    with pytest.raises(HarnessError, match="not a valid safetensors file"):
         _open(checkpoint)
 
 
@@ -286,7 +286,7 @@ def test_headers_that_promise_nonsense_are_refused(
 ) -> None:
     end = max(tensor[3] for tensor in tensors.values())
     _written(checkpoint / "model.safetensors", tensors, bytes(end))
-    with pytest.raises(HarnessError, match="not a sound safetensors file"):
+    with pytest.raises(HarnessError, match="not a valid safetensors file"):
         _open(checkpoint)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError
-from harness.models import bounds
+from harness.models import template_limits
 from harness.models.prompts import PromptRenderer
 from harness.types import Chat, Message
 
@@ -80,7 +80,7 @@ def test_a_template_that_prints_the_date_gives_the_same_prompt_every_day(tmp_pat
 
 
 @pytest.mark.parametrize("template", ["{{ messages[7]['x'] }}", "{{ 1 + 'a' }}", "{% if %}"])
-def test_a_broken_template_is_told_in_one_sentence(tmp_path: Path, template: str) -> None:
+def test_a_broken_template_is_reported_in_one_sentence(tmp_path: Path, template: str) -> None:
     folder = make_tokenizer(tmp_path, template=template, adds_bos=False)
     with pytest.raises(HarnessError, match="chat template refuses"):
         PromptRenderer(folder).render(MESSAGES)
@@ -186,7 +186,7 @@ def test_a_template_that_opens_no_turn_is_noticed(
     tmp_path: Path, template: str | None, fault: str | None
 ) -> None:
     folder = make_tokenizer(tmp_path, template=template, adds_bos=False)
-    assert PromptRenderer(folder).fault() == fault
+    assert PromptRenderer(folder).template_fault() == fault
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_a_template_that_costs_too_much_for_one_question_alone_is_refused(
 def test_a_template_that_does_not_end_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounds, "CPU_SECONDS", 0.3)
+    monkeypatch.setattr(template_limits, "CPU_SECONDS", 0.3)
     loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
     folder = make_tokenizer(tmp_path, template=loops + TURNS, adds_bos=False)
     with pytest.raises(HarnessError, match="takes more than"):

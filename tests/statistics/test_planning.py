@@ -6,21 +6,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench.simulated import read_in_order
 from harness.statistics.planning import (
-    Supposed,
+    Assumptions,
     detectable_drop,
     fixed_items,
     items_needed,
     margin_decided,
-    prospect,
-    what_it_would_take,
+    operating_characteristic,
+    power_remedy,
 )
 from harness.statistics.sequential import Rule
 from harness.statistics.simulation import (
     PlannedTask,
-    Simulated,
     combined,
-    simulate,
     simulate_gate,
 )
 
@@ -33,7 +32,7 @@ NOISE = 0.04
 def drawn(
     items: int, *, churn: float, stored: int, samples: int, drop: float, gates: int = GATES
 ) -> Floats:
-    """Return differences of items of every difficulty, some drawn anew, some broken outright."""
+    """Return differences of items of every difficulty, some drawn again, some broken outright."""
     random = np.random.default_rng(17)
     easiness = random.beta(0.3, 0.3, (gates, items))
     other = random.beta(0.3, 0.3, (gates, items))
@@ -47,17 +46,10 @@ def drawn(
     )
 
 
-def planned(churn: float, stored: int, samples: int) -> Supposed:
-    """Return what planning is told of such items: their score, sampling and change."""
+def planned(churn: float, stored: int, samples: int) -> Assumptions:
+    """Return the assumptions about such items: their score, sampling and change."""
     within, between = 0.3 * 0.3 / (0.6 * 1.6), 0.25 / 1.6
-    return Supposed(0.5, within, 2 * churn * between, stored, samples)
-
-
-def ended_on(differences: Floats, rule: Rule) -> Simulated:
-    def draw(running: NDArray[np.intp], first: int, last: int) -> Floats:
-        return differences[running, first:last]
-
-    return simulate(draw, rule, gates=len(differences), budget=differences.shape[1])
+    return Assumptions(0.5, within, 2 * churn * between, stored, samples)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +69,7 @@ def test_the_items_needed_decide_rightly_as_often_as_asked(
     rates = []
     for drop in (0.0, margin):
         differences = drawn(items, churn=churn, stored=stored, samples=samples, drop=drop)
-        ended = ended_on(differences, rule)
+        ended = read_in_order(differences, rule)
         rates.append(float((ended.failed if drop else ended.passed).mean()))
     assert min(rates) == pytest.approx(power, abs=NOISE)
     assert margin_decided(items, rule, supposed, power=power) == pytest.approx(margin, rel=0.06)
@@ -89,7 +81,7 @@ def test_a_drop_that_is_detected_is_detected_by_mcnemars_exact_test(
 ) -> None:
     from scipy.stats import binomtest
 
-    supposed = Supposed(0.9, discordance / 2, 0.0, 1, 1)
+    supposed = Assumptions(0.9, discordance / 2, 0.0, 1, 1)
     drop = detectable_drop(supposed, items)
     assert drop is not None
     random = np.random.default_rng(4)
@@ -106,34 +98,34 @@ def test_a_drop_that_is_detected_is_detected_by_mcnemars_exact_test(
 
 def test_what_30_items_of_8_samples_decide_is_said_at_the_number_said() -> None:
     """Not with the noise at some smaller drop, which made it 17 and 23 points."""
-    supposed = Supposed(0.5, 0.15, 0.0, 8, 1)
+    supposed = Assumptions(0.5, 0.15, 0.0, 8, 1)
     drop, margin = detectable_drop(supposed, 30), margin_decided(30, Rule(0.02), supposed)
     assert drop is not None and margin is not None and 0.24 < drop < margin < 0.5
-    assert prospect(
+    assert operating_characteristic(
         Rule(margin), supposed, drop=margin, budget=30, gates=3000
     ).right == pytest.approx(0.8, abs=NOISE)
 
 
-def test_what_an_undecided_gate_would_take() -> None:
+def test_the_power_remedy_of_an_undecided_gate() -> None:
     rule = Rule(0.02)
-    single = Supposed(0.8, 0.1, 0.0, 1, 1)
-    found = what_it_would_take(rule, single, items=1319)
+    single = Assumptions(0.8, 0.1, 0.0, 1, 1)
+    found = power_remedy(rule, single, items=1319)
     assert found.items == pytest.approx(items_needed(rule, single), rel=0.06)
     assert found.items > 1319
     assert found.samples is None, "the baseline's single sample is too noisy already"
     assert found.margin is not None and 0.02 < found.margin < 0.05
-    stored = Supposed(0.8, 0.15, 0.0, 16, 1)
-    more = what_it_would_take(rule, stored, items=2500)
+    stored = Assumptions(0.8, 0.15, 0.0, 16, 1)
+    more = power_remedy(rule, stored, items=2500)
     assert more.samples is not None and 1 < more.samples <= 16
-    enough = Supposed(0.8, 0.15, 0.0, 16, more.samples)
+    enough = Assumptions(0.8, 0.15, 0.0, 16, more.samples)
     assert items_needed(rule, enough) <= 1.15 * 2500 < more.items
-    assert what_it_would_take(rule, single, items=10_000).samples == 1
-    assert what_it_would_take(rule, single, items=100, resample=False).samples is None
+    assert power_remedy(rule, single, items=10_000).samples == 1
+    assert power_remedy(rule, single, items=100, resample=False).samples is None
 
 
 def test_a_gate_of_several_tasks_passes_where_all_its_tests_do() -> None:
     """A suite's drop is a mean of the tasks', so that it decides a margin that they cannot."""
-    supposed = Supposed(0.7, 0.05, 0.02, 4, 4)
+    supposed = Assumptions(0.7, 0.05, 0.02, 4, 4)
     tasks = [
         PlannedTask(Rule(0.05, 0.01, 0.05), items, supposed.differences())
         for items in (300, 700, 1319)

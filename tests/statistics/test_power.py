@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.bounds import fixed_items, growth, wald_bound
-from harness.statistics.passable import fewest_items, fewest_items_of_suite, passable
-from harness.statistics.planning import Supposed
+from harness.statistics.feasibility import can_pass, fewest_items, fewest_items_of_suite
+from harness.statistics.planning import Assumptions
 from harness.statistics.sequential import Evidence, Outcome, Rule, SuiteEvidence
 
 
@@ -46,12 +46,12 @@ def test_the_second_moment_is_that_of_simulated_samples() -> None:
     truth = random.beta(2, 1, 200_000)
     within = float(np.mean(truth * (1 - truth)))
     difference = random.binomial(8, truth) / 8 - random.binomial(2, truth) / 2
-    expected = Supposed(2 / 3, within, 0.0, 8, 2).square()
+    expected = Assumptions(2 / 3, within, 0.0, 8, 2).square()
     assert expected == pytest.approx(np.mean(difference**2), rel=0.01)
     broken = random.random(len(truth)) < 0.05
     certain = np.where(random.random(len(truth)) < 0.7, 1.0, 0.0)
     dropped = certain - np.where(broken, 0, certain)
-    expected = Supposed(0.7, 0.0, 0.0, 1, 1).square(0.035)
+    expected = Assumptions(0.7, 0.0, 0.0, 1, 1).square(0.035)
     assert expected == pytest.approx(np.mean(dropped**2), rel=0.03)
 
 
@@ -61,7 +61,7 @@ def test_the_fewest_items_that_can_pass_are_those_of_the_gates_evidence(
 ) -> None:
     rule = Rule(margin, alpha, 0.05)
     fewest = fewest_items(rule)
-    assert passable(rule, fewest) and passable(rule, 3 * fewest)
+    assert can_pass(rule, fewest) and can_pass(rule, 3 * fewest)
     for items, outcome in ((fewest, Outcome.PASS), (fewest - 1, Outcome.UNDECIDED)):
         evidence = Evidence(rule, items)
         for _ in range(items):

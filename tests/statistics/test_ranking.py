@@ -60,20 +60,21 @@ def test_ranks_are_told_by_the_same_tests_as_comparisons(samples: tuple[int, ...
                 winner, loser = (j, i) if one.effect > 0 else (i, j)
                 better[loser] += 1
                 worse[winner] += 1
-        for place, one in enumerate(standings(rows)):
-            assert (one.best_rank, one.worst_rank) == (1 + better[place], 4 - worse[place])
+        for place, standing in enumerate(standings(rows)):
+            ranks = (standing.best_rank, standing.worst_rank)
+            assert ranks == (1 + better[place], 4 - worse[place])
 
 
 def test_a_small_drop_on_every_item_of_two_tasks_is_seen_in_ranks() -> None:
     random = np.random.default_rng(8)
-    told = []
+    shown = []
     for _ in range(100):
         truth = random.uniform(0.1, 0.9, (2, 30))
         tasks = [
             [random.binomial(32, of_task - drop) / 32 for drop in (0, 0.05)] for of_task in truth
         ]
-        told.append(suite_standings(tasks)[1].best_rank == 2)
-    assert np.mean(told) > 0.8
+        shown.append(suite_standings(tasks)[1].best_rank == 2)
+    assert np.mean(shown) > 0.8
 
 
 def test_equal_models_are_told_apart_on_several_tasks_as_rarely_as_said() -> None:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.simulated import simulate_rounds
 from harness.statistics.betting import Floats
-from harness.statistics.rounds import (
-    FARTHEST,
-    UsualDrops,
-    dealt,
-    fewest_rounds,
-    simulate_rounds,
-)
+from harness.statistics.feasibility import fewest_rounds
+from harness.statistics.rounds import MAX_DIFFERENCE, ItemEffects, split_samples
 from harness.statistics.sequential import Evidence, Outcome, Rule
 
 GATES, ITEMS = 1500, 30
@@ -60,44 +56,44 @@ def test_a_candidate_at_the_margin_seldom_passes(concentrated: bool, stored: int
     assert ended.failed.mean() >= 0.8
 
 
-def test_what_is_usual_changes_no_mean_and_stays_within_reach() -> None:
-    usual = UsualDrops(3)
-    assert not usual.next().any(), "nothing is usual before the first round"
+def test_item_effects_change_no_mean_and_stay_within_reach() -> None:
+    effects = ItemEffects(3)
+    assert not effects.offsets().any(), "there are no effects before the first round"
     for _ in range(50):
-        usual.take_in(np.array([-1.0, 1.0, 1.0]))
-    off = usual.next()
-    assert off.sum() == pytest.approx(0) and np.abs(off).max() <= FARTHEST - 1
-    single = UsualDrops(1)
-    single.take_in(np.ones(1))
-    assert not single.next().any()
+        effects.update(np.array([-1.0, 1.0, 1.0]))
+    off = effects.offsets()
+    assert off.sum() == pytest.approx(0) and np.abs(off).max() <= MAX_DIFFERENCE - 1
+    single = ItemEffects(1)
+    single.update(np.ones(1))
+    assert not single.offsets().any()
 
 
 def test_the_simulation_is_the_evidence() -> None:
     items = _items((0.3, 0.3), 3)[:1]
     ended = simulate_rounds(items, items[:, ::-1], RULE, rounds=64, seed=5)
-    random, evidence, usual = (
+    random, evidence, effects = (
         np.random.default_rng(5),
         Evidence(RULE, 64 * ITEMS),
-        UsualDrops(ITEMS),
+        ItemEffects(ITEMS),
     )
     while evidence.outcome is Outcome.UNDECIDED and evidence.rounds < 64:
         before = random.binomial(1, items)
         drops = (before - (random.random(items.shape) < items[:, ::-1]))[0]
-        off = usual.next()
+        off = effects.offsets()
         evidence.update_together(drops - off, 1 + float(np.abs(off).max()))
-        usual.take_in(drops)
+        effects.update(drops)
     assert evidence.rounds == ended.items[0]
     assert (evidence.outcome is Outcome.PASS) == ended.passed[0]
 
 
 def test_a_sample_of_the_baseline_serves_in_one_round_only() -> None:
     for stored, rounds in ((64, 64), (64, 24), (5, 2)):
-        shares = dealt(stored, rounds)
+        shares = split_samples(stored, rounds)
         assert len(shares) == rounds
         assert sorted(index for share in shares for index in share) == list(range(stored))
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
     with pytest.raises(ValueError, match="of its own"):
-        dealt(4, 8)
+        split_samples(4, 8)
 
 
 def test_too_few_rounds_are_known_before_the_start() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.simulated import follow, read_in_order
 from harness.statistics.betting import Bets, Floats, Plan, Wealth
 from harness.statistics.ordering import rounds, whole_weight
 from harness.statistics.sequential import (
@@ -19,24 +20,12 @@ from harness.statistics.sequential import (
     Rule,
     SuiteEvidence,
     bets_of,
-    decide,
     divide_alpha,
     share_of_attempt,
     verdict,
 )
-from harness.statistics.simulation import Simulated, simulate
 
 drops = st.lists(st.integers(-8, 8).map(lambda eighths: eighths / 8), max_size=60)
-
-
-def run(differences: Floats, rule: Rule) -> Simulated:
-    """Gates over ready differences; shape (gates, items)."""
-    return simulate(
-        lambda running, first, last: differences[running, first:last],
-        rule,
-        gates=len(differences),
-        budget=differences.shape[1],
-    )
 
 
 def flips(drop: float, discordance: float, shape: tuple[int, ...], seed: int = 0) -> Floats:
@@ -48,8 +37,8 @@ def flips(drop: float, discordance: float, shape: tuple[int, ...], seed: int = 0
 @pytest.mark.parametrize("discordance", [0.1, 0.35])
 def test_ten_thousand_gates_err_as_rarely_as_they_say(discordance: float) -> None:
     rule = Rule(0.05)
-    equal = run(flips(0, discordance, (10_000, 800)), rule)
-    dropped = run(flips(0.05, discordance, (10_000, 800)), rule)
+    equal = read_in_order(flips(0, discordance, (10_000, 800)), rule)
+    dropped = read_in_order(flips(0.05, discordance, (10_000, 800)), rule)
     assert equal.failed.mean() <= 0.05
     assert dropped.passed.mean() <= 0.05
     assert equal.passed.mean() > 0.5 < dropped.failed.mean()
@@ -57,15 +46,15 @@ def test_ten_thousand_gates_err_as_rarely_as_they_say(discordance: float) -> Non
 
 @pytest.mark.parametrize("alpha", [0.01, 0.1])
 def test_each_error_has_its_own_alpha(alpha: float) -> None:
-    failing = run(flips(0, 0.1, (4000, 500)), Rule(0.05, alpha_fail=alpha))
-    passing = run(flips(0.05, 0.1, (4000, 500)), Rule(0.05, alpha_pass=alpha))
+    failing = read_in_order(flips(0, 0.1, (4000, 500)), Rule(0.05, alpha_fail=alpha))
+    passing = read_in_order(flips(0.05, 0.1, (4000, 500)), Rule(0.05, alpha_pass=alpha))
     assert alpha / 4 < failing.failed.mean() <= alpha + 2 * math.sqrt(alpha / 4000)
     assert alpha / 4 < passing.passed.mean() <= alpha + 2 * math.sqrt(alpha / 4000)
 
 
 def test_a_drop_of_ten_points_fails_within_a_fifth_of_gsm8k() -> None:
     for discordance in (0.1, 0.2):
-        ended = run(flips(0.10, discordance, (1000, 1319)), Rule(0.02))
+        ended = read_in_order(flips(0.10, discordance, (1000, 1319)), Rule(0.02))
         assert ended.items.mean() <= 0.2 * 1319
         assert ended.failed.mean() > 0.99
 
@@ -73,9 +62,9 @@ def test_a_drop_of_ten_points_fails_within_a_fifth_of_gsm8k() -> None:
 def test_bets_that_plan_for_the_end_decide_more_of_the_gates_there() -> None:
     rule, items = Rule(0.03), 1700
     equal, dropped = flips(0, 0.2, (1000, items)), flips(0.03, 0.2, (1000, items), seed=1)
-    passed = run(equal, rule).passed.mean()
-    assert min(passed, run(dropped, rule).failed.mean()) > 0.78
-    open_ended = Wealth(Bets.for_absence(rule.margin), [-rule.margin], 1000).follow(-equal)
+    passed = read_in_order(equal, rule).passed.mean()
+    assert min(passed, read_in_order(dropped, rule).failed.mean()) > 0.78
+    open_ended = follow(Wealth(Bets.for_absence(rule.margin), [-rule.margin], 1000), -equal)
     assert passed > (open_ended[..., 0].max(-1) >= math.log(20)).mean() + 0.08
 
 
@@ -83,8 +72,10 @@ def test_stored_samples_of_the_baseline_save_samples_of_the_candidate() -> None:
     random = np.random.default_rng(1)
     truth = random.choice([0.0, 0.5, 1.0], p=[0.2, 0.4, 0.4], size=(500, 3000))
     candidate = random.random(truth.shape) < truth
-    single = run((random.random(truth.shape) < truth) - candidate.astype(float), Rule(0.05))
-    stored = run(random.binomial(8, truth) / 8 - candidate, Rule(0.05))
+    single = read_in_order(
+        (random.random(truth.shape) < truth) - candidate.astype(float), Rule(0.05)
+    )
+    stored = read_in_order(random.binomial(8, truth) / 8 - candidate, Rule(0.05))
     assert stored.items.mean() < 0.7 * single.items.mean()
 
 
@@ -97,7 +88,9 @@ def test_items_of_a_finite_benchmark_that_differ_much_do_not_break_it() -> None:
         candidate = np.clip(truth + change - drop, 0, 1)
         order = random.permuted(np.tile(np.arange(300), (4000, 1)), axis=1)
         baseline = random.binomial(4, truth[order]) / 4
-        ended = run(baseline - (random.random(order.shape) < candidate[order]), Rule(0.05))
+        ended = read_in_order(
+            baseline - (random.random(order.shape) < candidate[order]), Rule(0.05)
+        )
         wrong = ended.passed if drop else ended.failed
         assert wrong.mean() <= 0.05
 
@@ -111,8 +104,8 @@ def test_wrong_answers_that_run_longer_do_not_break_the_seeded_order() -> None:
     seconds = random.lognormal(0, 0.5, right.shape) * np.where(right, 1, 2.5)
     starts = np.maximum(0, np.arange(items) - 256) / 256  # about as slots become free
     by_arrival = np.take_along_axis(drops, np.argsort(starts + seconds, axis=1), axis=1)
-    assert run(by_arrival, Rule(0.05)).passed.mean() > 0.9
-    assert run(drops, Rule(0.05)).passed.mean() <= 0.05
+    assert read_in_order(by_arrival, Rule(0.05)).passed.mean() > 0.9
+    assert read_in_order(drops, Rule(0.05)).passed.mean() <= 0.05
 
 
 @pytest.mark.parametrize("mean", [-0.1, 0.0, 0.03, 0.3])
@@ -123,7 +116,7 @@ def test_lower_bounds_are_at_or_below_the_mean_at_all_times_as_often_as_they_say
     planned = bets_of(Rule(0.02), 500)
     for bets in (Bets.for_drop(0.02), Bets.for_absence(0.02), *planned):
         wealth = Wealth(bets, [mean], 2000)
-        evidence = wealth.follow(flips(mean, 0.35, (2000, 500)))[..., 0]
+        evidence = follow(wealth, flips(mean, 0.35, (2000, 500)))[..., 0]
         assert (evidence.max(-1) >= math.log(20)).mean() <= 0.055
 
 
@@ -131,8 +124,11 @@ def test_lower_bounds_are_at_or_below_the_mean_at_all_times_as_often_as_they_say
 @given(drops, st.sampled_from([0.02, 0.05, 0.2]))
 def test_one_gate_and_many_agree(values: list[float], margin: float) -> None:
     rule = Rule(margin, 0.2, 0.2)
-    alone = decide(values, rule, budget=len(values))
-    many = run(np.array([values, values]).reshape(2, -1), rule)
+    alone = Evidence(rule, budget=len(values))
+    for value in values:
+        if alone.update(value) is not Outcome.UNDECIDED:
+            break
+    many = read_in_order(np.array([values, values]).reshape(2, -1), rule)
     assert many.items.tolist() == [alone.items] * 2
     assert many.failed.tolist() == [alone.outcome is Outcome.FAIL] * 2
     assert many.passed.tolist() == [alone.outcome is Outcome.PASS] * 2
@@ -184,7 +180,7 @@ def test_planned_bets_never_lose_everything_and_know_only_the_past(
     nulls = [-0.98, -0.05, 0.0, 0.3, 0.98]
     bets = Bets.for_drop(0.03, Plan(budget, 0.03, alpha))
     rounded, alone = Wealth(bets, nulls), Wealth(bets, nulls)
-    evidence = Wealth(bets, nulls).follow(np.array(values))
+    evidence = follow(Wealth(bets, nulls), np.array(values))
     for value, so_far in zip(values, evidence, strict=True):
         rounded.observe(np.array([value, -1.0]), np.array([1.0, 0.25]))
         alone.observe(np.array([value]))
@@ -196,7 +192,7 @@ def test_planned_bets_never_lose_everything_and_know_only_the_past(
 def test_wealth_falls_with_the_null(values: list[float], excess: float) -> None:
     """What the confidence sequence rests on: the rejected nulls are all those below a point."""
     wealth = Wealth(Bets((excess, 0.5), (0.5, 0.5)), np.linspace(-0.99, 0.99, 50))
-    wealth.follow(np.array(values, dtype=float).reshape(-1)) if values else None
+    follow(wealth, np.array(values, dtype=float).reshape(-1)) if values else None
     assert (np.diff(wealth.log_evidence()) <= 1e-9).all()
 
 
@@ -275,7 +271,7 @@ def test_a_guard_is_breached_by_a_loop_and_not_by_noise() -> None:
     assert not calm.breached
     assert looping.items == 100 and looping.increase == pytest.approx(0.3, abs=0.1)
     wealth = Wealth(Bets.for_drop(0.02), [0.02], 4000)
-    evidence = wealth.follow(flips(0.02, 0.04, (4000, 500)))[..., 0]
+    evidence = follow(wealth, flips(0.02, 0.04, (4000, 500)))[..., 0]
     assert (evidence.max(-1) >= math.log(20)).mean() <= 0.05
 
 
@@ -290,7 +286,7 @@ def test_a_guard_that_is_not_breached_is_held_only_where_that_is_shown() -> None
     assert risen.low < 0.02 < 0.04 < risen.high
     assert quiet.held and quiet.low <= 0 <= quiet.high < 0.02
     wealth = Wealth(Bets.for_absence(0.02), [-0.02], 4000)
-    evidence = wealth.follow(-flips(0.02, 0.24, (4000, 500)))[..., 0]
+    evidence = follow(wealth, -flips(0.02, 0.24, (4000, 500)))[..., 0]
     assert (evidence.max(-1) >= math.log(20)).mean() <= 0.05
 
 
@@ -330,10 +326,10 @@ def test_a_pass_needs_every_test_and_a_fail_one(
 def test_several_tasks_together_err_as_rarely_as_one() -> None:
     shares = divide_alpha(0.05, tests=4, guards=0)
     rule = Rule(0.05, alpha_fail=shares.test)
-    equal = [run(flips(0, 0.2, (3000, 400), seed), rule).failed for seed in range(3)]
+    equal = [read_in_order(flips(0, 0.2, (3000, 400), seed), rule).failed for seed in range(3)]
     assert np.any(equal, axis=0).mean() <= 0.05
     one_dropped = [
-        run(flips(drop, 0.1, (3000, 400), seed), rule).passed
+        read_in_order(flips(drop, 0.1, (3000, 400), seed), rule).passed
         for seed, drop in enumerate([0.05, -0.2])
     ]
     assert np.all(one_dropped, axis=0).mean() <= 0.05

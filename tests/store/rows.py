@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.plan import item_row
 from harness.store import Store
+from harness.store.rows import item_row
 from harness.types import AnswerType, Item, Protocol, Sampling
 
 NOW = "2026-01-01T00:00:00+00:00"

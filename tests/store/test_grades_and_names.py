@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from harness.export import table
-from harness.selection import find_runs
-from harness.store import Journal, Store, published, queries, tallies
+from harness.analysis.select import find_runs
+from harness.interop.export import table
+from harness.store import Journal, Store, published, queries, summaries
 from harness.store.labels import SampleName, judgements
 from harness.store.published import PublishedScore
 from harness.store.samples import of_run, page
@@ -90,7 +90,7 @@ def test_a_file_of_schema_6_gets_aliases_bounds_and_the_right_order(store: Store
     assert summary.score and summary.score.value == 1 and summary.bounds == (1, 1)
     ((found,),) = find_runs(again, ["builtin:tiny"], "strict")
     assert found.id == summary.id
-    assert tallies.refresh(again) == 1 and tallies.differing(again) == []
+    assert summaries.refresh(again) == 1 and summaries.verify(again) == []
 
 
 def test_the_bounds_of_a_score_are_of_its_items(store: Store) -> None:

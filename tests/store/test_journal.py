@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError, JournalRejected, ResultsMoved
-from harness.pipeline import brought_up_to_date
-from harness.store import Journal, Store, alone, people, queries, recover
+from harness.run.evaluate import open_results
+from harness.store import Journal, Store, annotation_queue, queries, recover, run_lock
 from tests.conftest import Finished
 from tests.store.rows import (
     generation,
@@ -58,10 +58,10 @@ os._exit(0)
 COMES_AND_GOES = """
 import sys
 from pathlib import Path
-from harness.store import Journal, Store, alone
+from harness.store import Journal, Store, run_lock
 store = Store(Path(sys.argv[1]))
 for number in range(150):
-    with alone(store, [f"{sys.argv[2]}{number}"]):
+    with run_lock(store, [f"{sys.argv[2]}{number}"]):
         pass
     if number % 15 == 0:
         Journal(store).close()
@@ -107,15 +107,15 @@ def test_a_flipped_bit_costs_its_line_at_most_and_says_where_that_is(store: Stor
             assert recover(other) == 1
             assert len(_in_store(other)) == 60
             continue
-        with pytest.raises(JournalRejected, match="1 row in the journal is damaged") as told:
+        with pytest.raises(JournalRejected, match="1 row in the journal is damaged") as refused:
             recover(other)
         (aside,) = other.journal_dir.iterdir()
-        assert str(aside) in told.value.message
+        assert str(aside) in refused.value.message
         assert aside.read_bytes().splitlines() == [
             line for line in bytes(damaged).splitlines() if line not in lines
         ]
         assert len(_in_store(other)) == 59
-        assert recover(other) == 0, "it is told once"
+        assert recover(other) == 0, "it is reported once"
 
 
 def test_the_command_that_meets_damage_goes_on_and_doctor_lists_it(
@@ -180,10 +180,10 @@ def test_nothing_that_is_not_a_journal_is_touched_beside_a_results_file(tmp_path
     for file in kept:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("mine, and without an end")
-    with Journal(store) as journal, alone(store, ["../../a b"]):
+    with Journal(store) as journal, run_lock(store, ["../../a b"]):
         journal.append("generation", generation(1))
     recover(store)
-    people.settle(store)
+    annotation_queue.flush(store)
     assert len(_in_store(store)) == 1
     assert [file.read_text() for file in kept] == ["mine, and without an end"] * 3
     inside = sorted(path for path in tmp_path.rglob("*") if path.is_file())
@@ -202,10 +202,10 @@ def test_journals_are_not_followed_through_links(store: Store, harness: Harness)
     assert listed.code == 0 and "is a link" in listed.err
     with pytest.raises(HarnessError, match="is a link"):
         Journal(store)
-    with pytest.raises(HarnessError, match="is a link"), alone(store, ["a"]):
+    with pytest.raises(HarnessError, match="is a link"), run_lock(store, ["a"]):
         pass
     with pytest.raises(HarnessError, match="is a link"):
-        people.say(store, "human_label", {})
+        annotation_queue.record(store, "human_label", {})
     store.journal_dir.unlink()
 
     store.journal_dir.mkdir()
@@ -213,17 +213,17 @@ def test_journals_are_not_followed_through_links(store: Store, harness: Harness)
     folder = left_by_an_earlier_version(store, ("generation", generation(2))).parent
     (folder / "000002.jsonl").symlink_to(theirs / "000001.jsonl")
     (store.journal_dir / "said-0123456789ab.jsonl").symlink_to(theirs / "000001.jsonl")
-    with pytest.raises(JournalRejected, match="not followed through links") as told:
+    with pytest.raises(JournalRejected, match="not followed through links") as refused:
         recover(store)
     for name in ("fedcba987654", "000002.jsonl", "said-0123456789ab.jsonl"):
-        assert name in told.value.message
+        assert name in refused.value.message
     assert len(_in_store(store)) == 1
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
 
 
 def _announce(store: Store) -> Journal:
     journal = Journal(store)
-    journal.announce(_run_rows())
+    journal.register(_run_rows())
     journal.append("generation", generation(0))
     journal.move()
     return journal
@@ -240,12 +240,12 @@ def test_all_that_a_run_announces_is_kept_however_long_that_takes(
             time.sleep(0.1)
 
     journal = Journal(store)
-    journal.announce(slowly())
+    journal.register(slowly())
     store.path.unlink()
     journal.append("generation", generation(1))
     with pytest.raises(ResultsMoved):
         journal.close()
-    brought_up_to_date(Store(store.path), pytest.fail)
+    open_results(Store(store.path), pytest.fail)
     (summary,) = queries.runs(store)
     assert (summary.requests, summary.generated) == (3, 1)
     assert len(_in_store(store, "item_id FROM request")) == 3
@@ -256,9 +256,11 @@ def test_a_file_moved_under_a_run_gets_the_rest_when_it_is_back(store: Store) ->
     elsewhere = store.path.with_name("moved.duckdb")
     store.path.rename(elsewhere)
     journal.append("generation", generation(1))
-    with pytest.raises(ResultsMoved, match="moved or deleted") as told:
+    with pytest.raises(ResultsMoved, match="moved or deleted") as refused:
         journal.close()
-    assert "1 generation" in told.value.message and str(store.journal_dir) in told.value.message
+    assert (
+        "1 generation" in refused.value.message and str(store.journal_dir) in refused.value.message
+    )
     with pytest.raises(JournalRejected, match="1 generation in"):
         recover(store)
     assert not store.path.exists(), "nothing but a new run makes a new file"
@@ -280,7 +282,7 @@ def test_rows_never_go_into_another_file_that_took_the_name(store: Store) -> Non
     with pytest.raises(ResultsMoved, match="taken the place"):
         journal.close()
     notices: list[str] = []
-    brought_up_to_date(other, notices.append)
+    open_results(other, notices.append)
     assert "1 generation in" in notices[0]
     assert len(_in_store(other)) == 1
     kept.replace(store.path)
@@ -294,7 +296,7 @@ def test_what_waits_for_a_lost_file_goes_into_the_new_one_that_a_run_makes(store
     journal.append("generation", generation(1))
     with pytest.raises(ResultsMoved):
         journal.close()
-    brought_up_to_date(Store(store.path), pytest.fail)
+    open_results(Store(store.path), pytest.fail)
     (summary,) = queries.runs(store)
     assert (summary.requests, summary.generated) == (3, 1)
 
@@ -339,7 +341,7 @@ def test_the_lock_of_a_killed_run_does_no_harm_and_goes(store: Store) -> None:
     store.journal_dir.mkdir()
     left = store.journal_dir / "aaaaaaaaaaaa.running"
     left.touch()
-    with alone(store, ["aaaaaaaaaaaa"]):
+    with run_lock(store, ["aaaaaaaaaaaa"]):
         recover(store)
         assert left.exists(), "its owner lives"
     left.parent.mkdir()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreLocked
-from harness.store import Journal, Store, people, queries, recovery, samples
+from harness.store import Journal, Store, annotation_queue, queries, recovery, samples
 from harness.store.labels import SampleName, judgements, label, labels
 from tests.leaderboard.made_store import HOSTILE_NAME, SECRET, made_runs, run_id, write
 
@@ -60,14 +60,14 @@ def test_a_label_waits_while_another_process_holds_the_file(store: Store) -> Non
             assert holder.stdout.readline() == b"held\n"
             assert not label(store, said.key, said.gold_id, correct=True, note="kept", by="Ada")
             with pytest.raises(StoreLocked):
-                people.settle(store)
+                annotation_queue.flush(store)
         finally:
             holder.kill()
     assert labels(store, RUN) == []
-    (file,) = recovery.said_files(store)
-    people.settle(store)
+    (file,) = recovery.annotation_files(store)
+    annotation_queue.flush(store)
     # As by a process that listed the file before this one took it in.
-    assert recovery.take_said(store, file, None) == recovery.Taken()
+    assert recovery.take_annotation(store, file, None) == recovery.Taken()
     assert [one.note for one in labels(store, RUN)] == ["kept"]
     assert not store.journal_dir.exists()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError, StoreLocked
-from harness.store import Journal, Store, people, recover
-from harness.store.reviews import critiques_with_waiting_reviews, review_critique, review_tallies
+from harness.store import Journal, Store, annotation_queue, recover
+from harness.store.reviews import critiques_with_pending_reviews, review_critique, review_summaries
 from harness.store.training import CritiqueRow, critiques_to_review
 from tests.conftest import held_by_another_process
 from tests.leaderboard.made_training import critique_row
@@ -34,18 +34,18 @@ def test_a_review_made_while_the_file_is_held_is_on_disk_and_goes_in_later(store
         assert not review(store, first, "Ada", right=False)
         assert not review(store, second, "Ada")
         with pytest.raises(StoreLocked):
-            people.settle(store)
+            annotation_queue.flush(store)
         # Another process sees what waits: it is on disk.
-        assert critiques_with_waiting_reviews(Store(store.path)) == {first.id, second.id}
+        assert critiques_with_pending_reviews(Store(store.path)) == {first.id, second.id}
     assert critiques_to_review(store, reviewed=True) == ([], 0)
-    people.settle(store)
+    annotation_queue.flush(store)
     found, _ = critiques_to_review(store, reviewed=True)
     assert [(row.id, row.human_right, row.human_sound) for row in found] == [
         (first.id, False, None),
         (second.id, True, None),
     ]
-    assert review_tallies(store)[0].reviewed == 2
-    assert critiques_with_waiting_reviews(store) == set()
+    assert review_summaries(store)[0].reviewed == 2
+    assert critiques_with_pending_reviews(store) == set()
     assert not store.journal_dir.exists()
 
 
@@ -59,7 +59,7 @@ def test_of_several_reviews_of_a_critique_the_last_one_counts_in_whatever_order_
         assert not review(store, second, "late")
     # What waits is older than this.
     assert review(store, first, "late")
-    people.settle(store)
+    annotation_queue.flush(store)
     found, _ = critiques_to_review(store, reviewed=True)
     assert [(row.reviewed_by, row.human_right) for row in found] == [("late", True)] * 2
     assert review(store, first, "last", right=False)
@@ -73,7 +73,7 @@ def test_moving_what_people_said_leaves_the_journals_of_runs_alone(store: Store)
         with pytest.raises(StoreLocked), Journal(store) as left_behind:
             left_behind.append("critique", critique_row(4))
         assert not review(store, first, "Ada")
-    people.settle(store)
+    annotation_queue.flush(store)
     assert critiques_to_review(store, reviewed=None)[1] == 3
     assert critiques_to_review(store, reviewed=True)[1] == 1
     assert recover(store) == 1
@@ -95,8 +95,8 @@ def test_what_is_on_disk_but_cannot_go_in_waits_and_is_not_called_lost(store: St
     store.path.write_text("no database " * 500)
     assert not review(store, first, "Ada")
     with pytest.raises(HarnessError):
-        people.settle(store)
-    assert critiques_with_waiting_reviews(store) == {first.id}
+        annotation_queue.flush(store)
+    assert critiques_with_pending_reviews(store) == {first.id}
     store.path.write_bytes(whole)
-    people.settle(store)
+    annotation_queue.flush(store)
     assert critiques_to_review(store, reviewed=True)[1] == 1

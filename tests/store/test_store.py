@@ -12,10 +12,20 @@ import pytest
 
 from harness.errors import HarnessError, StoreLocked
 from harness.grading import GraderPool
-from harness.judging import Judge
-from harness.plan import item_row
-from harness.store import SCHEMA_VERSION, Journal, Store, alone, published, queries, recover
+from harness.run.grader import RunGrader
+from harness.store import (
+    SCHEMA_VERSION,
+    Journal,
+    Store,
+    catalogue,
+    published,
+    queries,
+    recover,
+    run_lock,
+)
 from harness.store import journal as journal_module
+from harness.store import store as store_module
+from harness.store.rows import item_row
 from harness.types import AnswerType, Item, Tolerance
 from tests.conftest import held_by_another_process
 from tests.store.rows import generation, grade, item, model, request, run
@@ -151,12 +161,12 @@ def test_a_journal_that_can_no_longer_be_written_says_so_at_once(store: Store) -
 
 
 def test_a_run_is_carried_out_by_one_process_at_a_time(store: Store) -> None:
-    with alone(store, ["a", "b"]):
-        with pytest.raises(HarnessError, match="run b right now"), alone(store, ["c", "b"]):
+    with run_lock(store, ["a", "b"]):
+        with pytest.raises(HarnessError, match="run b right now"), run_lock(store, ["c", "b"]):
             pass
-        with alone(store, ["c"]):
+        with run_lock(store, ["c"]):
             pass
-    with alone(store, ["a", "b", "c"]):
+    with run_lock(store, ["a", "b", "c"]):
         pass
     assert not store.journal_dir.exists()
 
@@ -182,12 +192,12 @@ def test_answers_still_under_way_when_a_run_is_stopped_get_no_grade(store: Store
     hard = Item("hard", "", "5^{5^{5^{5^{5}}}}", AnswerType.EXPRESSION)
     with Journal(store) as journal:
         pool = GraderPool(workers=1)
-        judge = Judge(pool, journal, "strict", lambda run, item, correct: None)
+        grader = RunGrader(pool, journal, "strict", lambda run, item, correct: None)
         for number in range(20):
             answer = f"\\boxed{{\\dfrac{{5^{{5^{{5^{{5^{{5}}}}}}}} - {number}}}{{16}}}}"
-            judge.submit("run", hard, f"{number:032x}", answer, truncated=False)
+            grader.submit("run", hard, f"{number:032x}", answer, truncated=False)
         pool.close(wait=False)
-        judge.wait()
+        grader.wait()
     with store.read() as connection:
         assert connection.execute("SELECT DISTINCT method FROM grade").fetchall() in (
             [],
@@ -224,31 +234,66 @@ def test_a_missing_file_says_what_to_run(tmp_path: Path) -> None:
         pass
 
 
-def test_an_older_file_is_brought_up_to_date_with_its_rows(store: Store, tmp_path: Path) -> None:
+def test_a_schema_that_gains_a_table_and_a_column_gets_them_in_older_files(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Journal(store) as journal:
         journal.append("generation", generation(1))
-    newer = tmp_path / "schema"
-    (newer / "migrations").mkdir(parents=True)
-    real = Path(queries.__file__).parent
-    step = SCHEMA_VERSION + 1
-    added = "CREATE TABLE added (x INTEGER);\n"
-    (newer / "schema.sql").write_text((real / "schema.sql").read_text() + added)
-    (newer / "views.sql").write_text((real / "views.sql").read_text())
-    (newer / "migrations" / f"{step:04d}_added.sql").write_text(added)
-    migrated = Store(store.path, schema_dir=newer, schema_version=step)
-    with migrated.read() as connection:
+    newer = tmp_path / "schema.sql"
+    schema = catalogue.SCHEMA.read_text().replace("chat             JSON", "chat JSON, more JSON")
+    newer.write_text(schema + "CREATE TABLE added (x INTEGER);")
+    monkeypatch.setattr(catalogue, "SCHEMA", newer)
+    monkeypatch.setattr(store_module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    upgraded = Store(store.path)
+    with upgraded.read() as connection:
         assert connection.execute("SELECT count(*) FROM added").fetchone() == (0,)
-    assert _count(migrated, "generation") == 1
-    fresh = Store(tmp_path / "fresh.duckdb", schema_dir=newer, schema_version=step)
+        assert connection.execute("SELECT count(more) FROM run").fetchone() == (0,)
+    assert _count(upgraded, "generation") == 1
+    fresh = Store(tmp_path / "fresh.duckdb")
     with fresh.write():
         pass
-    assert _catalogue(fresh) == _catalogue(migrated)
+    assert _catalogue(fresh) == _catalogue(upgraded)
 
 
-def test_every_migration_leads_to_the_schema_of_a_new_file() -> None:
-    folder = Path(queries.__file__).parent / "migrations"
-    steps = sorted(int(file.name[:4]) for file in folder.glob("*.sql"))
-    assert steps == list(range(2, SCHEMA_VERSION + 1))
+# What each version of the schema added.
+ADDED = {
+    2: ("run.chat", "run_session.usage", "generation.thought_tokens"),
+    3: ("gate_decision",),
+    4: ("critique",),
+    5: ("training", "training_step", "training_checkpoint", "training_choice", "human_label"),
+    6: ("run_tally",),
+    7: ("model_alias", "run_tally.upper_mean"),
+    8: ("gate_decision.budget",),
+}
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_a_file_of_any_earlier_version_is_brought_up_to_date_with_its_rows(
+    store: Store, tmp_path: Path, version: int
+) -> None:
+    rows = [("model", model()), ("run", run()), ("item", item(0)), ("request", request(0))]
+    rows += [("generation", generation(0)), ("grade", grade(0, correct=True))]
+    with Journal(store) as journal:
+        for table, row in rows:
+            journal.append(table, row)
+    with duckdb.connect(str(store.path)) as connection:
+        for later in range(SCHEMA_VERSION, version, -1):
+            for name in ADDED[later]:
+                table, _, column = name.partition(".")
+                what = (
+                    f"ALTER TABLE {table} DROP COLUMN {column}" if column else f"DROP TABLE {table}"
+                )
+                connection.execute(what)
+        connection.execute("DELETE FROM schema_version")
+        connection.execute("INSERT INTO schema_version (version) VALUES (?)", [version])
+    upgraded = Store(store.path)
+    (summary,) = queries.runs(upgraded)
+    assert summary.score and summary.score.value == 1 and summary.bounds == (1, 1)
+    assert queries.aliases(upgraded) == [("fingerprint of tiny", "tiny", "builtin:tiny")]
+    fresh = Store(tmp_path / "fresh.duckdb")
+    with fresh.write():
+        pass
+    assert _catalogue(fresh) == _catalogue(upgraded)
 
 
 def test_published_scores_are_in_every_file(store: Store) -> None:
@@ -272,7 +317,7 @@ def test_a_summary_counts_what_is_there(store: Store) -> None:
         for table, row in rows:
             journal.append(table, row)
     (summary,) = queries.runs(store)
-    assert summary.score is None and summary.so_far == queries.SoFar(0.5, 2)
+    assert summary.score is None and summary.so_far == queries.PartialScore(0.5, 2)
     assert (summary.graded, summary.requests, summary.complete) == (2, 3, False)
     assert summary.truncated == 0.5
     assert queries.missing_keys(store, [summary.id]) == {request(2)["key"]}

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.grading import grade
 from harness.registry import TaskRegistry
-from harness.tasks_api import Source, data_sha256
+from harness.task import Source, data_sha256
 
 DOCS = Path(__file__).parents[2] / "docs" / "tasks.md"
 

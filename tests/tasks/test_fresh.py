@@ -1,4 +1,4 @@
-"""Every reasoning-gym generator loads and judges its own golds; no answer is ever evaluated."""
+"""Every generator of reasoning-gym loads and grades its own references; no answer is evaluated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytest.importorskip("reasoning_gym", reason="fresh items need reasoning-gym")
 from harness.errors import HarnessError
 from harness.grading import GraderPool
 from harness.registry import load_task
-from harness.tasks_api import data_sha256
+from harness.task import data_sha256
 from harness.types import Item, Status
 from tasks import fresh
 from tasks._fresh_guard import EVALUATES_NO_ANSWER, GUARDS
@@ -43,7 +43,7 @@ def items_of(generator: str, count: int = 3) -> list[Item]:
 
 
 @pytest.mark.parametrize("generator", fresh.generators())
-def test_every_generator_loads_and_its_golds_score_in_full(generator: str) -> None:
+def test_every_generator_loads_and_its_reference_answers_score_in_full(generator: str) -> None:
     items = items_of(generator)
     assert len(items) == 3
     assert all(bool(item.gold) is (generator not in fresh.NO_GOLD) for item in items)
@@ -90,7 +90,7 @@ def in_two_processes(program: str, *hash_seeds: str) -> list[list[str]]:
 
 def test_items_are_the_same_in_every_process() -> None:
     chosen = ["isomorphic_strings", "word_ladder", "intermediate_integration", "list_functions"]
-    program = "from tasks.fresh import load; from harness.tasks_api import data_sha256\n"
+    program = "from tasks.fresh import load; from harness.task import data_sha256\n"
     program += f"for g in {chosen}: print(g, data_sha256(list(load(g, 3, 6))))"
     one, other = in_two_processes(program, "1", "2")
     assert len(one) == 2 * len(chosen) and one == other

@@ -18,7 +18,7 @@ from scipy.stats import chisquare
 
 from harness.errors import HarnessError
 from harness.registry import load_task
-from harness.tasks_api import Source, data_sha256
+from harness.task import Source, data_sha256
 from harness.types import AnswerType
 from tasks._gpqa import FILE, OPTIONS, gpqa, option_order, unzip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.registry import load_task
-from harness.subset import drawn
+from harness.run.plan import limit_items
 from harness.types import AnswerType, Item
 
 
@@ -23,14 +23,14 @@ def _ids(items: Sequence[Item]) -> list[str]:
 
 def test_which_items_a_limit_draws_depends_on_their_ids_alone() -> None:
     items = _items([f"item-{n}" for n in range(300)])
-    chosen = _ids(drawn(items, 10))
+    chosen = _ids(limit_items(items, 10))
     # On every machine and in every version: results files hold runs on these items.
     assert chosen == [f"item-{n}" for n in (19, 28, 74, 118, 145, 174, 187, 219, 265, 270)]
-    assert set(_ids(drawn(items[::-1], 10))) == set(chosen)
-    assert set(chosen) < set(_ids(drawn(items, 50))) < set(_ids(drawn(items, 200)))
-    more = drawn(items + _items([f"new-{n}" for n in range(100)]), 10)
+    assert set(_ids(limit_items(items[::-1], 10))) == set(chosen)
+    assert set(chosen) < set(_ids(limit_items(items, 50))) < set(_ids(limit_items(items, 200)))
+    more = limit_items(items + _items([f"new-{n}" for n in range(100)]), 10)
     assert {name for name in _ids(more) if name.startswith("item")} <= set(chosen)
-    assert drawn(items, 300) == drawn(items, 5000) == drawn(items, None) == items
+    assert limit_items(items, 300) == limit_items(items, 5000) == limit_items(items, None) == items
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_a_limit_draws_a_sample_like_the_whole_benchmark(
         return sum(abs(part[t] / len(some) - whole[t] / len(items)) for t in whole) / 2
 
     assert distance(items[:100]) > of_first, "what the first items were"
-    assert distance(drawn(items, 100)) < 0.1
+    assert distance(limit_items(items, 100)) < 0.1

@@ -20,7 +20,7 @@ pytest.importorskip("lm_eval", reason="tasks of lm-eval need lm-eval")
 from harness.errors import HarnessError
 from harness.grading import GraderPool
 from harness.registry import load_task
-from harness.tasks_api import Task, data_sha256
+from harness.task import Task, data_sha256
 from harness.types import Item, Status, Verdict
 from tasks._lm_eval_config import task_files
 

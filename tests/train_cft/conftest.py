@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.grading import GRADER_VERSION
-from harness.plan import item_row
 from harness.store import Journal, Store
+from harness.store.rows import item_row
 from harness.types import AnswerType, Item
 from tests.conftest import Finished, in_this_process
 from tests.store import rows
-from tests.train_cft.trained import (
+from tests.train_cft.tiny_training import (
     SAMPLES,
     data_folder,
     examples,
@@ -25,12 +26,17 @@ from tests.train_cft.trained import (
     train_arguments,
     train_process,
 )
+from train_cft.train.objectives import read_objective
+from train_cft.train.progress import TrainingProgress
+from train_cft.train.recipe import read_recipe
+from train_cft.train.run import Job, Report, run_training
 
 TrainCft = Callable[..., Finished]
+FinishedTraining = Callable[[str], tuple[Path, Report]]
 RUN = "aaaaaaaaaaaa"
 
 BENCHMARK = '''"""A benchmark of the tests' own."""
-from harness.tasks_api import Source, Task
+from harness.task import Source, Task
 from harness.types import Item
 
 SOURCE = Source("own.jsonl", None, "", "", "", None, "MIT")
@@ -73,15 +79,21 @@ def train_cft(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], results: Path
 ) -> TrainCft:
     """Call the command line in this process, with a results file of its own."""
-    from train_cft.cli import main
+    from train_cft.cli.main import main
 
     monkeypatch.setenv("HARNESS_RESULTS", str(results))
     return in_this_process("train-cft", main, monkeypatch, capsys)
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
-    return tiny_model(tmp_path_factory.mktemp("models") / "tiny", model_folder)
+def tiny(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Iterator[Path]:
+    """A model so small that a second thread only waits for the first, here and in processes."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield tiny_model(tmp_path_factory.mktemp("models") / "tiny", model_folder)
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +114,23 @@ def uninterrupted(
     out, err = done.communicate(timeout=900)
     assert done.returncode == 0, err
     return folder / "out", results, json.loads(out)["training"]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny: Path, data: Path) -> FinishedTraining:
+    """Train once by each objective, with the results file beside the folder; leave both alone."""
+
+    @cache
+    def train(objective: str) -> tuple[Path, Report]:
+        folder = tmp_path_factory.mktemp(objective)
+        recipe = read_recipe(
+            str(recipe_file(folder, tiny)), {"objective.mix": read_objective(objective)}
+        )
+        job = Job(recipe, data, folder / "out", folder / "results.duckdb")
+        with TrainingProgress(silent=True) as progress:
+            return job.out, run_training(job, progress)
+
+    return train
 
 
 def write_jsonl(path: Path, lines: Iterable[Mapping[str, Any]]) -> Path:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from train_cft.arithmetic import shown, steps
+from train_cft.critic.arithmetic import shown, steps
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_restricted_run_is_never_written_down(
 def test_the_build_split_is_exempt_by_name_and_the_rest_is_not(
     train_cft: TrainCft, tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from train_cft import splits
+    from train_cft.data import splits
 
     monkeypatch.setenv("HARNESS_DATA_DIR", str(data_dir))
     build, select = splits.BUILD.items(), splits.SELECT.items()
@@ -292,8 +292,6 @@ def test_a_disk_that_fills_up_leaves_the_last_build_whole(
 ) -> None:
     import errno
 
-    from train_cft import card
-
     data = write_jsonl(tmp_path / "d.jsonl", _criticised(2))
     out = tmp_path / "out"
     assert train_cft("build", "--data", data, "--out", out).code == 0
@@ -302,7 +300,9 @@ def test_a_disk_that_fills_up_leaves_the_last_build_whole(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(card, "write", full)
+    from train_cft.build import data_card
+
+    monkeypatch.setattr(data_card, "write", full)
     done = train_cft("build", "--data", data, "--out", out, "--replace")
     assert done.code == 2 and "No space left on device" in done.err
     assert _bytes(out) == before and not list(tmp_path.glob(".out*"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
 from harness.types import Status
-from train_cft import conclusions
+from tests.train_cft.tiny_training import examples
+from train_cft.critic import conclusions, solutions, teacher
 
 
 @pytest.mark.parametrize(
@@ -55,3 +58,12 @@ def test_the_score_of_a_critique_is_whether_it_agrees() -> None:
     assert conclusions.score("", said_right).correct
     assert conclusions.score("right", "So").status is Status.NO_ANSWER
     assert conclusions.score("right", "So", truncated=True).status is Status.TRUNCATED
+
+
+def test_scorers_keep_the_names_that_stored_runs_are_identified_by() -> None:
+    (item,) = teacher.critique_task(examples(1)).items()
+    assert item.scorer == "train_cft.conclusions:score"
+    assert solutions.WITHOUT_GOLD == "train_cft.solutions:score"
+    for scorer in (item.scorer, solutions.WITHOUT_GOLD):
+        module, function = scorer.split(":")
+        assert callable(getattr(import_module(module), function))

@@ -6,20 +6,20 @@ from itertools import accumulate
 
 import pytest
 
-from train_cft.forecast import Pace
+from train_cft.train.forecast import TimeLeft
 
 
 def test_the_time_left_follows_what_is_computed_and_not_the_number_of_steps() -> None:
-    pace = Pace([*accumulate([100, 100, 200, 400, 800])], done=0)
+    time_left = TimeLeft([*accumulate([100, 100, 200, 400, 800])], done=0)
     # Ten seconds to warm up, then a tenth of a second for each token.
-    assert pace.left(1, 20.0) == pytest.approx(1500 * 20 / 100)
-    assert pace.left(2, 30.0) == pytest.approx(140.0)
-    assert pace.left(3, 50.0) == pytest.approx(120.0)
-    assert pace.left(5, 170.0) == 0.0
+    assert time_left.seconds(1, 20.0) == pytest.approx(1500 * 20 / 100)
+    assert time_left.seconds(2, 30.0) == pytest.approx(140.0)
+    assert time_left.seconds(3, 50.0) == pytest.approx(120.0)
+    assert time_left.seconds(5, 170.0) == 0.0
 
 
-def test_a_training_that_goes_on_is_timed_anew() -> None:
-    pace = Pace([*accumulate([100] * 8)], done=4)
-    assert pace.left(5, 2.0) == pytest.approx(6.0)
-    assert pace.left(6, 3.0) == pytest.approx(2.0)
-    assert [step for step in range(5, 9) if pace.settles(step)] == [7]
+def test_a_resumed_training_is_timed_from_its_own_start() -> None:
+    time_left = TimeLeft([*accumulate([100] * 8)], done=4)
+    assert time_left.seconds(5, 2.0) == pytest.approx(6.0)
+    assert time_left.seconds(6, 3.0) == pytest.approx(2.0)
+    assert [step for step in range(5, 9) if time_left.is_stable(step)] == [7]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.models import resolve_model
+from harness.models.resolve import resolve_model
 from tests.train_cft.conftest import TrainCft
-from tests.train_cft.trained import recipe_file, steps_of, train_arguments, train_process
-from train_cft import manifest
+from tests.train_cft.tiny_training import recipe_file, steps_of, train_arguments, train_process
+from train_cft.train import manifest
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -47,13 +47,13 @@ def test_two_processes_stop_together(tiny: Path, data: Path, tmp_path: Path, res
         if line.startswith("step "):
             running.send_signal(signal.SIGTERM)
             break
-    told = running.stderr.read()
-    assert running.wait(timeout=300) == 2, told
-    assert told.count("error:") == 1 and "Stopped after step" in told
+    stderr = running.stderr.read()
+    assert running.wait(timeout=300) == 2, stderr
+    assert stderr.count("error:") == 1 and "Stopped after step" in stderr
     assert len(list((tmp_path / "out" / "resume").iterdir())) == 1
 
 
-def test_every_process_tells_what_stopped_it(
+def test_every_process_reports_what_stopped_it(
     tiny: Path,
     tmp_path: Path,
     train_cft: TrainCft,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from tests.train_cft.trained import data_folder, examples
-from train_cft.objectives import TrainingData, collect, read_data
+from tests.train_cft.tiny_training import data_folder, examples
+from train_cft.train.objectives import TrainingData, collect, read_data
 
 
 @pytest.fixture

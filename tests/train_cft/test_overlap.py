@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from harness.types import Item
-from train_cft.overlap import GRAM, MOST_QUESTIONS, BenchmarkIndex, near_duplicates, normalised
+from train_cft.decontamination.overlap import (
+    MAX_QUESTIONS,
+    NGRAM,
+    BenchmarkIndex,
+    near_duplicates,
+    normalised,
+)
 
 LONG = "a farmer has seven red hens and eight blue geese in nine small green barns today"
 
@@ -28,31 +34,31 @@ def test_options_do_not_hide_a_question() -> None:
     assert index.hits("Which one?", [])
 
 
-def test_a_stretch_of_thirteen_words_is_enough_and_twelve_are_not() -> None:
+def test_an_n_gram_of_thirteen_words_is_enough_and_twelve_are_not() -> None:
     index = _index(LONG)
     words = LONG.split()
-    assert len(words) > GRAM
-    (hit,) = index.hits("Other.", ["He said: " + " ".join(words[1 : 1 + GRAM])])
+    assert len(words) > NGRAM
+    (hit,) = index.hits("Other.", ["He said: " + " ".join(words[1 : 1 + NGRAM])])
     assert not hit.exact
-    assert not index.hits("Other.", [" ".join(words[1:GRAM]) + " nothing"])
-    # A word of another question in between breaks the stretch.
+    assert not index.hits("Other.", [" ".join(words[1:NGRAM]) + " nothing"])
+    # A word of another question in between breaks the n-gram.
     assert not index.hits("Other.", [" ".join([*words[:7], "unheard", *words[7:]])])
 
 
-def test_a_formula_is_no_stretch() -> None:
+def test_a_formula_is_no_n_gram() -> None:
     index = _index("Find all real solutions of x^2 + y^2 + z^2 + w^2 = 1 in the plane")
     assert not index.hits("Other.", ["x^2 + y^2 + z^2 + w^2 = 1"])
 
 
 def test_a_phrase_of_many_questions_is_no_trace_of_one() -> None:
     phrase = "where m and n are relatively prime positive integers find the sum m + n"
-    questions = [f"Number {number}: {phrase}" for number in range(MOST_QUESTIONS + 1)]
+    questions = [f"Number {number}: {phrase}" for number in range(MAX_QUESTIONS + 1)]
     assert not _index(*questions).hits("Other.", [phrase])
     assert _index(*questions).phrases
     assert _index(*questions[1:]).hits("Other.", [phrase])
     # The same question in many benchmarks is one question.
     index = BenchmarkIndex()
-    for number in range(MOST_QUESTIONS + 1):
+    for number in range(MAX_QUESTIONS + 1):
         index.add(f"bench{number}", [Item("0", phrase, "1")], exact_only=False)
     assert index.hits("Other.", [phrase])
 

@@ -15,12 +15,12 @@ from harness.store import Store
 from harness.store.training import choose
 from tests.compared_store import Made, store_of
 from tests.train_cft.conftest import TrainCft
-from tests.train_cft.made_training import MadeTraining, leave
+from tests.train_cft.stored_training import MadeTraining, leave
 
 ITEMS = 60
 # The questions of the made-up runs are "What is N + 0?", whatever their task.
 SUMS = '''"""Sums of the tests' own."""
-from harness.tasks_api import Task
+from harness.task import Task
 from harness.types import Item
 
 def load():
@@ -35,8 +35,8 @@ TASK = Task("{name}", "1", load, prompt)
 
 
 def right(*places: range) -> list[list[bool]]:
-    """Return a run that is right on the items of these stretches."""
-    chosen = {place for stretch in places for place in stretch}
+    """Return a run that is right on the items in these ranges."""
+    chosen = {place for chosen_range in places for place in chosen_range}
     return [[place in chosen] for place in range(ITEMS)]
 
 
@@ -59,24 +59,24 @@ def tasks_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def told(results: Path) -> Path:
+def stored(results: Path) -> Path:
     """Hold a base with an SFT and a CFT of it on one task; two items were trained on."""
     return store_of(results, [BASE, SFT, CFT])
 
 
 @pytest.fixture
-def folders(told: Path, tmp_path: Path) -> Sequence[Path]:
+def folders(stored: Path, tmp_path: Path) -> Sequence[Path]:
     exempt = {"sums": ["item 0", "item 59"], "elsewhere": ["item 5"]}
     sft = MadeTraining("an-sft", "sft", BASE, {2: SFT})
     cft = MadeTraining("a-cft", "cft", BASE, {4: CFT}, exempt=exempt)
-    return [leave(tmp_path, told, one) for one in (sft, cft)]
+    return [leave(tmp_path, stored, one) for one in (sft, cft)]
 
 
-def report_on(train_cft: TrainCft, *models: Made, more: Sequence[object] = ()) -> dict[str, object]:
+def report_on(train_cft: TrainCft, *models: Made, more: Sequence[object] = ()) -> dict[str, Any]:
     names = ",".join(model.fingerprint for model in models)
     done = train_cft("report", "--base", "tiny", "--models", names, "--json", *more)
     assert done.code == 0, done.err
-    found: dict[str, object] = done.json
+    found: dict[str, Any] = done.json
     return found
 
 
@@ -103,14 +103,14 @@ def test_every_number_is_without_what_one_of_them_was_trained_on(train_cft: Trai
         assert pair["p_adjusted"] == pytest.approx(p)
         # One of three is judged at a third of the level, if need be; that takes a larger drop.
         assert one.detectable is not None and pair["detectable"] > one.detectable
-        assert pair["detectable"] == pytest.approx(one.could_see(alpha=0.05 / 3))
+        assert pair["detectable"] == pytest.approx(one.detectable_at(alpha=0.05 / 3))
 
 
 @pytest.mark.usefixtures("folders")
 def test_it_says_what_was_shown_and_what_could_have_been(train_cft: TrainCft) -> None:
     words = [pair["words"] for pair in report_on(train_cft, SFT, CFT)["pairs"]]
     assert words[0].startswith("No difference is shown between tiny and an-sft step 2: ")
-    assert "points would have been found with 80 % power" in words[0]
+    assert "minimum detectable drop (80 % power) is" in words[0]
     assert words[1].startswith("a-cft step 4 is better than tiny on these 58 items by +")
     assert "after Holm over 3 comparisons" in words[1]
 
@@ -128,15 +128,15 @@ def test_one_training_says_nothing_of_the_method(train_cft: TrainCft) -> None:
 
 
 def test_three_seeds_give_an_interval_between_seeds(
-    told: Path, tmp_path: Path, train_cft: TrainCft
+    stored: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
     runs = {}
     for seed in range(3):
         for objective, begin in (("sft", 20), ("cft", 30)):
             made = Made(f"{objective}-{seed}", right(range(begin + 2 * seed)))
-            store_of(told, [made])
+            store_of(stored, [made])
             trained = MadeTraining(made.model, objective, BASE, {4: made}, seed=seed)
-            leave(tmp_path, told, trained)
+            leave(tmp_path, stored, trained)
             runs[objective, seed] = made
     methods = report_on(train_cft, *runs.values())["methods"]
     between = {(one["first"], one["second"]): one for one in methods}[("sft", "cft")]
@@ -156,24 +156,24 @@ def test_three_seeds_give_an_interval_between_seeds(
 
 
 def test_equal_differences_of_one_item_show_nothing_of_the_method(
-    told: Path, tmp_path: Path, train_cft: TrainCft
+    stored: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
     made = [Made(f"cft-{seed}", right(range(21))) for seed in range(3)]
-    store_of(told, made)
+    store_of(stored, made)
     for seed, one in enumerate(made):
-        leave(tmp_path, told, MadeTraining(one.model, "cft", BASE, {4: one}, seed=seed))
+        leave(tmp_path, stored, MadeTraining(one.model, "cft", BASE, {4: one}, seed=seed))
     (method,) = report_on(train_cft, *made)["methods"]
     assert method["effect"]["low"] <= 0 < method["effect"]["high"]
     assert "no difference between the methods is shown" in method["words"]
 
 
-def test_other_recipes_are_no_seeds(told: Path, tmp_path: Path, train_cft: TrainCft) -> None:
+def test_other_recipes_are_no_seeds(stored: Path, tmp_path: Path, train_cft: TrainCft) -> None:
     made = [Made(f"cft-{seed}", right(range(30 + seed))) for seed in range(3)]
-    store_of(told, made)
+    store_of(stored, made)
     for seed, one in enumerate(made):
         recipe = {"optimiser": {"learning_rate": 1e-5 * (1 + seed)}}
         trained = MadeTraining(one.model, "cft", BASE, {4: one}, seed=seed, recipe=recipe)
-        leave(tmp_path, told, trained)
+        leave(tmp_path, stored, trained)
     methods = report_on(train_cft, *made)["methods"]
     assert len(methods) == 3
     assert all(one["effect"] is None for one in methods)
@@ -181,11 +181,17 @@ def test_other_recipes_are_no_seeds(told: Path, tmp_path: Path, train_cft: Train
 
 @pytest.mark.usefixtures("folders")
 def test_items_by_which_one_was_chosen_are_left_out(
-    told: Path, tasks_dir: Path, train_cft: TrainCft
+    stored: Path, tasks_dir: Path, train_cft: TrainCft
 ) -> None:
     cft = MadeTraining("a-cft", "cft", BASE)
     choose(
-        Store(told), cft.id, task="chosen_on", rule="best", step=4, runs={4: CFT.id}, warnings=[]
+        Store(stored),
+        cft.id,
+        task="chosen_on",
+        rule="best",
+        step=4,
+        runs={4: CFT.id},
+        warnings=[],
     )
     more = ["--tasks-dir", tasks_dir]
     found = report_on(train_cft, CFT, more=more)
@@ -200,24 +206,24 @@ def test_items_by_which_one_was_chosen_are_left_out(
 
 
 def test_items_by_which_an_ancestor_was_chosen_are_left_out(
-    told: Path, tmp_path: Path, tasks_dir: Path, train_cft: TrainCft
+    stored: Path, tmp_path: Path, tasks_dir: Path, train_cft: TrainCft
 ) -> None:
     first = MadeTraining("first", "sft", BASE, {2: SFT})
     for one in (first, MadeTraining("second", "cft", SFT, {4: CFT})):
-        leave(tmp_path, told, one)
+        leave(tmp_path, stored, one)
     runs = {2: SFT.id}
-    choose(Store(told), first.id, task="chosen_on", rule="best", step=2, runs=runs, warnings=[])
+    choose(Store(stored), first.id, task="chosen_on", rule="best", step=2, runs=runs, warnings=[])
     (task,) = report_on(train_cft, CFT, more=["--tasks-dir", tasks_dir])["tasks"]
     assert (task["items"], task["selected"]) == (ITEMS - 5, 5)
 
 
 def test_what_the_base_was_trained_on_is_left_out_too(
-    told: Path, tmp_path: Path, train_cft: TrainCft
+    stored: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
     first = MadeTraining("first", "sft", BASE, {2: SFT}, exempt={"sums": ["item 7"]})
     second = MadeTraining("second", "cft", SFT, {4: CFT}, exempt={"sums": ["item 8"]})
     for one in (first, second):
-        leave(tmp_path, told, one)
+        leave(tmp_path, stored, one)
     assert report_on(train_cft, CFT)["tasks"][0]["trained"] == 2
 
 
@@ -243,13 +249,13 @@ def test_without_a_trainings_folder_its_data_must_be_named(
 
 
 def test_the_data_of_one_training_does_not_stand_for_that_of_another(
-    told: Path, tmp_path: Path, train_cft: TrainCft
+    stored: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
     for made in (
         MadeTraining("an-sft", "sft", BASE, {2: SFT}, data_sha256="a" * 64),
         MadeTraining("a-cft", "cft", BASE, {4: CFT}, data_sha256="b" * 64),
     ):
-        (leave(tmp_path, told, made) / "training.json").unlink()
+        (leave(tmp_path, stored, made) / "training.json").unlink()
     files = []
     for letter, item in (("a", "item 1"), ("b", "item 2")):
         files.append(tmp_path / f"build-{letter}.json")
@@ -264,13 +270,13 @@ def test_the_data_of_one_training_does_not_stand_for_that_of_another(
 
 
 def test_a_stranger_is_warned_of_also_where_data_is_named(
-    told: Path, tmp_path: Path, train_cft: TrainCft
+    stored: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
-    leave(tmp_path, told, MadeTraining("a-cft", "cft", BASE, {4: CFT}))
+    leave(tmp_path, stored, MadeTraining("a-cft", "cft", BASE, {4: CFT}))
     facts = tmp_path / "build.json"
     facts.write_text(json.dumps({"data_sha256": "d" * 64, "exempt": {}}))
     (warning,) = report_on(train_cft, SFT, CFT, more=["--exempt", facts])["warnings"]
-    assert warning.startswith("It is not known what sft/step-2 learnt from, so nothing was left")
+    assert warning.startswith("It is not known what sft/step-2 was trained on, so nothing was left")
 
     build = {"data_sha256": "f" * 64, "exempt": {"sums": ["item 3"]}}
     facts.write_text(json.dumps(build))
@@ -304,19 +310,19 @@ def test_a_folder_that_holds_another_training_now_is_not_believed(
 
 
 def test_a_task_that_was_wholly_trained_on_is_not_reported(
-    told: Path, tmp_path: Path, train_cft: TrainCft
+    stored: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
     every = [f"item {number}" for number in range(ITEMS)]
-    leave(tmp_path, told, MadeTraining("all", "cft", BASE, {4: CFT}, exempt={"sums": every}))
+    leave(tmp_path, stored, MadeTraining("all", "cft", BASE, {4: CFT}, exempt={"sums": every}))
     refused = train_cft("report", "--base", "tiny", "--models", CFT.fingerprint)
     assert refused.code == 2
     assert "sums: none of the 60 items that they share counts" in refused.err
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("stored")
 def test_a_model_of_unknown_origin_is_said_to_be_one(train_cft: TrainCft) -> None:
     found = report_on(train_cft, CFT)
-    assert any("not known what cft/step-4 learnt from" in one for one in found["warnings"])
+    assert any("not known what cft/step-4 was trained on" in one for one in found["warnings"])
     assert found["methods"] == []
 
 
@@ -358,8 +364,8 @@ def test_published_rows_stand_apart(results: Path, tmp_path: Path, train_cft: Tr
     assert "WebInstruct" not in without
 
 
-def test_tasks_that_not_all_have_are_named(told: Path, train_cft: TrainCft) -> None:
-    store_of(told, [Made("tiny", right(range(9)), "products")])
+def test_tasks_that_not_all_have_are_named(stored: Path, train_cft: TrainCft) -> None:
+    store_of(stored, [Made("tiny", right(range(9)), "products")])
     found = report_on(train_cft, CFT, more=["--tasks", "sums,products,differences"])
     assert [task["task"] for task in found["tasks"]] == ["sums"]
     assert {one["task"] for one in found["left_out"]} == {"products", "differences"}
@@ -368,8 +374,10 @@ def test_tasks_that_not_all_have_are_named(told: Path, train_cft: TrainCft) -> N
 
 
 @pytest.mark.usefixtures("folders")
-def test_several_tasks_are_averaged_and_adjusted_together(told: Path, train_cft: TrainCft) -> None:
-    store_of(told, [Made(run.model, run.right, "products") for run in (BASE, CFT)])
+def test_several_tasks_are_averaged_and_adjusted_together(
+    stored: Path, train_cft: TrainCft
+) -> None:
+    store_of(stored, [Made(run.model, run.right, "products") for run in (BASE, CFT)])
     found = report_on(train_cft, CFT)
     assert [task["task"] for task in found["tasks"]] == ["products", "sums"]
     effects = [pair["paired"]["effect"] for pair in found["pairs"]]

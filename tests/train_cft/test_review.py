@@ -97,8 +97,8 @@ def test_a_script_gets_the_queue_and_what_was_found(
     assert (together["reviewed"], together["agreement"]["items"]) == (3, 3)
     assert together["agreement"]["value"] == pytest.approx(1 / 3)
 
-    told = train_cft("review", "--stats")
-    assert "conclusion wrong" in told.out and "no row is the critic's error rate" in told.out
+    shown = train_cft("review", "--stats")
+    assert "conclusion wrong" in shown.out and "no row is the critic's error rate" in shown.out
 
 
 def test_an_empty_queue_and_an_unknown_reason_are_told(queue: Store, train_cft: TrainCft) -> None:

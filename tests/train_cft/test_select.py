@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.errors import EngineError
-from harness.models import resolve_model
+from harness.models.resolve import resolve_model
 from harness.registry import load_task
 from harness.statistics.intervals import wilson
 from harness.store import Store, queries
@@ -23,8 +23,8 @@ from harness.types import Completion, Model, Request
 from tests.conftest import REPOSITORY, Finished
 from tests.gate.simulated import Simulated
 from tests.train_cft.conftest import TrainCft
-from train_cft import manifest
-from train_cft.selecting import Point, Rule, chosen_fingerprint, pick
+from train_cft.report.select import Point, Rule, chosen_fingerprint, pick
+from train_cft.train import manifest
 
 ITEMS = 100
 
@@ -131,11 +131,11 @@ def test_a_sweep_in_one_engine_leaves_a_curve_and_a_choice(
     assert [point["step"] for point in found["curve"]] == [2, 10]
     assert found["base"]["model"] == "smollm2-135m"
     assert all(point["score"]["items"] == 8 for point in [found["base"], *found["curve"]])
-    told = " ".join(swept.err.split())
-    assert "3 of the 200 items of quick are in the training data" in told
-    assert "200 of the 200 items of quick are asked by quick too" in told
-    assert "could not be loaded: gsm8k" in told
-    assert "The training has not ended: its last checkpoint is of step 10 of 12." in told
+    stderr = " ".join(swept.err.split())
+    assert "3 of the 200 items of quick are in the training data" in stderr
+    assert "200 of the 200 items of quick are asked by quick too" in stderr
+    assert "could not be loaded: gsm8k" in stderr
+    assert "The training has not ended: its last checkpoint is of step 10 of 12." in stderr
 
     store = Store(results)
     runs = {run.id: run for run in queries.runs(store)}
@@ -203,7 +203,7 @@ class Refusing(Simulated):
 def test_a_checkpoint_that_cannot_be_evaluated_is_left_out_and_named(
     training: Path, results: Path, train_cft: TrainCft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.pipeline.load_backend", lambda name: Refusing)
+    monkeypatch.setattr("harness.run.evaluate.load_backend", lambda name: Refusing)
     done = train_cft(
         *("select", "--training", training, "--task", "quick", "--limit", 4),
         *("--results", results, "--json"),
@@ -211,8 +211,8 @@ def test_a_checkpoint_that_cannot_be_evaluated_is_left_out_and_named(
     assert done.code == 0, done.err
     assert [point["step"] for point in done.json["curve"]] == [2] == [done.json["step"]]
     assert done.json["base"] is not None
-    told = "Step 10 cannot be evaluated and is left out: Its weights are not finite."
-    assert any(warning.startswith(told) for warning in done.json["warnings"])
+    expected = "Step 10 cannot be evaluated and is left out: Its weights are not finite."
+    assert any(warning.startswith(expected) for warning in done.json["warnings"])
 
 
 def test_a_checkpoint_that_is_not_what_was_saved_is_refused(

@@ -24,7 +24,7 @@ from tests.train_cft.conftest import (
     write_run,
 )
 from tests.train_cft.test_build import LONG, _bytes
-from train_cft.objectives import collect, read_data
+from train_cft.train.objectives import collect, read_data
 
 Build = Callable[..., Finished]
 ROWS = 12
@@ -126,7 +126,7 @@ def test_without_a_teacher_the_data_are_the_same_but_for_the_solutions(
     assert {row["solution_by"] for row in _known(tmp_path / "own")} == {"source", ""}
 
 
-def test_a_teacher_that_stops_answering_is_gone_on_with(
+def test_a_teacher_that_stops_answering_is_resumed(
     build: Build, server: FakeServer, tmp_path: Path
 ) -> None:
     def answer(body: dict[str, Any], number: int) -> Answer:
@@ -143,7 +143,7 @@ def test_a_teacher_that_stops_answering_is_gone_on_with(
     assert len(server.bodies) == 10 - 4 and done.json["solutions"]["teacher"] == 10
 
 
-def test_what_is_cut_off_empty_or_of_a_benchmark_is_not_learnt(
+def test_what_is_cut_off_empty_or_of_a_benchmark_is_not_used(
     build: Build, server: FakeServer, tmp_path: Path, own_tasks: Path
 ) -> None:
     def answer(body: dict[str, Any], number: int) -> Answer:

@@ -14,8 +14,8 @@ import pytest
 from pyarrow import parquet
 
 from harness.errors import HarnessError
-from train_cft import sources
-from train_cft.examples import INSTRUCTION, Example
+from train_cft.data import sources
+from train_cft.data.examples import INSTRUCTION, Example
 
 ALPACA = {
     "instruction": INSTRUCTION,
@@ -104,9 +104,9 @@ def test_an_unknown_source_is_answered_with_the_nearest() -> None:
         sources.load("webinstruct-cft-50", revision=None, needs_critique=True)
 
 
-def test_a_hub_that_cannot_be_reached_is_told() -> None:
+def test_a_hub_that_cannot_be_reached_is_reported() -> None:
     program = (
-        "from train_cft import sources\n"
+        "from train_cft.data import sources\n"
         "from harness.errors import HarnessError\n"
         "try:\n    sources.load('webinstruct-cft-4k', revision=None, needs_critique=True)\n"
         "except HarnessError as error:\n    print(error)\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from train_cft import splits
+from train_cft.data import splits
 
 
 def test_the_parts_are_whole_and_apart(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,7 +134,7 @@ def test_a_teacher_of_nonsense_is_refused(build: Build, server: FakeServer, tmp_
     assert not (tmp_path / "out").exists()
 
 
-def test_a_teacher_that_stops_answering_is_gone_on_with(
+def test_a_teacher_that_stops_answering_is_resumed(
     build: Build, server: FakeServer, tmp_path: Path
 ) -> None:
     def answer(body: dict[str, Any], number: int) -> Answer:

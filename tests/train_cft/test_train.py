@@ -1,10 +1,11 @@
-"""Real trainings of a tiny model: what is learnt, kept, gone on with, and refused."""
+"""Real trainings of a tiny model: loss, checkpoints, resuming and refusals."""
 
 from __future__ import annotations
 
 import json
 import re
 import resource
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -14,12 +15,12 @@ from typing import Any
 import pytest
 
 from harness import environment
-from harness.models import resolve_model
 from harness.models.prompts import PromptRenderer
+from harness.models.resolve import resolve_model
 from harness.store import Store
 from harness.store.training import training_checkpoints, trainings
-from tests.train_cft.conftest import TrainCft
-from tests.train_cft.trained import (
+from tests.train_cft.conftest import FinishedTraining, TrainCft
+from tests.train_cft.tiny_training import (
     SAMPLES,
     data_folder,
     examples,
@@ -28,11 +29,11 @@ from tests.train_cft.trained import (
     train_arguments,
     train_process,
 )
-from train_cft import manifest, order
-from train_cft.encoding import Encoder, encode_all
-from train_cft.examples import Example
-from train_cft.objectives import collect, read_data
-from train_cft.recipe import read_recipe
+from train_cft.data.examples import Example
+from train_cft.train import batch_plan, manifest
+from train_cft.train.encoding import Encoder, encode_all
+from train_cft.train.objectives import collect, read_data
+from train_cft.train.recipe import read_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -61,24 +62,24 @@ def _logits(folder: Path) -> Any:
 def test_only_the_completion_is_learnt_and_the_prompt_is_the_evaluations(
     tiny: Path, data: Path, tmp_path: Path
 ) -> None:
-    from train_cft.on_trl import make_trainer
+    from train_cft.train.trl_setup import make_trainer
 
     read = read_recipe(str(recipe_file(tmp_path, tiny)))
     base = resolve_model(str(tiny))
     encoder = Encoder(base, read.model)
     samples = collect(read_data(data), read.objective.mix, seed=0).samples
     encodings = encode_all(encoder, samples, read.length)
-    course = order.arrange(
-        order.as_rows(encodings.samples),
+    plan = batch_plan.arrange(
+        batch_plan.as_rows(encodings.samples),
         batch=4,
-        at_once=2,
+        micro_batch=2,
         epochs=1,
         seed=0,
         by_length=True,
         blank=2,
     )
     trainer = make_trainer(
-        read, base, course, encoder.tokenizer, scratch=tmp_path / "scratch", callbacks=[]
+        read, base, plan, encoder.tokenizer, scratch=tmp_path / "scratch", callbacks=[]
     )
     renderer = PromptRenderer(tiny)
     of_prompt = {renderer.render([one.messages[0]]).token_ids: one for one in samples}
@@ -97,7 +98,7 @@ def test_only_the_completion_is_learnt_and_the_prompt_is_the_evaluations(
     assert sorted(one.row for one in seen) == list(range(1, SAMPLES + 1))
 
 
-def test_a_training_leaves_checkpoints_a_manifest_and_its_course_in_the_store(
+def test_a_training_leaves_checkpoints_a_manifest_and_its_metrics_in_the_store(
     uninterrupted: tuple[Path, Path, str], tiny: Path, data: Path
 ) -> None:
     out, results, training = uninterrupted
@@ -136,7 +137,7 @@ def test_a_training_leaves_checkpoints_a_manifest_and_its_course_in_the_store(
     assert list((out / "tensorboard").glob("events.*"))
 
 
-def test_a_stopped_training_goes_on_as_if_it_had_not_been(
+def test_a_stopped_training_resumes_with_the_same_results(
     uninterrupted: tuple[Path, Path, str],
     tiny: Path,
     data: Path,
@@ -154,9 +155,9 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
         if line.startswith("step "):
             running.send_signal(signal.SIGTERM)
             break
-    told = running.stderr.read()
-    assert running.wait(timeout=300) == 2, told
-    assert "Stopped after step" in told and "same command" in told
+    stderr = running.stderr.read()
+    assert running.wait(timeout=300) == 2, stderr
+    assert "Stopped after step" in stderr and "same command" in stderr
     before = manifest.read(tmp_path / "out")
     (state,) = (tmp_path / "out" / "resume").iterdir()
 
@@ -203,7 +204,7 @@ def test_a_checkpoint_that_is_whole_stays_though_its_step_is_computed_again(
     (state,) = (tmp_path / "out" / "resume").iterdir()
     assert state.name == "step-10"
     kept = manifest.read(tmp_path / "out").checkpoints[-1]
-    # Weights made anew would differ in their last bits on another machine; here these do.
+    # Weights computed again would differ in their last bits on another machine; here these do.
     config = kept.path / "config.json"
     config.write_text(config.read_text() + "\n")
     fingerprint = resolve_model(str(kept.path)).fingerprint
@@ -230,7 +231,12 @@ def test_a_checkpoint_that_is_whole_stays_though_its_step_is_computed_again(
 
 
 def test_the_store_names_where_the_checkpoints_are_now_and_keeps_others_of_the_same_training(
-    recipe: Path, data: Path, tmp_path: Path, train_cft: TrainCft, results: Path
+    finished: FinishedTraining,
+    recipe: Path,
+    data: Path,
+    tmp_path: Path,
+    train_cft: TrainCft,
+    results: Path,
 ) -> None:
     def places() -> dict[str, list[str]]:
         """Return the folders by fingerprint of the store's checkpoints."""
@@ -239,9 +245,9 @@ def test_the_store_names_where_the_checkpoints_are_now_and_keeps_others_of_the_s
             found.setdefault(one.fingerprint, []).append(one.path)
         return found
 
-    first, second = tmp_path / "first", tmp_path / "second"
-    assert train_cft(*train_arguments(recipe, data, first)).code == 0
-    # The same step made anew elsewhere may differ in its last bits: as if the first one here did.
+    (first, _), second = finished("cft"), tmp_path / "second"
+    shutil.copyfile(first.parent / "results.duckdb", results)
+    # The same step computed again elsewhere may differ in its last bits.
     with Store(results).write() as connection:
         connection.execute("UPDATE training_checkpoint SET fingerprint = 'other' WHERE step = 4")
     assert train_cft(*train_arguments(recipe, data, second)).code == 0
@@ -264,38 +270,46 @@ def test_the_store_names_where_the_checkpoints_are_now_and_keeps_others_of_the_s
 
 
 def test_other_solutions_are_another_training(
-    recipe: Path, data: Path, tmp_path: Path, train_cft: TrainCft
+    finished: FinishedTraining, recipe: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
     rows = [replace(one, solution=f"{one.solution} Indeed.") for one in examples(SAMPLES)]
     other = data_folder(tmp_path / "other", rows)
-    by_reference = ("--objective", "sft-reference")
-    out = tmp_path / "out"
-    assert train_cft(*train_arguments(recipe, data, out, *by_reference)).code == 0
-    refused = train_cft(*train_arguments(recipe, other, out, *by_reference))
+    out, _ = finished("sft-reference")
+    refused = train_cft(*train_arguments(recipe, other, out, "--objective", "sft-reference"))
     assert refused.code == 2 and "holds another training: data_sha256." in refused.err
 
 
-def test_an_adapters_checkpoint_is_a_whole_model(
+def test_an_adapters_checkpoint_is_a_whole_model_with_the_template_that_the_recipe_names(
     tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
-    file = recipe_file(tmp_path, tiny, "[lora]\nrank = 4\n")
-    done = train_cft(*train_arguments(file, data, tmp_path / "out"))
-    assert done.code == 0, done.err
-    before, after = _weights(tiny), _weights(manifest.read(tmp_path / "out").checkpoints[-1].path)
+    plain = tmp_path / "plain"
+    shutil.copytree(tiny, plain)
+    template = tmp_path / "turns.jinja"
+    (plain / "chat_template.jinja").rename(template)
+    recipe = recipe_file(tmp_path, plain, "[lora]\nrank = 4\n")
+    refused = train_cft(*train_arguments(recipe, data, tmp_path / "out"))
+    assert refused.code == 2 and "has no chat template" in refused.err
+    named = train_cft(
+        *train_arguments(recipe, data, tmp_path / "out", "--set", f"model.chat_template={template}")
+    )
+    assert named.code == 0, named.err
+    last = manifest.read(tmp_path / "out").checkpoints[-1].path
+    assert (last / "chat_template.jinja").read_text() == template.read_text()
+    before, after = _weights(tiny), _weights(last)
     assert before.keys() == after.keys()
     changed = {name for name in before if not before[name].equal(after[name])}
     assert changed and all("proj" in name for name in changed)
-    assert not _logits(tiny).equal(_logits(manifest.read(tmp_path / "out").checkpoints[-1].path))
+    assert not _logits(tiny).equal(_logits(last))
 
 
-def test_packed_samples_are_learnt_as_single_ones_are(
+def test_packed_samples_have_the_loss_of_single_ones(
     tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft, results: Path
 ) -> None:
     """One step over all samples, packed or not, has the same loss and gradient."""
     losses = []
     for name, changes in (
-        ("single", ["batch.total=26", "batch.per_device=1"]),
-        ("packed", ["batch.total=20", "batch.per_device=1", "length.packing=true"]),
+        ("single", ["batch.global_batch=26", "batch.micro_batch=1"]),
+        ("packed", ["batch.global_batch=20", "batch.micro_batch=1", "length.packing=true"]),
     ):
         more = [part for change in changes for part in ("--set", change)]
         out = tmp_path / name
@@ -306,19 +320,13 @@ def test_packed_samples_are_learnt_as_single_ones_are(
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
-@pytest.mark.parametrize("objective", ["sft", "sft-verified", "sft-reference"])
-def test_each_objective_trains(
-    objective: str, tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft
-) -> None:
-    done = train_cft(
-        *train_arguments(
-            recipe_file(tmp_path, tiny), data, tmp_path / "out", "--objective", objective
-        )
-    )
-    assert done.code == 0, done.err
-    assert manifest.read(tmp_path / "out").objective == objective
-    wanted = {"sft": 26, "sft-verified": 13, "sft-reference": 17}[objective]
-    assert done.json["samples"] == wanted
+@pytest.mark.parametrize(
+    ("objective", "samples"), [("sft", 26), ("sft-verified", 13), ("sft-reference", 17)]
+)
+def test_each_objective_trains(objective: str, samples: int, finished: FinishedTraining) -> None:
+    out, report = finished(objective)
+    assert manifest.read(out).objective == objective
+    assert report.samples == samples
 
 
 def test_long_samples_are_counted_whatever_becomes_of_them(
@@ -332,8 +340,11 @@ def test_long_samples_are_counted_whatever_becomes_of_them(
     dropped = train_cft(*train_arguments(recipe, data, tmp_path / "a", "--on-long", "drop"))
     assert dropped.json["too_long"] == {"dropped": 2, "truncated": 0}
     assert "2 samples of more than 256 tokens are left out" in dropped.err
-    cut = train_cft(*train_arguments(recipe, data, tmp_path / "b", "--on-long", "truncate"))
-    assert cut.json["too_long"] == {"dropped": 1, "truncated": 1}
+    cutting = read_recipe(str(recipe), {"length.on_long": "truncate"})
+    encoder = Encoder(resolve_model(str(tiny)), cutting.model)
+    samples = collect(read_data(data), cutting.objective.mix, seed=0).samples
+    cut = encode_all(encoder, samples, cutting.length)
+    assert (cut.dropped, cut.truncated) == (1, 1)
     failed = train_cft(*train_arguments(recipe, data, tmp_path / "c", "--on-long", "fail"))
     assert failed.code == 2 and "Row 4 of the data (cft)" in failed.err
     assert not (tmp_path / "c").exists()
@@ -343,52 +354,32 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
     recipe, out = recipe_file(tmp_path, tiny), tmp_path / "out"
-    uneven = train_cft(*train_arguments(recipe, data, out, "--set", "batch.total=5"))
+    uneven = train_cft(*train_arguments(recipe, data, out, "--set", "batch.global_batch=5"))
     assert "A batch of 5 does not divide into 2" in uneven.err
     beyond = train_cft(*train_arguments(recipe, data, out, "--set", "length.max_tokens=4096"))
     assert "has a context of 512 tokens" in beyond.err
-    often = ("--set", "schedule.epochs=20000", "--set", "save.snapshot_every=1")
-    often += ("--set", "batch.total=2")
+    often = ("--set", "schedule.epochs=20000", "--set", "save.checkpoint_every=1")
+    often += ("--set", "batch.global_batch=2")
     huge = train_cft(*train_arguments(recipe, data, out, *often))
     assert "The checkpoints take" in huge.err and "free" in huge.err
     assert not (out / "training.json").exists()
 
 
-def test_a_base_without_chat_template_needs_one_from_the_recipe(
-    tiny: Path, data: Path, tmp_path: Path, train_cft: TrainCft
-) -> None:
-    import shutil
-
-    plain = tmp_path / "plain"
-    shutil.copytree(tiny, plain)
-    template = tmp_path / "turns.jinja"
-    (plain / "chat_template.jinja").rename(template)
-    recipe = recipe_file(tmp_path, plain)
-    refused = train_cft(*train_arguments(recipe, data, tmp_path / "out"))
-    assert refused.code == 2 and "has no chat template" in refused.err
-    named = train_cft(
-        *train_arguments(recipe, data, tmp_path / "out", "--set", f"model.chat_template={template}")
-    )
-    assert named.code == 0, named.err
-    last = manifest.read(tmp_path / "out").checkpoints[-1].path
-    assert (last / "chat_template.jinja").read_text() == template.read_text()
-
-
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         ({"question": " "}, "row 2: column 'question' is empty"),
         ({"critique": None}, "row 2: column 'critique' is NoneType, not text"),
     ],
 )
 def test_a_faulty_row_is_named(
-    row: dict[str, Any], told: str, tiny: Path, tmp_path: Path, train_cft: TrainCft
+    row: dict[str, Any], message: str, tiny: Path, tmp_path: Path, train_cft: TrainCft
 ) -> None:
     rows: list[Example] = examples(4)
     rows[1] = replace(rows[1], **row)
     data = data_folder(tmp_path / "data", rows)
     done = train_cft(*train_arguments(recipe_file(tmp_path, tiny), data, tmp_path / "out"))
-    assert done.code == 2 and told in done.err
+    assert done.code == 2 and message in done.err
 
 
 def test_data_that_was_changed_after_its_build_is_refused(

@@ -1,17 +1,17 @@
 """Answers that are surely wrong, made from right ones.
 
 A mutation is kept only where exact arithmetic or ``oracle`` shows that its value differs from the
-gold's, or where that is certain by construction (``G + 1`` of a number). Not made, because a
+reference's, or where that is certain by construction (``G + 1`` of a number). Not made, because a
 mathematician would not call them wrong:
 
 - *percent*: 50 % is 1/2, and 50 where the question asked for percent;
-- *rounded*: a gold with a decimal point may be a rounded value, so nothing closer than half a unit
-  in its last place; nor anything within the tolerance of the task;
+- *rounded*: a reference with a decimal point may be a rounded value, so nothing closer than half
+  a unit in its last place; nor anything within the tolerance of the task;
 - *calculator*: a number that agrees to 12 digits;
 - *units*: a unit may be left out, for the question may have named it; of 0 it does not matter;
 - *families*: with an arbitrary constant or whole number (+ C, k pi) other formulas are the
   same set;
-- *sets*: "x > 3 or 98765" is x > 3, and x = x is every number where the gold is;
+- *sets*: "x > 3 or 98765" is x > 3, and x = x is every number where the reference is;
 - *whole letters*: a letter in a floor stands for a whole number, so no absolute value around it;
 - *question*: a question that holds its own answer.
 """
@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import random
 
-from tests.grading.golds import Gold, anatomy, bare
 from tests.grading.mutations.dishonest import dishonest
 from tests.grading.mutations.formulas import equations, formulas, inequalities
 from tests.grading.mutations.kinds import Case, Made
 from tests.grading.mutations.lists import items, structures
 from tests.grading.mutations.numbers import numbers
 from tests.grading.mutations.words import booleans, letters, others
+from tests.grading.references import Gold, anatomy, bare
 
 __all__ = ["Case", "cases"]
 
@@ -43,7 +43,7 @@ _MAKERS = {
 
 
 def cases(gold: Gold, seed: int, count: int = 70) -> list[Case]:
-    """Return wrong answers to a gold: a seeded choice where there are more than asked for.
+    """Return wrong answers to a reference: a seeded choice where there are more than asked for.
 
     The choice is made before anything is verified, for verifying is what takes time.
     """

@@ -9,10 +9,10 @@ from fractions import Fraction
 import mpmath
 
 from tests.grading import oracle
-from tests.grading.golds import Anatomy, Gold, bare, number
 from tests.grading.mutations.formulas import is_family
 from tests.grading.mutations.kinds import Made
 from tests.grading.mutations.numbers import outside
+from tests.grading.references import Anatomy, Gold, bare, number
 
 
 def dishonest(gold: Gold, body: Anatomy) -> Iterator[Made]:

@@ -1,4 +1,4 @@
-"""Formulas, equations and inequalities that are not those of the gold."""
+"""Formulas, equations and inequalities that are not those of the reference."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import mpmath
 
 from tests.grading import oracle
-from tests.grading.golds import Anatomy, Gold, bare
 from tests.grading.mutations.kinds import Made, Proof
 from tests.grading.mutations.numbers import units
+from tests.grading.references import Anatomy, Gold, bare
 
 _SWAPPED = {
     "\\sin": "\\cos", "\\cos": "\\sin", "\\tan": "\\cot", "\\ln": "\\exp", "\\pi": "e",
@@ -112,7 +112,7 @@ def formulas(gold: Gold, body: Anatomy, chance: random.Random) -> Iterator[Made]
     value = oracle.constant(core)
     if value is not None and not mpmath.im(value) and abs(value) < 1e9:
         for digits in (1, 2, 3):
-            # A rounded value is no exact one, unless the gold is a whole number.
+            # A rounded value is no exact one, unless the reference is a whole number.
             rounded = mpmath.nstr(value, digits + 2, strip_zeros=False)
             if "e" not in rounded and "." not in core:
                 yield "rounded", body.text(rounded), lambda c=rounded: oracle.differ(core, c)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.grading.golds import Gold
+from tests.grading.references import Gold
 
 #: Says whether a mutation's value surely differs; ``None`` where that is certain by construction.
 Proof = Callable[[], bool] | None

@@ -1,4 +1,4 @@
-"""Lists, tuples, sets, intervals and matrices that are not those of the gold."""
+"""Lists, tuples, sets, intervals and matrices that are not those of the reference."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 from harness.types import AnswerType
 from tests.grading import oracle
-from tests.grading.golds import Anatomy, Gold, bare, number, split
 from tests.grading.mutations.formulas import around, is_family, textual
 from tests.grading.mutations.kinds import Made
+from tests.grading.references import Anatomy, Gold, bare, number, split
 
 
 def _is_ordered(gold: Gold, body: Anatomy) -> bool:

@@ -1,4 +1,4 @@
-"""Other numbers than the gold, and other units."""
+"""Other numbers than the reference, and other units."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
-from tests.grading.golds import Anatomy, Gold, number
 from tests.grading.mutations.kinds import Made, Proof
+from tests.grading.references import Anatomy, Gold, number
 
 
 def _far(gold: Gold, body: Anatomy, text: str) -> bool:
-    """Say whether a plain number is another one, outside every tolerance the gold has."""
+    """Say whether a plain number is another one, outside every tolerance the reference has."""
     value = number(text)
     return value is not None and outside(gold, body, value)
 
@@ -25,12 +25,12 @@ def outside(gold: Gold, body: Anatomy, value: Fraction) -> bool:
     if gold.tolerance is not None:
         allowed = Fraction(gold.tolerance.absolute)
         allowed += Fraction(gold.tolerance.relative) * abs(expected)
-    # Rule "rounded": a gold with three significant decimals may stand for a longer one.
+    # Rule "rounded": a reference with three significant decimals may stand for a longer one.
     places = re.search(r"\.(\d+)(?:[eE]([-+]?\d+)|\D*10\s*\^\s*\{?(-?\d+))?", body.parts[0])
     if places:
         unit = Fraction(10) ** (int(places[2] or places[3] or 0) - len(places[1]))
         allowed = max(allowed, unit / 2)
-    # Rule "calculator": a gold to 13 digits or more is good to 1e-12.
+    # Rule "calculator": a reference to 13 digits or more is good to 1e-12.
     allowed = max(allowed, abs(expected) / 10**12)
     if error <= allowed:
         return False
@@ -106,7 +106,7 @@ def numbers(gold: Gold, body: Anatomy, chance: random.Random) -> Iterator[Made]:
         yield from _written(gold, body, kind, changed_value)
     exact = gold.tolerance is None and "." not in text
     if exact:
-        # Near misses: no calculator wrote them, so none is a rounding of the gold.
+        # Near misses: no calculator wrote them, so none is a rounding of the reference.
         for power in (7, 9, 20):
             yield "near miss", body.text(f"{text} + 10^{{-{power}}}"), None
             yield "near miss", body.text(f"{text} - \\frac{{1}}{{{10**power}}}"), None

@@ -6,8 +6,8 @@ import random
 import re
 from collections.abc import Iterator
 
-from tests.grading.golds import Anatomy, Gold, bare
 from tests.grading.mutations.kinds import Made
+from tests.grading.references import Anatomy, Gold, bare
 
 
 def letter_of(body: Anatomy) -> str:

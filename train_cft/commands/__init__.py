@@ -1,1 +1,0 @@
-"""The commands of ``train-cft``: parse, call, print."""
